@@ -1,0 +1,71 @@
+# Makefile: the menu. CMake does the work; tools/setup.sh installs packages that are missing.
+#
+#   make CMAKE_FLAGS=-DLIMPID_WERROR=ON      more options for CMake
+#   make test ARGS="-R unit.ops"             more options for ctest
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+CMAKE_FLAGS ?=
+ARGS ?=
+PREFIX ?= /usr/local
+
+# $(call build,preset,build options): configure, then build with every core. The make that CMake
+# starts is not a child of this one: it has its own jobs and need not tell its folder.
+build = @unset MAKEFLAGS MFLAGS MAKELEVEL && \
+        cmake --preset $(1) $(CMAKE_FLAGS) && cmake --build --preset $(1) -j $(JOBS) $(2)
+sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.cpp'
+
+.NOTPARALLEL:
+.PHONY: all setup demo test debug asan lint tidy check bench reproduce format install clean help
+
+all: setup  ## build the release, build/limpid (plain "make" does this)
+	$(call build,release,--target limpid)
+
+setup:
+	@tools/setup.sh
+
+demo: all  ## train, explain, write build/demo/report.html
+	@build/limpid demo --out build/demo
+
+test: setup  ## build everything; unit, command-line and README tests
+	$(call build,release)
+	@ctest --preset release $(ARGS)
+
+debug: setup  ## the tests with assertions on, in build-debug
+	$(call build,debug)
+	@ctest --preset debug $(ARGS)
+
+asan: setup  ## the unit tests under the address and undefined-behaviour sanitizers
+	$(call build,asan-ubsan)
+	@ctest --preset asan-ubsan $(ARGS)
+
+lint:  ## include directions, first lines, ASCII, formatting
+	@tools/check_layers.sh
+	@if command -v clang-format >/dev/null; then $(sources) | xargs clang-format --dry-run -Werror; \
+	else echo "lint: no clang-format, formatting not checked" >&2; fi
+
+tidy: all  ## clang-tidy on every library and tool file
+	@find framework interpret datasets tools -name '*.cpp' | \
+	xargs -P $(JOBS) -n 1 clang-tidy -p build --quiet
+
+check: lint test asan  ## what a change must pass
+
+bench: setup  ## Google Benchmark, when it is installed (Debian: libbenchmark-dev)
+	$(call build,release,--target limpid_bench)
+	@build/limpid_bench $(ARGS)
+
+reproduce: setup  ## one small experiment per paper
+	$(call build,release)
+	@ctest --test-dir build -L reproduction --output-on-failure --no-tests=error $(ARGS)
+
+format:  ## rewrite the sources with clang-format
+	@$(sources) | xargs clang-format -i
+
+install: setup  ## headers, libraries and binary below PREFIX
+	$(call build,release)
+	@cmake --install build --prefix $(PREFIX)
+
+clean:  ## remove all build folders
+	rm -rf build build-debug build-asan
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | \
+	awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'

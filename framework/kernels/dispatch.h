@@ -1,0 +1,55 @@
+// framework/kernels/dispatch.h: the kernels that exist once per instruction set.
+//
+// The processor is asked once; LIMPID_KERNELS=baseline|avx2 in the environment overrides it, and
+// tests run every table that the processor supports. All functions work on contiguous runs; the
+// cutting into parallel blocks happens in their callers, compiled for the baseline.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "framework/kernels/elementwise.h"
+
+namespace limpid::kernels {
+
+inline constexpr int kUnaries = static_cast<int>(Unary::count);
+inline constexpr int kBinaries = static_cast<int>(Binary::count);
+
+/// T is float or double; sums are carried in double across pieces of 1,024 elements.
+template <class T>
+struct KernelTable {
+  // y = op(x), and y = op(a, b) with both operands running, b fixed, a fixed
+  void (*unary[kUnaries])(int64_t n, const T* x, T* y);
+  void (*binary[kBinaries])(int64_t n, const T* a, const T* b, T* y);
+  void (*binary_fixed_b[kBinaries])(int64_t n, const T* a, const T* b, T* y);
+  void (*binary_fixed_a[kBinaries])(int64_t n, const T* a, const T* b, T* y);
+  // y = scale x + shift;  y += x
+  void (*affine)(int64_t n, T scale, T shift, const T* x, T* y);
+  void (*add_to)(int64_t n, const T* x, T* y);
+  // sum x;  sum x y;  sum (x - mean)^2;  the largest element, NaN if there is one
+  double (*sum)(int64_t n, const T* x);
+  double (*dot)(int64_t n, const T* x, const T* y);
+  double (*squares)(int64_t n, T mean, const T* x);
+  T (*largest)(int64_t n, const T* x);
+  // sum of exp(x - top);  y = x - shift;  the log-softmax gradient y = g - exp(out) total
+  double (*sum_exp)(int64_t n, T top, const T* x);
+  void (*log_softmax_gradient)(int64_t n, T total, const T* g, const T* out, T* y);
+  // sum g and sum g (x - mean);  y = a g + b (x - mean) + c, the shape of a standardize gradient
+  void (*centred_sums)(int64_t n, T mean, const T* g, const T* x, double* sum, double* product);
+  void (*project)(int64_t n, T a, T b, T c, T mean, const T* g, const T* x, T* y);
+};
+
+enum class InstructionSet : uint8_t { baseline, avx2 };
+
+/// The table in use.
+template <class T>
+const KernelTable<T>& table();
+
+InstructionSet instruction_set();
+const char* name_of(InstructionSet set);
+/// All sets this processor can run, the slowest first.
+std::vector<InstructionSet> supported_sets();
+/// Switches the table; for tests. Throws ValueError if the processor lacks the set.
+void use(InstructionSet set);
+
+}  // namespace limpid::kernels

@@ -1,0 +1,140 @@
+// framework/kernels/norm.cpp: group statistics and their gradients, parallel over groups.
+#include "framework/kernels/norm.h"
+
+#include <cmath>
+
+#include "framework/core/parallel.h"
+#include "framework/kernels/dispatch.h"
+
+namespace limpid::kernels {
+namespace {
+
+int64_t groups_per_block(const NormDims& d) { return (1 << 14) / (d.outer * d.inner + 1) + 1; }
+
+// Calls f(offset of the run) for the `outer` runs of one group.
+template <class F>
+void for_runs(const NormDims& d, int64_t group, F&& f) {
+  for (int64_t o = 0; o < d.outer; ++o) f((o * d.groups + group) * d.inner);
+}
+
+// sum of g and of g (x - mean) over one group.
+template <class T>
+void group_sums(
+    const NormDims& d, int64_t group, T mean, const T* g, const T* x, double* sum,
+    double* product) {
+  *sum = 0;
+  *product = 0;
+  for_runs(d, group, [&](int64_t at) {
+    double s = 0;
+    double p = 0;
+    table<T>().centred_sums(d.inner, mean, g + at, x + at, &s, &p);
+    *sum += s;
+    *product += p;
+  });
+}
+
+}  // namespace
+
+template <class T>
+void group_moments(
+    const NormDims& d, double epsilon, const T* x, T* mean, T* scale, T* variance) {
+  const double count = static_cast<double>(d.outer * d.inner);
+  parallel::for_blocks(d.groups, groups_per_block(d), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      double sum = 0;
+      for_runs(d, group, [&](int64_t at) { sum += table<T>().sum(d.inner, x + at); });
+      const T centre = static_cast<T>(sum / count);
+
+      // Two passes: squares of differences lose no digits where the mean is large
+      double squares = 0;
+      for_runs(d, group, [&](int64_t at) {
+        squares += table<T>().squares(d.inner, centre, x + at);
+      });
+      mean[group] = centre;
+      scale[group] = static_cast<T>(1 / std::sqrt(squares / count + epsilon));
+      if (variance != nullptr) variance[group] = static_cast<T>(squares / count);
+    }
+  });
+}
+
+template <class T>
+void standardize(
+    const NormDims& d, const T* x, const T* mean, const T* scale, const T* gamma, const T* beta,
+    T* y) {
+  parallel::for_blocks(d.groups, groups_per_block(d), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      // gamma (x - mean) scale + beta as one factor on x - mean and one constant
+      const int64_t c = group % d.channels;
+      const T factor = scale[group] * (gamma == nullptr ? T(1) : gamma[c]);
+      const T constant = beta == nullptr ? T(0) : beta[c];
+      for_runs(d, group, [&](int64_t at) {
+        table<T>().project(
+            d.inner, T(0), factor, constant, mean[group], x + at, x + at, y + at);
+      });
+    }
+  });
+}
+
+template <class T>
+void standardize_input(
+    const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, const T* gamma,
+    T* dx) {
+  const double count = static_cast<double>(d.outer * d.inner);
+  parallel::for_blocks(d.groups, groups_per_block(d), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      double sum = 0;
+      double product = 0;
+      group_sums(d, group, mean[group], g, x, &sum, &product);
+
+      // dx = a g + b (x - mean) + c
+      const double s = static_cast<double>(scale[group]);
+      const double a =
+          s * (gamma == nullptr ? 1.0 : static_cast<double>(gamma[group % d.channels]));
+      const double b = -a * s * s * product / count;
+      const double c = -a * sum / count;
+      for_runs(d, group, [&](int64_t at) {
+        table<T>().project(
+            d.inner, static_cast<T>(a), static_cast<T>(b), static_cast<T>(c), mean[group], g + at,
+            x + at, dx + at);
+      });
+    }
+  });
+}
+
+template <class T>
+void standardize_gamma(
+    const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, T* dgamma) {
+  parallel::for_blocks(
+      d.channels, groups_per_block(d) / (d.groups / d.channels + 1) + 1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t channel = begin; channel < end; ++channel) {
+          double total = 0;
+          for (int64_t group = channel; group < d.groups; group += d.channels) {
+            double sum = 0;
+            double product = 0;
+            group_sums(d, group, mean[group], g, x, &sum, &product);
+            total += static_cast<double>(scale[group]) * product;
+          }
+          dgamma[channel] = static_cast<T>(total);
+        }
+      });
+}
+
+template void group_moments(const NormDims&, double, const float*, float*, float*, float*);
+template void group_moments(const NormDims&, double, const double*, double*, double*, double*);
+template void standardize(
+    const NormDims&, const float*, const float*, const float*, const float*, const float*, float*);
+template void standardize(
+    const NormDims&, const double*, const double*, const double*, const double*, const double*,
+    double*);
+template void standardize_input(
+    const NormDims&, const float*, const float*, const float*, const float*, const float*, float*);
+template void standardize_input(
+    const NormDims&, const double*, const double*, const double*, const double*, const double*,
+    double*);
+template void standardize_gamma(
+    const NormDims&, const float*, const float*, const float*, const float*, float*);
+template void standardize_gamma(
+    const NormDims&, const double*, const double*, const double*, const double*, double*);
+
+}  // namespace limpid::kernels

@@ -1,0 +1,39 @@
+// framework/kernels/norm.h: the standardize family.
+//
+// x is seen as [outer, groups, inner]; each group is standardized over its M = outer*inner values:
+//   h = (x - mean) * scale,  scale = 1 / sqrt(variance + epsilon)   (variance divided by M)
+// Group c uses gamma[c % channels] and beta[c % channels]. Batch norm: outer N, groups C, inner HW.
+// Instance norm: outer 1, groups N*C, inner HW. gamma and beta may be null (1 and 0).
+#pragma once
+
+#include <cstdint>
+
+namespace limpid::kernels {
+
+struct NormDims {
+  int64_t outer, groups, inner, channels;
+};
+
+/// mean and scale of every group; variance (may be null) as it stands in the formula.
+template <class T>
+void group_moments(
+    const NormDims& d, double epsilon, const T* x, T* mean, T* scale, T* variance);
+
+/// y = gamma h + beta.
+template <class T>
+void standardize(
+    const NormDims& d, const T* x, const T* mean, const T* scale, const T* gamma, const T* beta,
+    T* y);
+
+/// dx = scale gamma (g - mean(g) - h mean(g h)), means over the group.
+template <class T>
+void standardize_input(
+    const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, const T* gamma,
+    T* dx);
+
+/// dgamma[c] = sum of g h over all groups of channel c.
+template <class T>
+void standardize_gamma(
+    const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, T* dgamma);
+
+}  // namespace limpid::kernels

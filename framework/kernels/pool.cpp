@@ -1,0 +1,143 @@
+// framework/kernels/pool.cpp: pooling loops, parallel over planes.
+#include "framework/kernels/pool.h"
+
+#include <algorithm>
+
+#include "framework/core/parallel.h"
+
+namespace limpid::kernels {
+namespace {
+
+int64_t planes_per_block(int64_t cells) { return (1 << 14) / (cells + 1) + 1; }
+
+// The part of window (p, q) that lies inside the image.
+struct Window {
+  int64_t top, bottom, left, right;
+};
+Window window(const PoolDims& d, int64_t p, int64_t q) {
+  const int64_t y = p * d.stride - d.padding;
+  const int64_t x = q * d.stride - d.padding;
+  return {
+      std::max<int64_t>(y, 0), std::min(y + d.k, d.H), std::max<int64_t>(x, 0),
+      std::min(x + d.k, d.W)};
+}
+
+// 2x2 windows side by side, the usual case: no bounds to check.
+template <class T>
+void max_pool_2x2(const PoolDims& d, const T* x, T* y, int32_t* index) {
+  for (int64_t p = 0; p < d.P; ++p) {
+    const T* upper = x + 2 * p * d.W;
+    const T* lower = upper + d.W;
+    const auto corner = static_cast<int32_t>(2 * p * d.W);
+    for (int64_t q = 0; q < d.Q; ++q) {
+      const T values[4] = {upper[2 * q], upper[2 * q + 1], lower[2 * q], lower[2 * q + 1]};
+      const auto width = static_cast<int32_t>(d.W);
+      const int32_t steps[4] = {0, 1, width, width + 1};
+      T best = values[0];
+      int32_t where = 0;
+      for (int i = 1; i < 4; ++i) {
+        const bool wins = best == best && !(values[i] <= best);
+        best = wins ? values[i] : best;
+        where = wins ? steps[i] : where;
+      }
+      y[p * d.Q + q] = best;
+      if (index != nullptr) index[p * d.Q + q] = corner + static_cast<int32_t>(2 * q) + where;
+    }
+  }
+}
+
+template <class T>
+void max_pool_plane(const PoolDims& d, const T* x, T* y, int32_t* index) {
+  for (int64_t p = 0; p < d.P; ++p) {
+    for (int64_t q = 0; q < d.Q; ++q) {
+      const Window w = window(d, p, q);
+      int64_t best = w.top * d.W + w.left;
+      for (int64_t i = w.top; i < w.bottom; ++i) {
+        for (int64_t j = w.left; j < w.right; ++j) {
+          const T top = x[best];
+          if (top == top && !(x[i * d.W + j] <= top)) best = i * d.W + j;
+        }
+      }
+      y[p * d.Q + q] = x[best];
+      if (index != nullptr) index[p * d.Q + q] = static_cast<int32_t>(best);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void max_pool2d(const PoolDims& d, const T* x, T* y, int32_t* index) {
+  const bool is_2x2 = d.k == 2 && d.stride == 2 && d.padding == 0;
+  parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      int32_t* positions = index == nullptr ? nullptr : index + plane * d.P * d.Q;
+      (is_2x2 ? max_pool_2x2<T> : max_pool_plane<T>)(
+          d, x + plane * d.H * d.W, y + plane * d.P * d.Q, positions);
+    }
+  });
+}
+
+template <class T>
+void plane_pick(int64_t planes, int64_t in, int64_t out, const T* x, const int32_t* index, T* y) {
+  parallel::for_blocks(planes, planes_per_block(out), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      for (int64_t i = plane * out; i < (plane + 1) * out; ++i) y[i] = x[plane * in + index[i]];
+    }
+  });
+}
+
+template <class T>
+void plane_spread(int64_t planes, int64_t in, int64_t out, const T* g, const int32_t* index, T* y) {
+  parallel::for_blocks(planes, planes_per_block(in), [&](int64_t begin, int64_t end) {
+    std::fill(y + begin * in, y + end * in, T(0));
+    for (int64_t plane = begin; plane < end; ++plane) {
+      for (int64_t i = plane * out; i < (plane + 1) * out; ++i) y[plane * in + index[i]] += g[i];
+    }
+  });
+}
+
+template <class T>
+void avg_pool2d(const PoolDims& d, const T* x, T* y) {
+  const T share = T(1) / static_cast<T>(d.k * d.k);
+  parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
+      const T* image = x + item / (d.P * d.Q) * d.H * d.W;
+      const Window w = window(d, item / d.Q % d.P, item % d.Q);
+      T total = 0;
+      for (int64_t i = w.top; i < w.bottom; ++i) {
+        for (int64_t j = w.left; j < w.right; ++j) total += image[i * d.W + j];
+      }
+      y[item] = total * share;
+    }
+  });
+}
+
+template <class T>
+void avg_pool2d_input(const PoolDims& d, const T* g, T* dx) {
+  const T share = T(1) / static_cast<T>(d.k * d.k);
+  parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    std::fill(dx + begin * d.H * d.W, dx + end * d.H * d.W, T(0));
+    for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
+      T* image = dx + item / (d.P * d.Q) * d.H * d.W;
+      const Window w = window(d, item / d.Q % d.P, item % d.Q);
+      const T part = g[item] * share;
+      for (int64_t i = w.top; i < w.bottom; ++i) {
+        for (int64_t j = w.left; j < w.right; ++j) image[i * d.W + j] += part;
+      }
+    }
+  });
+}
+
+template void max_pool2d(const PoolDims&, const float*, float*, int32_t*);
+template void max_pool2d(const PoolDims&, const double*, double*, int32_t*);
+template void plane_pick(int64_t, int64_t, int64_t, const float*, const int32_t*, float*);
+template void plane_pick(int64_t, int64_t, int64_t, const double*, const int32_t*, double*);
+template void plane_spread(int64_t, int64_t, int64_t, const float*, const int32_t*, float*);
+template void plane_spread(int64_t, int64_t, int64_t, const double*, const int32_t*, double*);
+template void avg_pool2d(const PoolDims&, const float*, float*);
+template void avg_pool2d(const PoolDims&, const double*, double*);
+template void avg_pool2d_input(const PoolDims&, const float*, float*);
+template void avg_pool2d_input(const PoolDims&, const double*, double*);
+
+}  // namespace limpid::kernels

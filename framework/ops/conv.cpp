@@ -1,0 +1,107 @@
+// framework/ops/conv.cpp: six one-line gradients for three kernels.
+#include "framework/ops/conv.h"
+
+#include "framework/core/error.h"
+#include "framework/kernels/conv.h"
+#include "framework/tensor/record.h"
+
+namespace limpid {
+namespace {
+
+using kernels::ConvDims;
+
+ConvDims conv_dims(const char* op, const Shape& x, const Shape& w, const ConvOptions& o) {
+  check_value(
+      o.stride >= 1 && o.dilation >= 1 && o.groups >= 1 && o.padding >= 0, op,
+      "needs stride, dilation, groups >= 1 and padding >= 0, got ", o.stride, ", ", o.dilation,
+      ", ", o.groups, ", ", o.padding);
+  check_shape(
+      x.rank() == 4 && w.rank() == 4, op, "needs images [N, C, H, W] and filters [K, C/groups, R, S]",
+      " (input ", x, ", weight ", w, ")");
+  ConvDims d{
+      .N = x[0], .C = x[1], .H = x[2], .W = x[3], .K = w[0], .R = w[2], .S = w[3], .P = 0, .Q = 0,
+      .stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups};
+  check_shape(
+      d.C == w[1] * o.groups && d.K % o.groups == 0, op, "input has ", d.C,
+      " channels but weight expects ", w[1] * o.groups, " (input ", x, ", weight ", w,
+      ", groups ", o.groups, ")");
+  const int64_t height = d.H + 2 * d.padding - (d.R - 1) * d.dilation;
+  const int64_t width = d.W + 2 * d.padding - (d.S - 1) * d.dilation;
+  check_shape(
+      d.R >= 1 && d.S >= 1 && height >= 1 && width >= 1, op, "filter ", d.R, "x", d.S,
+      " exceeds the padded image (input ", x, ", weight ", w, ", padding ", o.padding,
+      ", dilation ", o.dilation, ")");
+  d.P = (height - 1) / d.stride + 1;
+  d.Q = (width - 1) / d.stride + 1;
+  return d;
+}
+
+// Checks that g is what conv2d of these dimensions gives.
+void check_output(const char* op, const ConvDims& d, const Shape& g) {
+  check_shape(
+      g == Shape({d.N, d.K, d.P, d.Q}), op, "gradient ", g, " is not the output shape ",
+      Shape({d.N, d.K, d.P, d.Q}));
+}
+
+void check_types(const char* op, const Tensor& a, const Tensor& b) {
+  check_dtype(
+      a.dtype() == b.dtype(), op, "mixes ", name_of(a.dtype()), " with ", name_of(b.dtype()), " (",
+      a.shape(), ", ", b.shape(), ")");
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& o) {
+  const ConvDims d = conv_dims("conv2d", x.shape(), w.shape(), o);
+  check_types("conv2d", x, w);
+  Tensor y = Tensor::empty({d.N, d.K, d.P, d.Q}, x.dtype());
+  Tensor scratch = Tensor::empty({kernels::conv2d_scratch(d)}, x.dtype());
+  visit_float("conv2d", x.dtype(), [&]<class T>() {
+    kernels::conv2d<T>(
+        d, x.data<T>(), w.data<T>(), y.mutable_data<T>(), scratch.mutable_data<T>());
+  });
+  return record(
+      "conv2d", y,
+      wrt(x, [w = keep(w), o, s = x.shape()](const Tensor& g) { return conv2d_input(g, w, s, o); }),
+      wrt(w, [x = keep(x), o, s = w.shape()](const Tensor& g) {
+        return conv2d_weight(g, x, s, o);
+      }));
+}
+
+Tensor conv2d_input(
+    const Tensor& g, const Tensor& w, const Shape& input, const ConvOptions& o) {
+  const ConvDims d = conv_dims("conv2d_input", input, w.shape(), o);
+  check_output("conv2d_input", d, g.shape());
+  check_types("conv2d_input", g, w);
+  Tensor dx = Tensor::empty(input, g.dtype());
+  Tensor scratch = Tensor::empty({kernels::conv2d_input_scratch(d)}, g.dtype());
+  visit_float("conv2d_input", g.dtype(), [&]<class T>() {
+    kernels::conv2d_input<T>(
+        d, g.data<T>(), w.data<T>(), dx.mutable_data<T>(), scratch.mutable_data<T>());
+  });
+  return record(
+      "conv2d_input", dx, wrt(g, [w = keep(w), o](const Tensor& v) { return conv2d(v, w, o); }),
+      wrt(w, [g = keep(g), o, s = w.shape()](const Tensor& v) {
+        return conv2d_weight(g, v, s, o);
+      }));
+}
+
+Tensor conv2d_weight(
+    const Tensor& g, const Tensor& x, const Shape& weight, const ConvOptions& o) {
+  const ConvDims d = conv_dims("conv2d_weight", x.shape(), weight, o);
+  check_output("conv2d_weight", d, g.shape());
+  check_types("conv2d_weight", g, x);
+  Tensor dw = Tensor::empty(weight, g.dtype());
+  Tensor scratch = Tensor::empty({kernels::conv2d_weight_scratch(d)}, g.dtype());
+  visit_float("conv2d_weight", g.dtype(), [&]<class T>() {
+    kernels::conv2d_weight<T>(
+        d, g.data<T>(), x.data<T>(), dw.mutable_data<T>(), scratch.mutable_data<T>());
+  });
+  return record(
+      "conv2d_weight", dw, wrt(g, [x = keep(x), o](const Tensor& v) { return conv2d(x, v, o); }),
+      wrt(x, [g = keep(g), o, s = x.shape()](const Tensor& v) {
+        return conv2d_input(g, v, s, o);
+      }));
+}
+
+}  // namespace limpid

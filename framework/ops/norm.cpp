@@ -1,0 +1,225 @@
+// framework/ops/norm.cpp: the standardize family and its one hand-derived formula.
+#include "framework/ops/norm.h"
+
+#include "framework/core/error.h"
+#include "framework/kernels/norm.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/reduce.h"
+#include "framework/tensor/record.h"
+
+namespace limpid {
+namespace {
+
+using kernels::NormDims;
+
+NormDims norm_dims(const char* op, const Shape& x, const NormOptions& o) {
+  check_shape(x.rank() >= 2, op, "needs [N, C, ...], got ", x);
+  const AxisSplit at_channel = split_at(x, 1);
+  const bool per_image = o.groups == NormGroups::image_and_channel;
+  const NormDims d{
+      .outer = per_image ? 1 : x[0], .groups = per_image ? x[0] * x[1] : x[1],
+      .inner = at_channel.inner, .channels = x[1]};
+  check_shape(
+      d.outer * d.inner >= 2 || x.numel() == 0, op, "a group needs at least two values, got ",
+      d.outer * d.inner, " (", x, ")");
+  check_shape(per_image || x[0] > 0, op, "statistics over an empty batch (", x, ")");
+  return d;
+}
+
+void check_channels(const char* op, const Tensor& per_channel, const Tensor& x) {
+  if (!per_channel.defined()) return;
+  check_shape(
+      per_channel.shape() == Shape({x.shape()[1]}), op, "needs one value per channel, got ",
+      per_channel.shape(), " for ", x.shape());
+  check_dtype(
+      per_channel.dtype() == x.dtype(), op, "mixes ", name_of(x.dtype()), " with ",
+      name_of(per_channel.dtype()));
+}
+
+template <class T>
+const T* data_or_null(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+
+// Shape and statistics that all members of one family call share.
+struct Family {
+  NormDims dims;
+  NormOptions options;
+  Kept mean;   // [groups]
+  Kept scale;  // [groups]
+};
+
+Family family(const char* op, const Tensor& x, const NormOptions& o, const Moments& known) {
+  return {norm_dims(op, x.shape(), o), o, keep(known.mean), keep(known.scale)};
+}
+
+// [N, C, ...] -> [C]
+Tensor channel_sum(const Tensor& x) {
+  const AxisSplit split = split_at(x.shape(), 1);
+  const Tensor grouped = reshape(x, {split.outer, split.size, split.inner});
+  return reshape(sum(grouped, {0, 2}), {split.size});
+}
+
+Tensor standardize(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Family& f);
+Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, const Family& f);
+Tensor standardize_gamma(const Tensor& g, const Tensor& x, const Family& f);
+
+Tensor inverse_root(const Tensor& x) { return Tensor::scalar(1, x.dtype()) / sqrt(x); }
+
+// A gamma that may be undefined, kept for a formula.
+Kept keep_if_defined(const Tensor& tensor) { return tensor.defined() ? keep(tensor) : Kept(); }
+Tensor value_of(const Kept& kept) {
+  return kept.defined() ? static_cast<const Tensor&>(kept) : Tensor();
+}
+
+Tensor standardize(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Family& f) {
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  visit_float("standardize", x.dtype(), [&]<class T>() {
+    kernels::standardize<T>(
+        f.dims, x.data<T>(), f.mean->data<T>(), f.scale->data<T>(), data_or_null<T>(gamma),
+        data_or_null<T>(beta), y.mutable_data<T>());
+  });
+  return record(
+      "standardize", y,
+      wrt(x, [x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& g) {
+        return standardize_input(g, x, value_of(gamma), f);
+      }),
+      wrt(gamma, [x = keep(x), f](const Tensor& g) { return standardize_gamma(g, x, f); }),
+      wrt(beta, [](const Tensor& g) { return channel_sum(g); }));
+}
+
+Tensor standardize_gamma(const Tensor& g, const Tensor& x, const Family& f) {
+  Tensor dgamma = Tensor::empty({f.dims.channels}, x.dtype());
+  visit_float("standardize_gamma", x.dtype(), [&]<class T>() {
+    kernels::standardize_gamma<T>(
+        f.dims, g.data<T>(), x.data<T>(), f.mean->data<T>(), f.scale->data<T>(),
+        dgamma.mutable_data<T>());
+  });
+  return record(
+      "standardize_gamma", dgamma,
+      wrt(g, [x = keep(x), f](const Tensor& v) { return standardize(x, v, Tensor(), f); }),
+      wrt(x, [g = keep(g), x = keep(x), f](const Tensor& v) {
+        return standardize_input(g, x, v, f);
+      }));
+}
+
+// d<v, s P(u)>/dx = -s^2 (h k + b P(v) + a P(u)) with u = gamma g, a = mean(v h), b = mean(u h) and
+// k = mean(v u) - mean(v) mean(u) - a b, all means over the group. Written with ordinary ops on the
+// view [outer, groups, inner], so that third and higher orders exist too.
+Tensor second_derivative(
+    const Tensor& v_in, const Tensor& g_in, const Tensor& x_in, const Tensor& gamma,
+    const Family& f) {
+  const NormDims& d = f.dims;
+  const Shape grouped = {d.outer, d.groups, d.inner};
+  const auto group_mean = [](const Tensor& t) { return mean(t, {0, 2}); };  // [1, groups, 1]
+  const Tensor v = reshape(v_in, grouped);
+  const Tensor x = reshape(x_in, grouped);
+  Tensor u = reshape(g_in, grouped);
+  if (gamma.defined()) {
+    const Tensor tiled =
+        broadcast_to(reshape(gamma, {1, d.channels}), {d.groups / d.channels, d.channels});
+    u = u * reshape(tiled, {1, d.groups, 1});
+  }
+
+  // Statistics as functions of x
+  const Tensor centred = x - group_mean(x);
+  const Tensor s = inverse_root(group_mean(centred * centred) + f.options.epsilon);
+  const Tensor h = centred * s;
+  const auto project = [&](const Tensor& t) { return t - group_mean(t) - h * group_mean(t * h); };
+
+  const Tensor a = group_mean(v * h);
+  const Tensor b = group_mean(u * h);
+  const Tensor k = group_mean(v * u) - group_mean(v) * group_mean(u) - a * b;
+  return reshape(-(s * s) * (h * k + b * project(v) + a * project(u)), x_in.shape());
+}
+
+Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, const Family& f) {
+  Tensor dx = Tensor::empty(x.shape(), x.dtype());
+  visit_float("standardize_input", x.dtype(), [&]<class T>() {
+    kernels::standardize_input<T>(
+        f.dims, g.data<T>(), x.data<T>(), f.mean->data<T>(), f.scale->data<T>(),
+        data_or_null<T>(gamma), dx.mutable_data<T>());
+  });
+  const auto by_x = [g = keep(g), x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& v) {
+    return second_derivative(v, g, x, value_of(gamma), f);
+  };
+  return record(
+      "standardize_input", dx,
+      wrt(g, [x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& v) {
+        return standardize_input(v, x, value_of(gamma), f);  // s P is self-adjoint
+      }),
+      wrt(x, by_x),
+      wrt(gamma, [g = keep(g), x = keep(x), f](const Tensor& v) {
+        return channel_sum(g * standardize_input(v, x, Tensor(), f));
+      }));
+}
+
+void check_gradient(const char* op, const Tensor& g, const Tensor& x) {
+  check_shape(
+      g.shape() == x.shape(), op, "gradient ", g.shape(), " does not fit the input ", x.shape());
+  check_dtype(
+      g.dtype() == x.dtype(), op, "mixes ", name_of(g.dtype()), " with ", name_of(x.dtype()));
+}
+
+}  // namespace
+
+Moments moments(const Tensor& x, const NormOptions& o) {
+  const NormDims d = norm_dims("moments", x.shape(), o);
+  Moments m{
+      Tensor::empty({d.groups}, x.dtype()), Tensor::empty({d.groups}, x.dtype()),
+      Tensor::empty({d.groups}, x.dtype())};
+  visit_float("moments", x.dtype(), [&]<class T>() {
+    kernels::group_moments<T>(
+        d, o.epsilon, x.data<T>(), m.mean.mutable_data<T>(), m.scale.mutable_data<T>(),
+        m.variance.mutable_data<T>());
+  });
+  return m;
+}
+
+Tensor standardize(
+    const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& o) {
+  check_channels("standardize", gamma, x);
+  check_channels("standardize", beta, x);
+  return standardize(x, gamma, beta, family("standardize", x, o, moments(x, o)));
+}
+
+Tensor standardize(
+    const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& o,
+    const Moments& known) {
+  check_channels("standardize", gamma, x);
+  check_channels("standardize", beta, x);
+  return standardize(x, gamma, beta, family("standardize", x, o, known));
+}
+
+Tensor standardize_input(
+    const Tensor& g, const Tensor& x, const Tensor& gamma, const NormOptions& o) {
+  check_gradient("standardize_input", g, x);
+  check_channels("standardize_input", gamma, x);
+  return standardize_input(g, x, gamma, family("standardize_input", x, o, moments(x, o)));
+}
+
+Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& o) {
+  check_gradient("standardize_gamma", g, x);
+  return standardize_gamma(g, x, family("standardize_gamma", x, o, moments(x, o)));
+}
+
+Tensor normalize(
+    const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& gamma,
+    const Tensor& beta, double epsilon) {
+  check_shape(x.rank() >= 2, "normalize", "needs [N, C, ...], got ", x.shape());
+  for (const Tensor& t : {mean, variance, gamma, beta}) check_channels("normalize", t, x);
+
+  // One factor and one constant per channel: y = x scale + shift
+  Tensor scale = inverse_root(variance + epsilon);  // [C]
+  if (gamma.defined()) scale = gamma * scale;
+  Tensor shift = -(mean * scale);
+  if (beta.defined()) shift = beta + shift;
+  Shape per_channel = x.shape();  // [1, C, 1, ...]
+  for (int d = 0; d < x.rank(); ++d) {
+    if (d != 1) per_channel = per_channel.with(d, 1);
+  }
+  return x * reshape(scale, per_channel) + reshape(shift, per_channel);
+}
+
+}  // namespace limpid

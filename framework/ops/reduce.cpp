@@ -1,0 +1,63 @@
+// framework/ops/reduce.cpp: reductions as compositions of sum_to and gather.
+#include "framework/ops/reduce.h"
+
+#include "framework/core/error.h"
+#include "framework/kernels/reduce.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
+
+namespace limpid {
+namespace {
+
+// The shape with the named dimensions set to 1.
+Shape reduced(const char* op, const Shape& shape, const Axes& axes) {
+  const auto named = axes.flags(op, shape);
+  Shape rest = shape;
+  for (int d = 0; d < shape.rank(); ++d) {
+    if (named[static_cast<size_t>(d)]) rest = rest.with(d, 1);
+  }
+  return rest;
+}
+
+Tensor mean_to(const char* op, const Tensor& x, const Shape& shape) {
+  check_shape(x.numel() > 0, op, "mean of an empty set (", x.shape(), ")");
+  const double share = static_cast<double>(shape.numel()) / static_cast<double>(x.numel());
+  return sum_to(x, shape) * share;
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x) { return sum_to(x, {}); }
+
+Tensor sum(const Tensor& x, const Axes& axes) {
+  return sum_to(x, reduced("sum", x.shape(), axes));
+}
+
+Tensor mean(const Tensor& x) { return mean_to("mean", x, {}); }
+
+Tensor mean(const Tensor& x, const Axes& axes) {
+  return mean_to("mean", x, reduced("mean", x.shape(), axes));
+}
+
+Tensor variance(const Tensor& x, const Axes& axes) {
+  const Tensor centred = x - mean(x, axes);
+  return mean(centred * centred, axes);
+}
+
+Tensor norm(const Tensor& x, const Axes& axes) { return sqrt(sum(x * x, axes)); }
+
+Tensor arg_max(const Tensor& x, int64_t axis) {
+  const int d = resolve_axis("arg_max", axis, x.shape());
+  const AxisSplit split = split_at(x.shape(), d);
+  check_shape(split.size > 0, "arg_max", "dimension ", d, " is empty (", x.shape(), ")");
+  Tensor index = Tensor::empty(x.shape().with(d, 1), DType::i64);
+  visit_float("arg_max", x.dtype(), [&]<class T>() {
+    kernels::arg_max_axis<T>(
+        split.outer, split.size, split.inner, x.data<T>(), index.mutable_data<int64_t>());
+  });
+  return index;
+}
+
+Tensor max(const Tensor& x, int64_t axis) { return gather(x, arg_max(x, axis), axis); }
+
+}  // namespace limpid

@@ -1,0 +1,27 @@
+// framework/ops/reduce.h: sums, means and maxima. Reduced dimensions stay, with size 1.
+#pragma once
+
+#include "framework/core/shape.h"
+#include "framework/tensor/tensor.h"
+
+namespace limpid {
+
+/// Sum of all elements: a scalar. An empty tensor sums to 0.
+Tensor sum(const Tensor& x);
+/// Sum over the named dimensions, which keep size 1.
+Tensor sum(const Tensor& x, const Axes& axes);
+/// Mean of all elements. Throws ShapeError for an empty tensor.
+Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, const Axes& axes);
+/// Mean squared distance from the mean, divided by the count (not by count - 1).
+Tensor variance(const Tensor& x, const Axes& axes);
+/// Euclidean norm over the named dimensions. Its gradient at 0 is NaN, as the formula says.
+Tensor norm(const Tensor& x, const Axes& axes);
+
+/// Position of the largest entry along one dimension, which keeps size 1: i64, no gradient.
+/// The first of equals; NaN counts as largest. Throws ShapeError if the dimension is empty.
+Tensor arg_max(const Tensor& x, int64_t axis);
+/// The largest entry along one dimension; its gradient goes to the entry at arg_max.
+Tensor max(const Tensor& x, int64_t axis);
+
+}  // namespace limpid

@@ -1,0 +1,209 @@
+// framework/tensor/record.h: the tape. How an op says what its gradients are.
+//
+//   return record("mul", out, wrt(a, [b = keep(b)](const Tensor& g) { return g * b; }), ...);
+//
+// A recorded result has a Node. A node owns one Edge per input that needs a gradient, and an edge
+// owns one formula: from the gradient g of the output to the gradient of that input. Formulas are
+// written with ops, so they can themselves be recorded, and derivatives of every order exist.
+// A node never owns its own value: an activation lives only while some formula keeps it.
+// The sweep over this graph is in framework/autograd/grad.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "framework/core/shape.h"
+#include "framework/tensor/tensor.h"
+
+namespace limpid {
+
+/// A value captured by a formula. Throws GraphError on use if it was overwritten since.
+class Kept {
+ public:
+  Kept() = default;
+  explicit Kept(const Tensor& tensor);
+  Kept(const Kept& other);
+  Kept(Kept&& other) noexcept;
+  Kept& operator=(Kept other) noexcept;
+  ~Kept();
+
+  bool defined() const { return tensor_.defined(); }
+  operator const Tensor&() const;  // implicit, so that formulas read like mathematics
+  const Tensor& operator*() const { return *this; }
+  const Tensor* operator->() const { return &static_cast<const Tensor&>(*this); }
+
+ private:
+  Tensor tensor_;
+  uint64_t writes_ = 0;
+};
+inline Kept keep(const Tensor& tensor) { return Kept(tensor); }
+
+/// Thrown when a kept value was overwritten; the sweep adds the name of the op.
+class OverwrittenError : public GraphError {
+ public:
+  using GraphError::GraphError;
+};
+
+/// Vector-Jacobian product of one input: a move-only owner of `Tensor(g)` or `Tensor(g, out)`.
+/// The output is handed in and never captured, because capturing it would be a cycle.
+class Vjp {
+ public:
+  Vjp() = default;
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Vjp>)
+  explicit Vjp(F&& f) : body_(std::make_unique<Body<std::remove_cvref_t<F>>>(std::forward<F>(f))) {}
+
+  Tensor operator()(const Tensor& g, const Tensor& out) const { return body_->call(g, out); }
+  explicit operator bool() const { return body_ != nullptr; }
+
+  template <class F>
+  static constexpr bool kWantsOut = std::is_invocable_v<const F&, const Tensor&, const Tensor&>;
+
+ private:
+  struct Base {
+    virtual ~Base() = default;
+    virtual Tensor call(const Tensor& g, const Tensor& out) const = 0;
+  };
+  template <class F>
+  struct Body final : Base {
+    explicit Body(F f) : formula(std::move(f)) {}
+    Tensor call(const Tensor& g, const Tensor& out) const override {
+      if constexpr (kWantsOut<F>) return formula(g, out);
+      else return formula(g);
+    }
+    F formula;
+  };
+  std::unique_ptr<Base> body_;
+};
+
+struct Edge {
+  std::shared_ptr<Node> input;
+  Vjp formula;
+};
+
+/// The place of one value in the graph.
+struct Node : std::enable_shared_from_this<Node> {
+  enum class State : uint8_t { leaf, recorded, released };
+
+  const char* op;     // "conv2d", for messages and graph printing
+  uint64_t sequence;  // creation order; inputs are always older than outputs
+  Shape shape;
+  DType dtype;
+  State state = State::leaf;
+  std::vector<Edge> edges;           // empty for leaves and after release
+  Kept out;                          // only if a formula takes (g, out); without its node
+  std::unique_ptr<Tensor> gradient;  // leaves only, filled by backward()
+
+  // Scratch of the sweep in progress (grad.cpp)
+  uint64_t sweep = 0;  // the last sweep that visited this node
+  bool needed = false;  // a wanted node can be reached from here
+  bool wanted = false;  // the sweep returns this node's gradient
+  Tensor upstream;      // the gradient collected so far
+
+  Node(const char* name, const Shape& s, DType d);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Drops edges and kept values; a second backward through it then throws.
+  void release();
+};
+
+std::shared_ptr<Node> make_leaf(const Shape& shape, DType dtype);
+
+// ---- The two thread-local settings of the tape, changed only by scope objects ----
+
+/// Switches recording on or off for a scope.
+class Recording {
+ public:
+  explicit Recording(bool on);
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  static bool is_on();
+
+ private:
+  bool before_;
+};
+
+/// How a rectifier passes a gradient back.
+enum class ReluRule : uint8_t {
+  standard,  // where the input was positive
+  guided,    // and only where the gradient is positive (Springenberg et al. 2015)
+  deconv,    // only where the gradient is positive (Zeiler and Fergus 2014)
+};
+/// Which rectifiers the rule applies to.
+enum class ReluScope : uint8_t { all, relu_only };
+
+struct BackwardRules {
+  ReluRule relu = ReluRule::standard;
+  ReluScope scope = ReluScope::all;
+};
+/// The rules of the backward pass in progress on this thread.
+const BackwardRules& backward_rules();
+
+/// Puts rules in force for a scope; the engine does so for each pass.
+class RuleScope {
+ public:
+  explicit RuleScope(const BackwardRules& rules);
+  ~RuleScope();
+  RuleScope(const RuleScope&) = delete;
+  RuleScope& operator=(const RuleScope&) = delete;
+
+ private:
+  BackwardRules before_;
+};
+
+// ---- record() ----
+
+/// "With respect to `input`, the gradient is formula(g)."
+template <class F>
+struct Wrt {
+  const Tensor& input;
+  F formula;
+};
+template <class F>
+Wrt<F> wrt(const Tensor& input, F formula) {
+  return {input, std::move(formula)};
+}
+
+/// An input through which no gradient may flow: a sweep that reaches it throws GraphError.
+inline auto not_differentiable(const Tensor& input, const char* op) {
+  return wrt(input, [op](const Tensor&) -> Tensor {
+    throw GraphError(std::string(op) + ": has no derivative with respect to this input");
+  });
+}
+
+namespace detail {
+
+template <class F>
+void add_edge(std::vector<Edge>& edges, bool& wants_out, Wrt<F>& rule) {
+  if (!rule.input.requires_gradient()) return;
+  wants_out |= Vjp::kWantsOut<F>;
+  edges.push_back({rule.input.node(), Vjp(std::move(rule.formula))});
+}
+
+/// Gives `out` a recorded node with these edges.
+Tensor attach(const char* op, Tensor out, std::vector<Edge> edges, bool wants_out);
+
+}  // namespace detail
+
+/// Returns `out`, recorded as the result of `op` if recording is on and some input requires a
+/// gradient. `out` must have been made for this call. Frozen inputs store nothing.
+template <class... Fs>
+Tensor record(const char* op, Tensor out, Wrt<Fs>... rules) {
+  if (!Recording::is_on() || !(rules.input.requires_gradient() || ...)) return out;
+  std::vector<Edge> edges;
+  edges.reserve(sizeof...(rules));
+  bool wants_out = false;
+  (detail::add_edge(edges, wants_out, rules), ...);
+  return detail::attach(op, std::move(out), std::move(edges), wants_out);
+}
+
+/// The same for a list of inputs of one kind (concat, stack).
+Tensor record_all(const char* op, Tensor out, std::vector<std::pair<Tensor, Vjp>> rules);
+
+}  // namespace limpid
