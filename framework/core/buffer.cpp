@@ -33,8 +33,9 @@ constexpr bool kRecycles = false;
 constexpr bool kRecycles = true;
 #endif
 
-constexpr int64_t kSmallest = 64;  // bytes; one cache line
-constexpr int kClasses = 8 * 56;
+constexpr int64_t kSmallest = 64;                 // bytes; one cache line
+constexpr int64_t kLargest = int64_t{1} << 47;    // bytes; a process has no more addresses
+constexpr int kClasses = 8 * (47 - 6) + 1;        // from 2^6 to 2^47 bytes
 
 // Class k holds blocks of (8 + k % 8) * 2^(k / 8) * 8 bytes: eight steps per octave from 64 on.
 int class_of(int64_t bytes) {
@@ -57,6 +58,7 @@ int64_t class_bytes(int size_class) {
 class Pool {
  public:
   Block* take(int64_t bytes) {
+    if (bytes < 0 || bytes > kLargest) refuse(bytes);
     const int size_class = class_of(bytes);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -73,7 +75,7 @@ class Pool {
       trim();
       raw = request(usable);
     }
-    if (raw == nullptr) raise<Error>("memory", "the system refused ", bytes, " bytes");
+    if (raw == nullptr) refuse(bytes);
     const std::lock_guard<std::mutex> lock(mutex_);
     count_birth(usable);
     return ::new (raw) Block{.bytes = usable, .size_class = size_class};
@@ -116,6 +118,10 @@ class Pool {
   }
 
  private:
+  [[noreturn]] static void refuse(int64_t bytes) {
+    raise<Error>("memory", "the system refused ", bytes, " bytes");
+  }
+
   static void* request(int64_t usable) {
     return std::aligned_alloc(alignof(Block), sizeof(Block) + static_cast<size_t>(usable));
   }

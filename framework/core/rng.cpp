@@ -1,7 +1,9 @@
 // framework/core/rng.cpp: Philox blocks and the distributions on top of them.
 #include "framework/core/rng.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <numeric>
 #include <utility>
@@ -44,14 +46,24 @@ void fill_unit(uint64_t key, uint64_t stream, int64_t begin, int64_t end, T* out
   }
 }
 
+// The largest T below `high`: rounding to T could otherwise give `high` itself, 2 on [1, 2) say.
+template <class T>
+T below(double high) {
+  const T nearest = static_cast<T>(high);
+  return static_cast<double>(nearest) < high
+             ? nearest
+             : std::nextafter(nearest, -std::numeric_limits<T>::infinity());
+}
+
 template <class T>
 void fill_uniform(uint64_t key, uint64_t stream, std::span<T> out, double low, double high) {
   const auto n = static_cast<int64_t>(out.size());
+  const T last = low < high ? below<T>(high) : static_cast<T>(high);
   parallel::for_blocks(n, kBlock, [&](int64_t begin, int64_t end) {
     fill_unit(key, stream, begin, end, out.data() + begin);
     for (int64_t i = begin; i < end; ++i) {
       const auto k = static_cast<size_t>(i);
-      out[k] = static_cast<T>(low + (high - low) * static_cast<double>(out[k]));
+      out[k] = std::min(last, static_cast<T>(low + (high - low) * static_cast<double>(out[k])));
     }
   });
 }
@@ -140,6 +152,7 @@ int64_t Rng::integer(int64_t n) {
 }
 
 std::vector<int64_t> Rng::permutation(int64_t n) {
+  check_value(n >= 0, "permutation", "needs a length of at least 0, got ", n);
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t i = n - 1; i > 0; --i) {

@@ -45,7 +45,7 @@ class Rng {
   double normal(double mean = 0, double deviation = 1);
   /// Uniform on {0, ..., n - 1}. Throws ValueError unless n >= 1.
   int64_t integer(int64_t n);
-  /// A random order of 0 ... n-1 (Fisher-Yates).
+  /// A random order of 0 ... n-1 (Fisher-Yates). Throws ValueError for a negative n.
   std::vector<int64_t> permutation(int64_t n);
 
  private:

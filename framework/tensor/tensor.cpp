@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "framework/core/error.h"
@@ -32,11 +33,12 @@ Tensor Tensor::wrap(Buffer buffer, const Shape& shape, DType dtype) {
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
+  if (shape.numel() > std::numeric_limits<int64_t>::max() / size_of(dtype)) {
+    raise<Error>("memory", "more than 2^63 bytes for ", name_of(dtype), " ", shape);
+  }
   const int64_t bytes = shape.numel() * size_of(dtype);
   try {
     return wrap(Buffer::allocate(bytes), shape, dtype);
-  } catch (const ShapeError&) {
-    throw;
   } catch (const Error& error) {
     throw Error(join_text(error.what(), " for ", name_of(dtype), " ", shape));
   }
@@ -184,6 +186,9 @@ void Tensor::set_gradient(const Tensor& gradient) {
   check_shape(
       gradient.shape() == shape(), "set_gradient", "gradient ", gradient.shape(),
       " does not fit tensor ", shape());
+  check_dtype(
+      gradient.dtype() == dtype(), "set_gradient", "gradient is ", name_of(gradient.dtype()),
+      ", tensor is ", name_of(dtype()));
   impl_->node->gradient = std::make_unique<Tensor>(gradient);
 }
 

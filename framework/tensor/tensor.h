@@ -121,7 +121,8 @@ class Tensor {
   std::shared_ptr<Impl> impl_;
 };
 
-/// Values with shape and type, cut after `limit` elements per dimension (print.cpp).
+/// `f32 [2, 3] [[1, 2, 3], [4, 5, 6]]`: type, shape and values, cut after `limit` entries per
+/// dimension with "..."; an undefined tensor gives `undefined` (print.cpp).
 std::string to_string(const Tensor& tensor, int64_t limit = 8);
 
 }  // namespace limpid

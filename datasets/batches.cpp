@@ -1,0 +1,56 @@
+// datasets/batches.cpp: cutting the order of an epoch into batches.
+#include "datasets/batches.h"
+
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace limpid::datasets {
+
+Batches::Batches(const Dataset& dataset, const BatchOptions& options)
+    : dataset_(dataset), options_(options) {
+  check_dataset("batches", dataset);
+  check_value(options.batch >= 1, "batches", "batch size must be at least 1, got ", options.batch);
+  if (!options.mean.empty() || !options.std.empty()) {
+    check_statistics(
+        "batches", {.mean = options.mean, .std = options.std}, dataset.images.shape()[1]);
+  }
+
+  // A remainder of 1 joins the batch before
+  const int64_t n = dataset.size();
+  const int64_t remainder = n % options.batch;
+  count_ = std::max<int64_t>(1, n / options.batch + (remainder > 1 ? 1 : 0));
+}
+
+Batch Batches::get(int64_t epoch, int64_t index) {
+  check_value(epoch >= 0, "batches", "epoch must not be negative, got ", epoch);
+  check_value(
+      index >= 0 && index < count_, "batches", "index ", index, " is out of range, expected 0 to ",
+      count_ - 1);
+
+  // Lay down the order of the epoch
+  if (epoch != epoch_) {
+    if (options_.shuffle) {
+      order_ = Rng(options_.seed).child(static_cast<uint64_t>(epoch)).permutation(examples());
+    } else {
+      order_.resize(static_cast<size_t>(examples()));
+      std::iota(order_.begin(), order_.end(), int64_t{0});
+    }
+    epoch_ = epoch;
+  }
+
+  const auto begin = order_.begin() + index * options_.batch;
+  const auto end = index + 1 == count_ ? order_.end() : begin + options_.batch;
+  Batch out;
+  out.indices.assign(begin, end);
+  out.inputs = gather(dataset_.images, out.indices);
+  if (!options_.mean.empty()) {
+    out.inputs = standardise(out.inputs, {.mean = options_.mean, .std = options_.std});
+  }
+  out.labels = gather(dataset_.labels, out.indices);
+  return out;
+}
+
+}  // namespace limpid::datasets

@@ -1,0 +1,217 @@
+// datasets/catalogue.cpp: the known data sets and how each one is loaded.
+#include "datasets/catalogue.h"
+
+#include "datasets/embedded.h"
+#include "datasets/idx.h"
+#include "datasets/synthetic.h"
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace limpid::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kSyntheticTrain = 2000, kSyntheticTest = 500;
+constexpr uint64_t kTrainSeed = 0, kTestSeed = 1;  // of synthetic data
+constexpr double kMoonsNoise = 0.15;
+constexpr std::string_view kIdxPrefix = "idx:";
+constexpr const char* kDebianFashion = "/usr/share/datasets/fashion-mnist";  // the Debian package
+
+// The four files of the MNIST family, given their sums.
+std::vector<KnownFile> idx_files(
+    const std::string& train_images, const std::string& train_labels,
+    const std::string& test_images, const std::string& test_labels) {
+  return {
+      {"train-images-idx3-ubyte.gz", train_images},
+      {"train-labels-idx1-ubyte.gz", train_labels},
+      {"t10k-images-idx3-ubyte.gz", test_images},
+      {"t10k-labels-idx1-ubyte.gz", test_labels}};
+}
+
+std::vector<Known> make_catalogue() {
+  return {
+      {.name = "digits",
+       .what = "UCI optical digits, embedded",
+       .shape = "[1, 8, 8]",
+       .classes = 10,
+       .train = 1797,
+       .licence = "CC BY 4.0; Alpaydin and Kaynak 1998"},
+      {.name = "fashion-2k",
+       .what = "class-balanced cut of Fashion-MNIST, embedded",
+       .shape = "[1, 28, 28]",
+       .classes = 10,
+       .train = 2000,
+       .test = 500,
+       .licence = "MIT; Xiao, Rasul, Vollgraf 2017"},
+      {.name = "moons",
+       .what = "two interleaved half circles, synthetic",
+       .shape = "[2]",
+       .classes = 2,
+       .train = kSyntheticTrain,
+       .test = kSyntheticTest,
+       .licence = "generated"},
+      {.name = "shapes",
+       .what = "coloured shapes with object masks, synthetic",
+       .shape = "[3, 32, 32]",
+       .classes = 4,
+       .train = kSyntheticTrain,
+       .test = kSyntheticTest,
+       .licence = "generated"},
+      {.name = "mnist",
+       .what = "handwritten digits",
+       .shape = "[1, 28, 28]",
+       .classes = 10,
+       .train = 60000,
+       .test = 10000,
+       .licence = "CC BY-SA 3.0 by common statement; LeCun, Cortes, Burges",
+       .address = "https://ossci-datasets.s3.amazonaws.com/mnist/",
+       .files = idx_files(
+           "f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
+           "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")},
+      {.name = "fashion-mnist",
+       .what = "articles of clothing",
+       .shape = "[1, 28, 28]",
+       .classes = 10,
+       .train = 60000,
+       .test = 10000,
+       .licence = "MIT; Xiao, Rasul, Vollgraf 2017",
+       .address = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+       .files = idx_files(
+           "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
+           "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")},
+      {.name = "kmnist",
+       .what = "cursive Japanese characters (Kuzushiji-MNIST)",
+       .shape = "[1, 28, 28]",
+       .classes = 10,
+       .train = 60000,
+       .test = 10000,
+       .licence = "CC BY-SA 4.0; Clanuwat et al. 2018",
+       .address = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+       .files = idx_files(
+           "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
+           "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134")},
+      {.name = "idx:FOLDER",
+       .what = "a folder of IDX files, plain or .gz",
+       .shape = "[1, H, W]",
+       .licence = "yours"},
+  };
+}
+
+std::vector<std::string> class_names_of(const std::string& name) {
+  if (name == "fashion-mnist") return fashion_class_names();
+  if (name == "kmnist") return {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"};
+  return numbered_classes(10);
+}
+
+// What should be in the folder of a set, and how to get it.
+std::string expectation(const Known& known) {
+  std::string text = "expected ";
+  for (const KnownFile& file : known.files) {
+    text += file.name + " (MD5 " + file.md5 + "), ";
+  }
+  return text + "each plain or .gz; get them with: limpid data get " + known.name;
+}
+
+// The folder of a set in the data folder.
+std::string folder_of(const Known& known, const std::string& data_dir) {
+  const fs::path here = fs::path(data_dir.empty() ? default_data_dir() : data_dir) / known.name;
+  std::error_code ignored;
+  if (fs::is_directory(here, ignored)) return here.string();
+  if (known.name == "fashion-mnist" && fs::is_directory(kDebianFashion, ignored)) {
+    return kDebianFashion;
+  }
+  throw FormatError(here.string(), "", "no such folder; " + expectation(known));
+}
+
+Split load_known(const Known& known, const std::string& data_dir) {
+  const std::string folder = folder_of(known, data_dir);
+  Split out;
+  try {
+    out = load_idx(folder, {.classes = known.classes});
+  } catch (const FormatError& error) {
+    throw FormatError(known.name, "", join_text(error.what(), "; ", expectation(known)));
+  }
+  for (Dataset* part : {&out.train, &out.test}) {
+    part->name = known.name;
+    part->class_names = class_names_of(known.name);
+  }
+  return out;
+}
+
+// A set as its source has it; the test part may be empty.
+Split load_whole(const std::string& spec, const std::string& data_dir) {
+  if (spec.starts_with(kIdxPrefix)) {
+    const std::string folder = spec.substr(kIdxPrefix.size());
+    check_value(!folder.empty(), "data", "idx: needs a folder, as in idx:path/to/folder");
+    return load_idx(folder);
+  }
+  if (spec == "digits") return {.train = digits()};
+  if (spec == "fashion-2k") return fashion_2k();
+  if (spec == "moons") {
+    return {
+        .train = moons(kSyntheticTrain, kMoonsNoise, Rng(kTrainSeed)),
+        .test = moons(kSyntheticTest, kMoonsNoise, Rng(kTestSeed))};
+  }
+  if (spec == "shapes") {
+    return {
+        .train = shapes(kSyntheticTrain, Rng(kTrainSeed)),
+        .test = shapes(kSyntheticTest, Rng(kTestSeed))};
+  }
+  const Known* known = find_known(spec);
+  if (known != nullptr && !known->files.empty()) return load_known(*known, data_dir);
+
+  std::string names;
+  for (const Known& entry : catalogue()) names += (names.empty() ? "" : ", ") + entry.name;
+  raise<ValueError>("data", "unknown data set ", spec, "; known are ", names);
+}
+
+}  // namespace
+
+Split load(const std::string& spec, const LoadOptions& options) {
+  check_value(
+      options.limit_train >= 0 && options.limit_test >= 0, "data",
+      "limits must not be negative, got ", options.limit_train, " and ", options.limit_test);
+  Split out = load_whole(spec, options.data_dir);
+  if (out.test.is_empty()) {
+    out = stratified_split(out.train, options.test_fraction, options.split_seed);
+  }
+  if (options.limit_train > 0) out.train = limit_balanced(out.train, options.limit_train);
+  if (options.limit_test > 0) out.test = limit_balanced(out.test, options.limit_test);
+  return out;
+}
+
+const std::vector<Known>& catalogue() {
+  static const std::vector<Known> known = make_catalogue();
+  return known;
+}
+
+const Known* find_known(const std::string& name) {
+  const auto& all = catalogue();
+  const auto at = std::ranges::find(all, name, &Known::name);
+  return at == all.end() ? nullptr : &*at;
+}
+
+std::string default_data_dir() {
+  const auto variable = [](const char* name) -> fs::path {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  if (const fs::path own = variable("LIMPID_DATA"); !own.empty()) return own.string();
+  if (const fs::path cache = variable("XDG_CACHE_HOME"); cache.is_absolute()) {
+    return (cache / "limpid").string();
+  }
+  if (const fs::path home = variable("HOME"); !home.empty()) {
+    return (home / ".cache" / "limpid").string();
+  }
+  raise<Error>("data", "no data folder: none of LIMPID_DATA, XDG_CACHE_HOME and HOME is set");
+}
+
+}  // namespace limpid::datasets

@@ -1,0 +1,62 @@
+// datasets/catalogue.h: from the name of a data set to its examples.
+//
+// This is the only place that knows the names of DATA on the command line:
+//   embedded          digits, fashion-2k
+//   synthetic         moons, shapes
+//   a path            idx:FOLDER
+//   the data folder   mnist, fashion-mnist, kmnist: four IDX files in DATA_DIR/NAME
+// Synthetic sets are constants like the others: the training part is drawn with seed 0, the test
+// part with seed 1, whatever the seed of the run; 2,000 + 500 examples, moons with noise 0.15.
+#pragma once
+
+#include "datasets/dataset.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace limpid::datasets {
+
+struct LoadOptions {
+  std::string data_dir = {};   // empty: default_data_dir()
+  double test_fraction = 0.2;  // for a set without a test part of its own, split stratified
+  uint64_t split_seed = 0;     // of that split
+  int64_t limit_train = 0;     // class-balanced cuts, see limit_balanced; 0: everything
+  int64_t limit_test = 0;
+};
+
+/// The set that `spec` names, in two parts. Throws ValueError for an unknown name, listing the
+/// known ones, and for options out of range; FormatError for files that are missing (listing
+/// what is expected) or damaged.
+Split load(const std::string& spec, const LoadOptions& options = {});
+
+/// A published file: its name and MD5 sum.
+struct KnownFile {
+  std::string name = {};
+  std::string md5 = {};
+};
+
+/// One line of `limpid data list`.
+struct Known {
+  std::string name = {};
+  std::string what = {};
+  std::string shape = {};       // of one example, as text: "[1, 28, 28]"
+  int64_t classes = 0;          // 0: depends on the files
+  int64_t train = 0, test = 0;  // examples; test 0: split off the training part
+  std::string licence = {};
+  std::string address = {};           // folder the files were published in; empty: nothing to get
+  std::vector<KnownFile> files = {};  // as published, below that address
+};
+
+/// Everything that load() knows, in the order in which it is listed.
+const std::vector<Known>& catalogue();
+
+/// The entry of this name, or nullptr.
+const Known* find_known(const std::string& name);
+
+/// The data folder: LIMPID_DATA, else $XDG_CACHE_HOME/limpid, else ~/.cache/limpid. Empty
+/// variables count as unset, and so does a relative XDG_CACHE_HOME, as its specification asks.
+/// Throws Error if none is set.
+std::string default_data_dir();
+
+}  // namespace limpid::datasets

@@ -1,0 +1,32 @@
+// datasets/synthetic.h: data from formulas, whose truth is known.
+//
+// Example i is a function of (key of rng, i) alone: a longer set begins with the shorter one, and
+// examples may be drawn on any thread. The generator passed in is not advanced.
+#pragma once
+
+#include "datasets/dataset.h"
+#include "framework/core/rng.h"
+
+#include <cstdint>
+
+namespace limpid::datasets {
+
+/// Two interleaved half circles, features [n, 2], classes alternating. With t uniform on [0, pi]:
+///   class 0: (cos t, sin t),  class 1: (1 - cos t, 1/2 - sin t),  plus N(0, noise^2) on both axes.
+/// Throws ValueError unless n >= 1 and noise >= 0.
+Dataset moons(int64_t n, double noise, const Rng& rng);
+
+/// One coloured shape per image on a noisy background, [n, 3, 32, 32] in [0, 1], with its mask.
+/// Classes, alternating: disc, square, triangle, cross. What an explanation should find is known:
+/// the class is in the outline and nowhere else.
+///   area      sqrt(area / 1024) uniform on [0.2, 0.36]: 4 to 13 % of the image, for every class
+///   position  centre uniform over all places where the shape is inside the image
+///   angle     uniform within 20 degrees
+///   colours   shape and background uniform in [0, 1]^3, at least 0.5 apart
+///   clutter   speckles of one pixel or two by two behind the shape, half of them in its colour
+///   noise     N(0, 0.05^2) on every value, then clamped
+/// Edges are smoothed over one pixel. masks [n, 1, 32, 32] are 1 where the pixel centre lies in
+/// the shape. Throws ValueError unless n >= 1.
+Dataset shapes(int64_t n, const Rng& rng);
+
+}  // namespace limpid::datasets

@@ -1,0 +1,30 @@
+// framework/io/files.h: whole files in, whole files out.
+//
+// Reading takes regular files only, up to a stated size. Writing is atomic: whatever interrupts it,
+// the path afterwards holds the complete old bytes or the complete new ones.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace limpid {
+
+/// All bytes of a regular file. Throws FormatError `path: cannot read: reason` for a file that is
+/// missing, unreadable or longer than max_bytes, for a directory, a pipe or a device.
+std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes);
+
+/// Replaces the file or creates it: a temporary file beside it is written, flushed to the disk and
+/// renamed over it. Permissions of an old file and symbolic links are kept. Temporary files that a
+/// killed process left for the same path are removed.
+/// Throws Error `path: cannot write: reason`; the old file is then untouched.
+void write_file_atomic(const std::string& path, std::span<const std::byte> bytes);
+
+/// The same bytes seen as text, and back; nothing is copied.
+std::string_view as_text(std::span<const std::byte> bytes);
+std::span<const std::byte> as_bytes(std::string_view text);
+
+}  // namespace limpid

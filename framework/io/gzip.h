@@ -1,0 +1,25 @@
+// framework/io/gzip.h: reading .gz data, and the checksum that gzip, PNG and checkpoints share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace limpid {
+
+/// True if the bytes begin like a gzip file (1F 8B).
+bool is_gzip(std::span<const std::byte> bytes);
+
+/// The content of a gzip file (RFC 1952) of one or more members; zeros behind the last one are
+/// padding. Memory grows with what is really inflated, never with what the file claims.
+/// Throws FormatError, with `name` in its text, if the file is damaged or cut short, if a checksum
+/// or length differs, or if the content is longer than max_bytes.
+std::vector<std::byte> gunzip(
+    std::span<const std::byte> bytes, int64_t max_bytes, const std::string& name);
+
+/// CRC-32 as in gzip and PNG (reflected polynomial 0xEDB88320).
+uint32_t crc32(std::span<const std::byte> bytes);
+
+}  // namespace limpid

@@ -1,0 +1,183 @@
+// framework/nn/module.cpp: the walks over a module tree.
+#include "framework/nn/module.h"
+
+#include <set>
+
+#include "framework/core/error.h"
+
+namespace limpid {
+
+// ---- Pass ----
+
+Rng& Pass::rng() const {
+  check_value(rng_ != nullptr, "dropout", "a training pass needs a random stream: Pass(mode, &rng)");
+  return *rng_;
+}
+
+void Pass::watch(const Module& layer) { watched_.push_back({&layer, Tensor(), 0}); }
+
+const Tensor& Pass::activation(const Module& layer) const {
+  for (const Watched& watched : watched_) {
+    if (watched.layer != &layer) continue;
+    check_value(
+        watched.runs == 1, "activation", "the watched ", layer.type(), " ran ", watched.runs,
+        " times in this pass");
+    return watched.output;
+  }
+  raise<ValueError>("activation", "this ", layer.type(), " was not watched");
+}
+
+Tensor Pass::after(const Module& layer, const Tensor& input, Tensor output) {
+  if (observer) observer(layer, input, output);
+  for (Watched& watched : watched_) {
+    if (watched.layer != &layer) continue;
+    if (!output.requires_gradient()) {
+      // Detached first: a layer may have returned the caller's own tensor
+      output = output.detach();
+      output.require_gradient();
+    }
+    watched.output = output;
+    ++watched.runs;
+  }
+  return output;
+}
+
+// ---- Module ----
+
+void Visitor::child(const std::string& name, Module& module) {
+  const std::string before = prefix_;
+  on_module(prefix_ + name, module);
+  prefix_ += name + ".";
+  module.visit(*this);
+  prefix_ = before;
+}
+
+Tensor Module::operator()(const Tensor& x, Pass& pass) {
+  return pass.after(*this, x, forward(x, pass));
+}
+
+int64_t Module::macs(const Shape&, const Shape&) const { return 0; }
+
+namespace {
+
+// Calls functions for each kind of state; null where a walk does not ask.
+class Collect : public Visitor {
+ public:
+  NamedTensors* parameters = nullptr;
+  NamedTensors* buffers = nullptr;
+  NamedModules* modules = nullptr;
+
+ private:
+  void on_parameter(const std::string& name, Tensor& tensor) override {
+    if (parameters != nullptr) parameters->emplace_back(name, tensor);
+  }
+  void on_buffer(const std::string& name, Tensor& tensor) override {
+    if (buffers != nullptr) buffers->emplace_back(name, tensor);
+  }
+  void on_module(const std::string& name, Module& module) override {
+    if (modules != nullptr) modules->emplace_back(name, &module);
+  }
+};
+
+// Replaces each tensor by a converted one; parameters stay leaves.
+class Convert : public Visitor {
+ public:
+  explicit Convert(DType dtype) : dtype_(dtype) {}
+
+ private:
+  Tensor converted(const Tensor& tensor) const {
+    if (!is_float(tensor.dtype())) return tensor;
+    Tensor copy = Tensor::empty(tensor.shape(), dtype_);
+    copy.assign(tensor);
+    return copy;
+  }
+  void on_parameter(const std::string&, Tensor& tensor) override {
+    tensor = converted(tensor).require_gradient();
+  }
+  void on_buffer(const std::string&, Tensor& tensor) override { tensor = converted(tensor); }
+
+  DType dtype_;
+};
+
+}  // namespace
+
+NamedTensors parameters(Module& module) {
+  NamedTensors found;
+  Collect collect;
+  collect.parameters = &found;
+  module.visit(collect);
+  return found;
+}
+
+NamedTensors buffers(Module& module) {
+  NamedTensors found;
+  Collect collect;
+  collect.buffers = &found;
+  module.visit(collect);
+  return found;
+}
+
+NamedTensors state(Module& module) {
+  NamedTensors found;
+  Collect collect;
+  collect.parameters = collect.buffers = &found;
+  module.visit(collect);
+  return found;
+}
+
+NamedModules layers(Module& module) {
+  NamedModules found;
+  Collect collect;
+  collect.modules = &found;
+  module.visit(collect);
+  return found;
+}
+
+Module& find_layer(Module& module, const std::string& name) {
+  std::string valid;
+  for (const auto& [layer_name, layer] : layers(module)) {
+    if (layer_name == name) return *layer;
+    valid += (valid.empty() ? "" : ", ") + layer_name;
+  }
+  raise<ValueError>("layer", "no layer '", name, "'; there are: ", valid);
+}
+
+int64_t parameter_count(Module& module) {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : parameters(module)) count += tensor.numel();
+  return count;
+}
+
+void convert(Module& module, DType dtype) {
+  Convert converter(dtype);
+  module.visit(converter);
+}
+
+void load_state(
+    Module& module, const std::map<std::string, Tensor>& tensors,
+    bool (*is_foreign)(const std::string&)) {
+  // Find every difference before anything is written
+  std::string problems;
+  const auto note = [&](const auto&... parts) {
+    problems += join_text(problems.empty() ? "" : "; ", parts...);
+  };
+  std::set<std::string> known;
+  NamedTensors own = state(module);
+  for (const auto& [name, tensor] : own) {
+    known.insert(name);
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) {
+      note("missing ", name, " ", tensor.shape());
+    } else if (found->second.shape() != tensor.shape()) {
+      note(name, " is ", found->second.shape(), ", the model needs ", tensor.shape());
+    }
+  }
+  for (const auto& [name, tensor] : tensors) {
+    const bool skipped = is_foreign != nullptr && is_foreign(name);
+    if (!skipped && !known.contains(name)) note("unexpected ", name, " ", tensor.shape());
+  }
+  if (!problems.empty()) raise<ValueError>("weights", problems);
+  for (auto& [name, tensor] : own) tensor.assign(tensors.at(name));
+}
+
+}  // namespace limpid

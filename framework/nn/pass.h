@@ -1,0 +1,53 @@
+// framework/nn/pass.h: what a forward pass may depend on besides its input.
+//
+// Mode, random numbers and watched layers are arguments of the call, never state of the model. So
+// "forgot to switch to evaluation" cannot happen, and a model is explained without being touched.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "framework/tensor/tensor.h"
+
+namespace limpid {
+
+class Module;
+class Rng;
+
+enum class Mode : uint8_t { evaluate, train };
+
+class Pass {
+ public:
+  Pass() = default;
+  explicit Pass(Mode mode, Rng* rng = nullptr) : mode_(mode), rng_(rng) {}
+
+  /// train: batch statistics, dropout active. evaluate: running statistics, no randomness.
+  bool is_training() const { return mode_ == Mode::train; }
+  /// The stream for dropout. Throws ValueError if the pass was given none.
+  Rng& rng() const;
+
+  /// Asks for a layer's output. It then requires a gradient, so a frozen network can be explained.
+  void watch(const Module& layer);
+  /// The output of a watched layer. Throws ValueError if it was not watched, did not run or ran
+  /// more than once.
+  const Tensor& activation(const Module& layer) const;
+
+  /// Called after every layer with its input and output, for tables of shapes and costs.
+  std::function<void(const Module&, const Tensor& input, const Tensor& output)> observer;
+
+ private:
+  friend class Module;
+  struct Watched {
+    const Module* layer;
+    Tensor output;
+    int runs = 0;
+  };
+  Tensor after(const Module& layer, const Tensor& input, Tensor output);
+
+  Mode mode_ = Mode::evaluate;
+  Rng* rng_ = nullptr;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace limpid

@@ -1,0 +1,50 @@
+// framework/optim/adam.cpp: one pass over each parameter.
+#include "framework/optim/adam.h"
+
+#include <cmath>
+
+#include "framework/core/error.h"
+#include "framework/core/parallel.h"
+
+namespace limpid {
+
+Adam::Adam(NamedParameters parameters, const AdamOptions& o)
+    : Optimizer(std::move(parameters), {"mean", "square"}), options_(o) {
+  check_value(
+      o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1 && o.epsilon > 0 &&
+          o.weight_decay >= 0,
+      "Adam", "needs 0 <= beta < 1, epsilon > 0 and weight decay >= 0, got ", o.beta1, ", ",
+      o.beta2, ", ", o.epsilon, ", ", o.weight_decay);
+}
+
+void Adam::update(
+    Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& slots, double learning_rate,
+    int64_t t) {
+  const double steps = static_cast<double>(t);
+  const double correction1 = 1 - std::pow(options_.beta1, steps);
+  const double correction2 = 1 - std::pow(options_.beta2, steps);
+  const double decay = options_.weight_decay;
+  visit_float("Adam", parameter.dtype(), [&]<class T>() {
+    const T* gradients = gradient.data<T>();
+    T* w = parameter.mutable_data<T>();
+    T* m = slots[0].mutable_data<T>();
+    T* v = slots[1].mutable_data<T>();
+    const T beta1 = static_cast<T>(options_.beta1);
+    const T beta2 = static_cast<T>(options_.beta2);
+    const T coupled = static_cast<T>(options_.decouples_decay ? 0 : decay);
+    const T shrink = static_cast<T>(options_.decouples_decay ? 1 - learning_rate * decay : 1);
+    const T rate = static_cast<T>(learning_rate / correction1);
+    const T root = static_cast<T>(1 / std::sqrt(correction2));
+    const T epsilon = static_cast<T>(options_.epsilon);
+    parallel::for_blocks(parameter.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const T g = gradients[i] + coupled * w[i];
+        m[i] = beta1 * m[i] + (1 - beta1) * g;
+        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+        w[i] = shrink * w[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
+      }
+    });
+  });
+}
+
+}  // namespace limpid

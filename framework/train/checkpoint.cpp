@@ -1,0 +1,97 @@
+// framework/train/checkpoint.cpp: names in the file, and the checks before anything is restored.
+#include "framework/train/checkpoint.h"
+
+#include "framework/core/error.h"
+#include "framework/io/safetensors.h"
+
+namespace limpid {
+namespace {
+
+const std::string kOptimizer = "optimizer.";
+const std::string kState = "state.";
+
+bool is_training_state(const std::string& name) {
+  return name.starts_with(kOptimizer) || name.starts_with(kState);
+}
+
+std::map<std::string, Tensor> weights_of(Module& model) {
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, tensor] : state(model)) tensors.emplace(name, tensor);
+  return tensors;
+}
+
+void restore_weights(
+    const std::string& path, Module& model, const std::map<std::string, Tensor>& tensors) {
+  try {
+    load_state(model, tensors, is_training_state);
+  } catch (const ValueError& error) {
+    throw FormatError(path, "", error.what());
+  }
+}
+
+Tensor tensor_named(
+    const std::string& path, const SafetensorsFile& file, const std::string& name,
+    const Shape& shape, DType dtype) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) {
+    throw FormatError(path, name, "missing; this is not a checkpoint of the same run");
+  }
+  if (found->second.shape() != shape || found->second.dtype() != dtype) {
+    throw FormatError(
+        path, name,
+        join_text(
+            "is ", name_of(found->second.dtype()), " ", found->second.shape(), ", expected ",
+            name_of(dtype), " ", shape));
+  }
+  return found->second;
+}
+
+}  // namespace
+
+void save_checkpoint(
+    const std::string& path, Module& model, const Optimizer& optimizer, const Progress& progress,
+    const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, Tensor> tensors = weights_of(model);
+  for (const auto& [name, tensor] : optimizer.state()) tensors.emplace(kOptimizer + name, tensor);
+  tensors.emplace(
+      kState + "progress",
+      Tensor::of_integers(
+          {4}, {progress.epoch, progress.step, progress.correct, progress.seen}));
+  tensors.emplace(kState + "loss_sum", Tensor::scalar(progress.loss_sum, DType::f64));
+  save_safetensors(path, tensors, metadata);
+}
+
+void load_checkpoint(
+    const std::string& path, Module& model, Optimizer& optimizer, Progress& progress) {
+  const SafetensorsFile file = load_safetensors(path);
+
+  // Find everything before anything is changed
+  auto slots = optimizer.state();
+  std::vector<Tensor> saved;
+  for (const auto& [name, tensor] : slots) {
+    saved.push_back(
+        tensor_named(path, file, kOptimizer + name, tensor.shape(), tensor.dtype()));
+  }
+  const Tensor counts = tensor_named(path, file, kState + "progress", {4}, DType::i64);
+  const Tensor loss_sum = tensor_named(path, file, kState + "loss_sum", {}, DType::f64);
+  for (const int64_t count : counts.values<int64_t>()) {
+    if (count < 0) throw FormatError(path, kState + "progress", "negative count");
+  }
+  restore_weights(path, model, file.tensors);
+
+  for (size_t i = 0; i < slots.size(); ++i) slots[i].second.assign(saved[i]);
+  const int64_t* c = counts.data<int64_t>();
+  progress = {
+      .epoch = c[0], .step = c[1], .loss_sum = loss_sum.item(), .correct = c[2], .seen = c[3]};
+}
+
+void save_weights(
+    const std::string& path, Module& model, const std::map<std::string, std::string>& metadata) {
+  save_safetensors(path, weights_of(model), metadata);
+}
+
+void load_weights(const std::string& path, Module& model) {
+  restore_weights(path, model, load_safetensors(path).tensors);
+}
+
+}  // namespace limpid

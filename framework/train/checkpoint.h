@@ -1,0 +1,34 @@
+// framework/train/checkpoint.h: a run in one file, complete enough to go on with the same bits.
+//
+// last.safetensors holds the weights and buffers under their own names, so that it is also a plain
+// weights file, and beside them `optimizer.*` (slots and step count) and `state.*` (progress).
+// Its bytes depend on the run only: no time, path or thread count is stored.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "framework/nn/module.h"
+#include "framework/optim/optimizer.h"
+#include "framework/train/trainer.h"
+
+namespace limpid {
+
+/// Writes atomically: the path holds the old checkpoint or the new one, never a part.
+void save_checkpoint(
+    const std::string& path, Module& model, const Optimizer& optimizer, const Progress& progress,
+    const std::map<std::string, std::string>& metadata);
+
+/// Restores all three. Throws FormatError naming the file if it is damaged, belongs to another
+/// network or optimiser, or holds weights alone; nothing has been changed then.
+void load_checkpoint(
+    const std::string& path, Module& model, Optimizer& optimizer, Progress& progress);
+
+/// Weights and buffers alone.
+void save_weights(
+    const std::string& path, Module& model, const std::map<std::string, std::string>& metadata);
+/// From a weights file or a checkpoint. Throws FormatError with all missing, unexpected and
+/// misshapen tensors.
+void load_weights(const std::string& path, Module& model);
+
+}  // namespace limpid

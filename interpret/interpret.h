@@ -1,0 +1,10 @@
+// interpret/interpret.h: the interpretability library, in reading order.
+#pragma once
+
+#include "interpret/saliency/target.h"       // what is explained
+#include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
+#include "interpret/saliency/cam.h"          // Grad-CAM
+#include "interpret/metrics/localisation.h"  // the pointing game
+#include "interpret/report/heatmap.h"        // colour maps and overlays
+#include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
+#include "interpret/report/report.h"         // one self-contained HTML page

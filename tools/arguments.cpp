@@ -1,0 +1,341 @@
+// tools/arguments.cpp: parsing, help, exit statuses and error lines; the only user of CLI11.
+#include "tools/arguments.h"
+
+#include "framework/core/parallel.h"
+#include "framework/io/files.h"
+#include "tools/console.h"
+#include "tools/version.h"
+
+#include <CLI/CLI.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+// The whole text as a number, or a UsageError saying what was expected.
+template <class T>
+T parse_number(const std::string& name, const std::string& text, T low, T high) {
+  T value{};
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (!is_number || !(value >= low && value <= high)) {
+    throw UsageError(join_text(
+        "--", name, ": ", excerpt(text), " is not a ", std::is_integral_v<T> ? "whole " : "",
+        "number from ", low, " to ", high));
+  }
+  return value;
+}
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  std::erase(parts, "");
+  return parts;
+}
+
+// A JSON value as the text that would stand on the command line.
+std::string as_argument(const Json& value) {
+  switch (value.kind()) {
+    case Json::Kind::text: return value.text();
+    case Json::Kind::array: {
+      std::string joined;
+      for (const Json& item : value.items()) {
+        joined += (joined.empty() ? "" : ",") + as_argument(item);
+      }
+      return joined;
+    }
+    default: return to_text(value);
+  }
+}
+
+}  // namespace
+
+// ---- The table ----
+
+void Arguments::add(Entry entry) { entries_.push_back(std::move(entry)); }
+
+void Arguments::text(
+    const std::string& name, std::string& value, const std::string& help,
+    std::vector<std::string> choices) {
+  const auto set = [name, &value, choices](const std::string& text) {
+    bool is_known = choices.empty();
+    std::string list;
+    for (const std::string& choice : choices) {
+      is_known |= choice == text;
+      list += (list.empty() ? "" : ", ") + choice;
+    }
+    if (!is_known) throw UsageError("--" + name + ": " + excerpt(text) + " is not one of " + list);
+    value = text;
+  };
+  add({.name = name, .help = help, .set = set, .get = [&value] { return Json(value); }});
+}
+
+void Arguments::integer(
+    const std::string& name, int64_t& value, const std::string& help, int64_t low, int64_t high) {
+  const auto set = [=, &value](const std::string& text) {
+    value = parse_number<int64_t>(name, text, low, high);
+  };
+  add({.name = name, .help = help, .set = set, .get = [&value] { return Json(value); }});
+}
+
+void Arguments::number(
+    const std::string& name, double& value, const std::string& help, double low, double high) {
+  const auto set = [=, &value](const std::string& text) {
+    value = parse_number<double>(name, text, low, high);
+  };
+  add({.name = name, .help = help, .set = set, .get = [&value] { return Json(value); }});
+}
+
+void Arguments::flag(const std::string& name, bool& value, const std::string& help) {
+  const auto set = [name, &value](const std::string& text) {
+    if (text != "true" && text != "false") {
+      throw UsageError("--" + name + ": " + excerpt(text) + " is not true or false");
+    }
+    value = text == "true";
+  };
+  add({.name = name, .help = help, .is_flag = true, .set = set, .get = [&value] {
+         return Json(value);
+       }});
+}
+
+void Arguments::list(
+    const std::string& name, std::vector<std::string>& value, const std::string& help) {
+  const auto get = [&value] {
+    Json items = Json::array();
+    for (const std::string& item : value) items.push(item);
+    return items;
+  };
+  add({.name = name, .help = help,
+       .set = [&value](const std::string& text) { value = split_commas(text); }, .get = get});
+}
+
+void Arguments::positional(const std::string& name, std::string& value, const std::string& help) {
+  add({.name = name, .help = help, .is_positional = true,
+       .set = [&value](const std::string& text) { value = text; },
+       .get = [&value] { return Json(value); }});
+}
+
+void Arguments::apply(const Json& defaults, const std::string& source) {
+  for (const Json::Member& member : defaults.members()) {
+    const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
+      return e.name == member.key && !e.is_positional;
+    });
+    if (entry == entries_.end()) {
+      throw UsageError(source + ": " + excerpt(member.key) + " is not an option of this command");
+    }
+    if (!entry->was_given) entry->set(as_argument(member.value));
+  }
+}
+
+Json Arguments::resolved() const {
+  Json values = Json::object();
+  for (const Entry& entry : entries_) {
+    if (!entry.is_common && !entry.is_positional) values.set(entry.name, entry.get());
+  }
+  return values;
+}
+
+void Arguments::require(const std::string& name) const {
+  for (const Entry& entry : entries_) {
+    if (entry.name != name) continue;
+    const Json value = entry.get();
+    const bool is_empty = value.kind() == Json::Kind::array ? value.items().empty()
+                                                            : value == Json("");
+    if (is_empty) throw UsageError("--" + name + " is missing");
+  }
+}
+
+// ---- Parsing ----
+
+Json read_json_file(const std::string& path) {
+  constexpr int64_t kLargest = 64 << 20;
+  const std::vector<std::byte> bytes = read_file(path, kLargest);
+  const Json json = parse_json(as_text(bytes), path);
+  if (json.kind() != Json::Kind::object) throw FormatError(path, "", "is not a JSON object");
+  return json;
+}
+
+/// Builds the CLI11 application from the tables and reads the values back.
+class Parser {
+ public:
+  explicit Parser(const std::vector<Command>& commands) : commands_(commands) {
+    app_.set_version_flag("--version", version_text());
+    app_.require_subcommand(1);
+    for (const Command& command : commands) declare(command);
+  }
+
+  /// The command that was asked for; its values are set.
+  const Command& parse(int argc, char** argv) {
+    app_.parse(argc, argv);
+    for (size_t i = 0; i < commands_.size(); ++i) {
+      Slot& slot = *slots_[i];
+      if (!slot.app->parsed()) continue;
+      chosen_ = &slot;
+      for (size_t k = 0; k < slot.arguments.entries_.size(); ++k) {
+        Arguments::Entry& entry = slot.arguments.entries_[k];
+        const CLI::Option& option = *slot.options[k];
+        entry.was_given = option.count() > 0;
+        if (entry.was_given) entry.set(entry.is_flag ? "true" : option.results().back());
+      }
+      read_config(slot);
+      return commands_[i];
+    }
+    throw UsageError("no command");  // CLI11 has refused this before
+  }
+
+  const Common& common() const { return chosen_->common; }
+  Arguments& arguments() { return chosen_->arguments; }
+  CLI::App& app() { return app_; }
+
+ private:
+  struct Slot {
+    CLI::App* app = nullptr;
+    Common common;
+    Arguments arguments;
+    std::vector<CLI::Option*> options;  // one per entry
+  };
+
+  // "data list" lives below "data"
+  CLI::App* place(const Command& command) {
+    const size_t space = command.name.find(' ');
+    if (space == std::string::npos) return app_.add_subcommand(command.name, command.summary);
+    const std::string group = command.name.substr(0, space);
+    if (!groups_.contains(group)) {
+      groups_[group] = app_.add_subcommand(group, "see limpid " + group + " --help");
+      groups_[group]->require_subcommand(1);
+    }
+    return groups_[group]->add_subcommand(command.name.substr(space + 1), command.summary);
+  }
+
+  void declare(const Command& command) {
+    auto slot = std::make_unique<Slot>();
+    slot->app = place(command);
+    slot->app->footer("Example:\n  " + command.example);
+    command.declare(slot->arguments);
+    const size_t own = slot->arguments.entries_.size();
+    declare_common(slot->common, slot->arguments);
+    for (size_t k = 0; k < slot->arguments.entries_.size(); ++k) {
+      Arguments::Entry& entry = slot->arguments.entries_[k];
+      entry.is_common = k >= own;
+      slot->options.push_back(add_option(*slot->app, entry));
+    }
+    slots_.push_back(std::move(slot));
+  }
+
+  static CLI::Option* add_option(CLI::App& app, const Arguments::Entry& entry) {
+    const std::string name = (entry.is_positional ? "" : "--") + entry.name;
+    if (entry.is_flag) return app.add_flag(name)->description(entry.help);
+    CLI::Option* option = app.add_option(name)->description(entry.help);
+    if (entry.is_positional) return option->required();
+    const Json value = entry.get();
+    const std::string shown = as_argument(value);
+    option->type_name(
+        value.kind() == Json::Kind::integer ? "N" : value.kind() == Json::Kind::real ? "X" : "TEXT");
+    return shown.empty() ? option : option->default_str(shown);
+  }
+
+  static void declare_common(Common& c, Arguments& a) {
+    a.integer("seed", c.seed, "seed of everything random", 0, INT64_MAX);
+    a.integer("threads", c.threads, "threads; all cores unless given", 1, 1024);
+    a.text("out", c.out, "folder or file for the results");
+    a.text("data-dir", c.data_dir, "data folder; else LIMPID_DATA, else the user's cache folder");
+    a.text("config", c.config, "options from a JSON file; the command line wins");
+    a.text("color", c.color, "colours on a terminal", {"auto", "always", "never"});
+    a.flag("quiet", c.quiet, "no progress, no notes");
+    a.flag("json", c.json, "print the result as one JSON object");
+  }
+
+  static void read_config(Slot& slot) {
+    const std::string& path = slot.common.config;
+    if (path.empty()) return;
+    const Json file = read_json_file(path);
+    const Json* options = file.find("options");  // a config.json written by train
+    slot.arguments.apply(options == nullptr ? file : *options, path);
+  }
+
+  const std::vector<Command>& commands_;
+  CLI::App app_{"limpid: train small networks on a CPU and see what they do", "limpid"};
+  std::map<std::string, CLI::App*> groups_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  Slot* chosen_ = nullptr;
+};
+
+namespace {
+
+double peak_rss_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// One line, whatever the message holds.
+int report_error(const std::string& command, const std::string& message, int status) {
+  std::string line = "limpid: " + (command.empty() ? "" : command + ": ") + message;
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  std::fprintf(stderr, "%s\n", line.c_str());
+  return status;
+}
+
+// Runs the command and prints its result. Results that cannot be written are a failure.
+int run_command(const Command& command, Parser& parser) {
+  const Common& common = parser.common();
+  if (common.threads > 0) parallel::set_threads(static_cast<int>(common.threads));
+  Console console({.quiet = common.quiet, .json = common.json, .color = common.color});
+  const auto start = std::chrono::steady_clock::now();
+  const Json keys = command.run({common, parser.arguments(), console});
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (common.json) {
+    Json result = Json::object(
+        {{"schema", 1}, {"command", command.name}, {"seconds", seconds},
+         {"peak_rss_mb", peak_rss_mb()}});
+    for (const Json::Member& member : keys.members()) result.set(member.key, member.value);
+    std::printf("%s\n", to_text(result).c_str());
+  }
+  if (std::fflush(stdout) != 0) throw Error("cannot write to stdout");
+  return interrupted() ? interrupt_status() : 0;
+}
+
+}  // namespace
+
+int run_commands(const std::vector<Command>& commands, int argc, char** argv) {
+  std::string name;
+  try {
+    Parser parser(commands);
+    try {
+      const Command& command = parser.parse(argc, argv);
+      name = command.name;
+      return run_command(command, parser);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return parser.app().exit(error);  // --help, --version
+      return report_error("", std::string(error.what()) + "; see limpid --help", 2);
+    }
+  } catch (const UsageError& error) {
+    return report_error(name, error.what(), 2);
+  } catch (const FormatError& error) {
+    return report_error(name, error.what(), 3);
+  } catch (const std::bad_alloc&) {
+    return report_error(name, "out of memory", 1);
+  } catch (const std::exception& error) {
+    return report_error(name, error.what(), 1);
+  }
+}
+
+}  // namespace limpid::tools

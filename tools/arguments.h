@@ -1,0 +1,116 @@
+// tools/arguments.h: the command line, behind a small table of options that each command fills.
+//
+// The only user of CLI11 is arguments.cpp, because that header takes long to compile. Values are
+// parsed by our own checks: locale-independent, NaN never passes a range.
+#pragma once
+
+#include "framework/core/error.h"
+#include "framework/io/json.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace limpid::tools {
+
+/// The command line asks for something that does not exist: exit status 2.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Calls f, turning the library's complaints about a name or a value into wrong usage.
+template <class F>
+decltype(auto) as_usage(F&& f) {
+  try {
+    return f();
+  } catch (const ValueError& error) {
+    throw UsageError(error.what());
+  } catch (const ShapeError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+/// Options that every command has.
+struct Common {
+  int64_t seed = 0;
+  int64_t threads = 0;  // 0: all cores
+  std::string out;
+  std::string data_dir;
+  std::string config;
+  std::string color = "auto";
+  bool quiet = false;
+  bool json = false;
+};
+
+/// The options of one command: where each value goes, what it may be, what help says.
+class Arguments {
+ public:
+  /// A text; if `choices` is not empty it must be one of them.
+  void text(
+      const std::string& name, std::string& value, const std::string& help,
+      std::vector<std::string> choices = {});
+  /// A whole number in [low, high].
+  void integer(
+      const std::string& name, int64_t& value, const std::string& help, int64_t low,
+      int64_t high);
+  /// A real number in [low, high].
+  void number(
+      const std::string& name, double& value, const std::string& help, double low, double high);
+  void flag(const std::string& name, bool& value, const std::string& help);
+  /// Comma-separated texts.
+  void list(const std::string& name, std::vector<std::string>& value, const std::string& help);
+  /// A word, or with `many` all remaining words, without an option name.
+  void positional(const std::string& name, std::string& value, const std::string& help);
+
+  /// Sets every option that the command line did not name from an object {"name": value}.
+  /// Throws UsageError for a key that is no option or a value out of range.
+  void apply(const Json& defaults, const std::string& source);
+  /// All options of the command with their values, except those common to every command.
+  Json resolved() const;
+  /// Throws UsageError if the option has no value.
+  void require(const std::string& name) const;
+
+ private:
+  friend class Parser;
+  struct Entry {
+    std::string name;  // without dashes
+    std::string help;
+    bool is_flag = false;
+    bool is_positional = false;
+    bool is_common = false;
+    bool was_given = false;
+    std::function<void(const std::string&)> set;  // throws UsageError
+    std::function<Json()> get;
+  };
+  void add(Entry entry);
+  std::vector<Entry> entries_;
+};
+
+class Console;
+
+/// What a command gets.
+struct Invocation {
+  const Common& common;
+  Arguments& arguments;
+  Console& console;
+};
+
+/// One command: `name` may have two words ("data list").
+struct Command {
+  std::string name;
+  std::string summary;
+  std::string example;  // a command line that runs as it stands
+  std::function<void(Arguments&)> declare;
+  /// Does the work; returns the keys of the JSON result.
+  std::function<Json(const Invocation&)> run;
+};
+
+/// A JSON object from a file. Throws FormatError.
+Json read_json_file(const std::string& path);
+
+/// Parses the command line, runs the command, prints the result. Returns the exit status.
+int run_commands(const std::vector<Command>& commands, int argc, char** argv);
+
+}  // namespace limpid::tools

@@ -1,0 +1,18 @@
+// tools/commands.h: the commands, one file each.
+#pragma once
+
+#include "tools/arguments.h"
+
+namespace limpid::tools {
+
+Command demo_command();
+Command data_list_command();
+Command data_info_command();
+Command train_command();
+Command eval_command();
+Command predict_command();
+Command layers_command();
+Command explain_command();
+Command bench_command();
+
+}  // namespace limpid::tools

@@ -1,0 +1,55 @@
+// tools/eval.cpp: limpid eval.
+#include "framework/core/error.h"
+#include "framework/train/metrics.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/run_folder.h"
+
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+struct EvalOptions {
+  std::string model;
+  std::string data;
+};
+
+Json run(const Invocation& in, const EvalOptions& o) {
+  const RunFolder folder = open_run(o.model);
+  const datasets::Dataset data = test_part(o.data, in.common, folder);
+  const Metrics m =
+      classification_metrics(predict(*folder.model, source_in_order(data, folder.card)), data.labels);
+
+  in.console.result("accuracy  " + percent(m.accuracy) + " of " + std::to_string(m.count));
+  in.console.result("loss      " + fixed(m.loss, 4));
+  in.console.result("ece       " + fixed(m.ece, 4) + "  (15 bins; 0 is perfectly calibrated)");
+  Json per_class = Json::array();
+  Json confusion = Json::array();
+  for (size_t k = 0; k < m.per_class.size(); ++k) {
+    per_class.push(m.per_class[k]);
+    Json row = Json::array();
+    for (const int64_t count : m.confusion[k]) row.push(count);
+    confusion.push(row);
+    in.console.result("  " + folder.card.class_names[k] + ": " + percent(m.per_class[k]));
+  }
+  return Json::object(
+      {{"accuracy", m.accuracy}, {"loss", m.loss}, {"count", m.count}, {"ece", m.ece},
+       {"per_class", per_class}, {"confusion", confusion}});
+}
+
+}  // namespace
+
+Command eval_command() {
+  auto options = std::make_shared<EvalOptions>();
+  return {
+      .name = "eval", .summary = "accuracy, confusion and calibration on the test part",
+      .example = "limpid eval runs/digits --data digits",
+      .declare = [options](Arguments& a) {
+        a.positional("MODEL", options->model, "a run folder");
+        a.text("data", options->data, "the data; those of the run unless given");
+      },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools

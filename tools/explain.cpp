@@ -1,0 +1,191 @@
+// tools/explain.cpp: limpid explain.
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+#include "framework/io/npy.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/loss.h"
+#include "framework/ops/reduce.h"
+#include "framework/tensor/record.h"
+#include "interpret/metrics/localisation.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/explaining.h"
+#include "tools/inputs.h"
+
+#include <charconv>
+#include <memory>
+#include <numeric>
+
+namespace limpid::tools {
+namespace {
+
+struct ExplainOptions {
+  std::string model;
+  std::string data;
+  std::vector<std::string> indices;
+  int64_t count = 0;
+  std::vector<std::string> input;
+  std::vector<std::string> method = {"gradient", "guided", "grad-cam"};
+  std::string layer;
+  std::string target;  // label, predicted or a class number
+};
+
+// The images to explain, with everything the output says about them.
+struct Subject {
+  std::vector<int64_t> indices;  // in the test part, or positions in --input
+  Tensor pictures;               // [N, ...] raw values
+  Tensor labels;                 // [N], undefined for --input
+  Tensor masks;                  // [N, 1, H, W], undefined for most data
+};
+
+int64_t whole_number(const std::string& text, int64_t below, const std::string& what) {
+  int64_t value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (!is_number || value < 0 || value >= below) {
+    throw UsageError(join_text(what, " ", excerpt(text), " is not in 0 to ", below - 1));
+  }
+  return value;
+}
+
+Subject read_subject(const ExplainOptions& o, const Common& common, const RunFolder& folder) {
+  Subject s;
+  if (!o.input.empty()) {
+    s.pictures = read_inputs(o.input, folder.card);
+    s.indices.resize(static_cast<size_t>(s.pictures.size(0)));
+    std::iota(s.indices.begin(), s.indices.end(), int64_t{0});
+    return s;
+  }
+  const datasets::Dataset test = test_part(o.data, common, folder);
+  for (const std::string& text : o.indices) {
+    s.indices.push_back(whole_number(text, test.size(), "index"));
+  }
+  if (o.indices.empty()) {
+    constexpr int64_t kDefault = 8;
+    const int64_t count = std::min(test.size(), o.count > 0 ? o.count : kDefault);
+    s.indices.resize(static_cast<size_t>(count));
+    std::iota(s.indices.begin(), s.indices.end(), int64_t{0});
+  }
+  const datasets::Dataset chosen = datasets::take(test, s.indices);
+  s.pictures = chosen.images;
+  s.labels = chosen.labels;
+  s.masks = chosen.masks;
+  return s;
+}
+
+// Logits in evaluation mode, some images at a time.
+Tensor logits_of(const RunFolder& folder, const Tensor& images) {
+  constexpr int64_t kBatch = 250;
+  const Recording off(false);
+  std::vector<Tensor> parts;
+  for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
+    Pass pass;
+    parts.push_back((*folder.model)(
+        slice(images, 0, begin, std::min(images.size(0), begin + kBatch)), pass));
+  }
+  return concat(parts, 0);
+}
+
+// The class explained for each image.
+std::vector<int64_t> target_classes(
+    const ExplainOptions& o, const Subject& s, const Tensor& logits) {
+  const std::string target = !o.target.empty() ? o.target : s.labels.defined() ? "label" : "predicted";
+  if (target == "label") {
+    if (!s.labels.defined()) throw UsageError("--target label: --input files have no labels");
+    const auto labels = s.labels.values<int64_t>();
+    return {labels.begin(), labels.end()};
+  }
+  if (target == "predicted") {
+    const Tensor best = arg_max(logits, 1);
+    const auto classes = best.values<int64_t>();
+    return {classes.begin(), classes.end()};
+  }
+  const int64_t fixed_class = whole_number(target, logits.size(1), "--target: class");
+  return std::vector<int64_t>(s.indices.size(), fixed_class);
+}
+
+Json run(const Invocation& in, const ExplainOptions& o) {
+  const RunFolder folder = open_run(o.model);
+  const Subject s = read_subject(o, in.common, folder);
+  const Tensor images = standardised(s.pictures, folder.card);
+  const Tensor logits = logits_of(folder, images);
+  const std::vector<int64_t> classes = target_classes(o, s, logits);
+  const std::vector<double> scores = select(softmax(logits), classes).to_vector();
+
+  // Everything that can be refused is refused before the first file is written
+  std::string layer;
+  for (const std::string& name : o.method) {
+    if (method_named(name).needs_layer && layer.empty()) layer = layer_for(folder, o.layer);
+  }
+  const std::string out = in.common.out.empty() ? "explanations" : in.common.out;
+  make_folder(out);
+
+  Json rows = Json::array();
+  Json games = Json::array();
+  const int64_t count = images.size(0);
+  for (const std::string& method : o.method) {
+    const Maps maps = explain_images(folder, method, layer, images, classes);
+    for (int64_t n = 0; n < count; ++n) {
+      const auto k = static_cast<size_t>(n);
+      const std::string stem = join_text(out, "/", s.indices[k], "-", method);
+      const auto one = [n](const Tensor& all) {
+        return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
+      };
+      std::string note;
+      const Image picture = picture_with_map(one(s.pictures), one(maps.shown), &note);
+      save_npy(stem + ".npy", one(maps.raw));
+      save_png(stem + ".png", picture);
+      in.console.progress(method, n + 1, count);
+      const std::string& target = folder.card.class_names[static_cast<size_t>(classes[k])];
+      rows.push(Json::object(
+          {{"index", s.indices[k]}, {"method", method}, {"target", classes[k]},
+           {"score", scores[k]}, {"npy", stem + ".npy"}, {"png", stem + ".png"},
+           {"note", note}}));
+      in.console.result(join_text(
+          stem, ".png  ", target, " ", percent(scores[k]), note.empty() ? "" : "  (" + note + ")"));
+    }
+    if (s.masks.defined()) {
+      const double rate = interpret::hit_rate(interpret::pointing_game(maps.shown, s.masks));
+      games.push(Json::object({{"method", method}, {"hit_rate", rate}}));
+      in.console.result("pointing game, " + method + ": " + percent(rate));
+    }
+  }
+  Json result = Json::object({{"maps", rows}, {"layer", layer.empty() ? Json() : Json(layer)}});
+  if (s.masks.defined()) {
+    // Controls: always the centre, and a random pixel
+    Rng rng(static_cast<uint64_t>(in.common.seed));
+    const double centre = interpret::hit_rate(interpret::pointing_game_centre(s.masks));
+    const double random = interpret::hit_rate(interpret::pointing_game_random(s.masks, rng));
+    in.console.result(join_text(
+        "pointing game, controls over ", count, " images: centre ", percent(centre), ", random ",
+        percent(random)));
+    result.set(
+        "pointing_game",
+        Json::object({{"images", count}, {"rows", games}, {"centre", centre}, {"random", random}}));
+  }
+  return result;
+}
+
+}  // namespace
+
+Command explain_command() {
+  auto options = std::make_shared<ExplainOptions>();
+  std::string list;
+  for (const MethodInfo& method : methods()) list += (list.empty() ? "" : ", ") + method.name;
+  return {
+      .name = "explain", .summary = "saliency maps as .npy and .png",
+      .example = "limpid explain runs/fashion --data fashion-2k --indices 0,3 --method grad-cam",
+      .declare = [options, list](Arguments& a) {
+        a.positional("MODEL", options->model, "a run folder");
+        a.text("data", options->data, "explain test images of these data; the run's unless given");
+        a.list("indices", options->indices, "which test images; the first eight unless given");
+        a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
+        a.list("input", options->input, "or: files, .npy arrays or pictures");
+        a.list("method", options->method, list);
+        a.text("layer", options->layer, "layer of grad-cam; the last spatial one unless given");
+        a.text("target", options->target, "class to explain: label, predicted or a number");
+      },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools

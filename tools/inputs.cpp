@@ -1,0 +1,65 @@
+// tools/inputs.cpp: files into one input tensor.
+#include "tools/inputs.h"
+
+#include "framework/core/error.h"
+#include "framework/io/image.h"
+#include "framework/io/npy.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
+#include "tools/arguments.h"
+
+namespace limpid::tools {
+namespace {
+
+Shape with_batch(int64_t count, const Shape& example) {
+  std::vector<int64_t> sizes = {count};
+  for (const int64_t size : example.sizes()) sizes.push_back(size);
+  return Shape(std::span<const int64_t>(sizes));
+}
+
+Tensor from_array(const std::string& path, const ModelCard& card) {
+  const Tensor array = load_npy(path);
+  Tensor values = Tensor::empty(array.shape(), DType::f32);
+  values.assign(array);
+  if (array.shape() == card.input) return reshape(values, with_batch(1, card.input));
+  const bool fits = array.rank() == card.input.rank() + 1 &&
+                    array.shape() == with_batch(array.shape()[0], card.input);
+  if (!fits) {
+    throw UsageError(join_text(
+        path, ": has shape ", array.shape(), ", the model takes ", card.input,
+        " or a batch of those"));
+  }
+  return values;
+}
+
+Tensor from_picture(const std::string& path, const ModelCard& card) {
+  if (card.input.rank() != 3) {
+    throw UsageError(join_text(path, ": is a picture, the model takes ", card.input));
+  }
+  const Image image = load_image(path, card.input[0]);
+  const Shape shape = {image.channels, image.height, image.width};
+  if (shape != card.input) {
+    throw UsageError(join_text(
+        path, ": has shape ", shape, ", the model takes ", card.input,
+        "; scale the picture to that size first"));
+  }
+  Tensor values = Tensor::empty({1, image.height, image.width, image.channels});
+  float* out = values.mutable_data<float>();
+  for (size_t i = 0; i < image.pixels.size(); ++i) {
+    out[i] = static_cast<float>(image.pixels[i]) / 255.0F;
+  }
+  return permute(values, {0, 3, 1, 2});
+}
+
+}  // namespace
+
+Tensor read_inputs(const std::vector<std::string>& files, const ModelCard& card) {
+  if (files.empty()) throw UsageError("--input names no file");
+  std::vector<Tensor> parts;
+  for (const std::string& file : files) {
+    parts.push_back(file.ends_with(".npy") ? from_array(file, card) : from_picture(file, card));
+  }
+  return concat(parts, 0);
+}
+
+}  // namespace limpid::tools

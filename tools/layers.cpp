@@ -1,0 +1,74 @@
+// tools/layers.cpp: limpid layers.
+#include "framework/core/error.h"
+#include "framework/tensor/record.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/run_folder.h"
+
+#include <map>
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+std::string padded(const std::string& text, size_t width) {
+  return text + std::string(text.size() < width ? width - text.size() : 1, ' ');
+}
+
+Json run(const Invocation& in, const std::string& path) {
+  const RunFolder folder = open_run(path);
+
+  // One forward pass of one black image shows the shapes
+  struct Seen {
+    Shape output;
+    int64_t macs = 0;
+  };
+  std::map<const Module*, Seen> seen;
+  Pass pass;
+  pass.observer = [&](const Module& layer, const Tensor& input, const Tensor& output) {
+    seen[&layer] = {output.shape(), layer.macs(input.shape(), output.shape())};
+  };
+  std::vector<int64_t> sizes = {1};
+  for (const int64_t size : folder.card.input.sizes()) sizes.push_back(size);
+  const Recording off(false);
+  (*folder.model)(Tensor::zeros(Shape(std::span<const int64_t>(sizes))), pass);
+
+  // One row per layer, in the order of the network's state
+  Json rows = Json::array();
+  int64_t total_macs = 0;
+  in.console.result(in.console.bold(
+      padded("layer", 22) + padded("type", 18) + padded("output", 20) + padded("parameters", 12) +
+      "multiply-adds"));
+  for (const auto& [name, layer] : layers(*folder.model)) {
+    const Seen& row = seen[layer];
+    const int64_t count = parameter_count(*layer);
+    Json shape = Json::array();
+    for (const int64_t size : row.output.sizes().subspan(1)) shape.push(size);
+    const bool is_spatial =
+        row.output.rank() == 4 && row.output[2] * row.output[3] > 1;
+    total_macs += row.macs;
+    in.console.result(
+        padded(name, 22) + padded(layer->type(), 18) + padded(to_text(shape), 20) +
+        padded(std::to_string(count), 12) + std::to_string(row.macs));
+    rows.push(Json::object(
+        {{"name", name}, {"type", layer->type()}, {"output_shape", shape}, {"parameters", count},
+         {"macs", row.macs}, {"spatial", is_spatial}}));
+  }
+  const int64_t parameters = parameter_count(*folder.model);
+  in.console.result(
+      padded("total", 60) + padded(std::to_string(parameters), 12) + std::to_string(total_macs));
+  return Json::object({{"layers", rows}, {"parameters", parameters}, {"macs", total_macs}});
+}
+
+}  // namespace
+
+Command layers_command() {
+  auto path = std::make_shared<std::string>();
+  return {
+      .name = "layers", .summary = "every layer with shapes, parameters and cost",
+      .example = "limpid layers runs/digits",
+      .declare = [path](Arguments& a) { a.positional("MODEL", *path, "a run folder"); },
+      .run = [path](const Invocation& in) { return run(in, *path); }};
+}
+
+}  // namespace limpid::tools

@@ -1,0 +1,12 @@
+// tools/limpid.cpp: main. The commands stand in files of their own names.
+#include "tools/commands.h"
+#include "tools/console.h"
+
+int main(int argc, char** argv) {
+  using namespace limpid::tools;
+  catch_interrupts();
+  return run_commands(
+      {data_list_command(), data_info_command(), train_command(), eval_command(),
+       predict_command(), layers_command(), explain_command(), bench_command()},
+      argc, argv);
+}

@@ -1,0 +1,67 @@
+// tools/predict.cpp: limpid predict.
+#include "framework/core/error.h"
+#include "framework/io/npy.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/loss.h"
+#include "framework/ops/reduce.h"
+#include "framework/tensor/record.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/inputs.h"
+
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+struct PredictOptions {
+  std::string model;
+  std::vector<std::string> input;
+};
+
+Json run(const Invocation& in, const PredictOptions& o) {
+  constexpr int64_t kBatch = 250;  // images at a time
+  const RunFolder folder = open_run(o.model);
+  const Tensor inputs = standardised(read_inputs(o.input, folder.card), folder.card);
+  const Recording off(false);
+  std::vector<Tensor> parts;
+  for (int64_t begin = 0; begin < inputs.size(0); begin += kBatch) {
+    Pass pass;
+    const int64_t end = std::min(inputs.size(0), begin + kBatch);
+    parts.push_back((*folder.model)(slice(inputs, 0, begin, end), pass));
+  }
+  if (parts.empty()) throw UsageError("the input holds no examples");
+  const Tensor logits = concat(parts, 0);  // [N, K]
+  if (!in.common.out.empty()) save_npy(in.common.out, logits);
+
+  // The most likely class of each example
+  const Tensor best = arg_max(logits, 1);
+  const std::vector<double> probability = max(softmax(logits), 1).to_vector();
+  Json top = Json::array();
+  for (int64_t n = 0; n < logits.size(0); ++n) {
+    const int64_t label = best.data<int64_t>()[n];
+    const std::string& name = folder.card.class_names[static_cast<size_t>(label)];
+    const double p = probability[static_cast<size_t>(n)];
+    in.console.result(join_text(n, "  ", name, "  ", percent(p)));
+    top.push(Json::object({{"index", n}, {"class", label}, {"name", name}, {"probability", p}}));
+  }
+  return Json::object(
+      {{"count", logits.size(0)}, {"classes", logits.size(1)}, {"top", top},
+       {"out", in.common.out}});
+}
+
+}  // namespace
+
+Command predict_command() {
+  auto options = std::make_shared<PredictOptions>();
+  return {
+      .name = "predict", .summary = "logits of arrays or pictures",
+      .example = "limpid predict runs/digits --input digits.npy --out logits.npy",
+      .declare = [options](Arguments& a) {
+        a.positional("MODEL", options->model, "a run folder");
+        a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
+      },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools

@@ -1,0 +1,142 @@
+// tools/run_folder.cpp: reading config.json back, and data prepared for a model.
+#include "tools/run_folder.h"
+
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+#include "framework/train/checkpoint.h"
+#include "tools/arguments.h"
+
+#include <filesystem>
+
+namespace limpid::tools {
+namespace {
+
+Json numbers(const std::vector<double>& values) {
+  Json items = Json::array();
+  for (const double value : values) items.push(value);
+  return items;
+}
+
+std::vector<double> numbers(const Json& json) {
+  std::vector<double> values;
+  for (const Json& item : json.items()) values.push_back(item.number());
+  return values;
+}
+
+}  // namespace
+
+Json to_json(const ModelCard& card) {
+  Json input = Json::array();
+  for (const int64_t size : card.input.sizes()) input.push(size);
+  Json names = Json::array();
+  for (const std::string& name : card.class_names) names.push(name);
+  return Json::object(
+      {{"architecture", card.architecture}, {"input_shape", input}, {"class_names", names},
+       {"mean", numbers(card.mean)}, {"std", numbers(card.std)}, {"data", card.data}});
+}
+
+ModelCard card_from_json(const Json& json, const std::string& path) {
+  try {
+    ModelCard card;
+    card.architecture = json.text("architecture");
+    std::vector<int64_t> sizes;
+    for (const Json& item : json.at("input_shape").items()) sizes.push_back(item.integer());
+    card.input = Shape(std::span<const int64_t>(sizes));
+    for (const Json& item : json.at("class_names").items()) card.class_names.push_back(item.text());
+    card.mean = numbers(json.at("mean"));
+    card.std = numbers(json.at("std"));
+    card.data = json.text("data");
+    check_value(
+        card.input.rank() >= 1 && card.mean.size() == card.std.size() &&
+            static_cast<int64_t>(card.mean.size()) == card.input[0],
+        "model", "needs a mean and a standard deviation for each channel of ", card.input);
+    return card;
+  } catch (const FormatError&) {
+    throw;
+  } catch (const Error& error) {
+    throw FormatError(path, "", error.what());
+  }
+}
+
+RunFolder open_run(const std::string& path) {
+  if (!std::filesystem::exists(path + "/config.json")) {
+    throw UsageError(
+        path + ": no run folder (there is no config.json in it); `limpid train --out " + path +
+        "` makes one");
+  }
+  const std::string config_path = path + "/config.json";
+  RunFolder run;
+  run.config = read_json_file(config_path);
+  const Json* model = run.config.find("model");
+  if (model == nullptr) throw FormatError(config_path, "", "has no key \"model\"");
+  run.card = card_from_json(*model, config_path);
+  Rng rng(0);  // the weights are replaced below
+  try {
+    run.model = make_model(run.card.architecture, {run.card.input, run.card.classes()}, rng);
+  } catch (const Error& error) {
+    throw FormatError(config_path, "", error.what());
+  }
+  load_weights(path + "/last.safetensors", *run.model);
+  return run;
+}
+
+datasets::Split load_data(
+    const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card) {
+  datasets::Split split = as_usage([&] { return datasets::load(spec, options); });
+  if (card == nullptr) return split;
+  for (const datasets::Dataset* part : {&split.train, &split.test}) {
+    if (part->size() == 0) continue;
+    if (part->example_shape() != card->input) {
+      throw UsageError(join_text(
+          "the data have shape ", part->example_shape(), ", the model takes ", card->input));
+    }
+    if (part->classes > card->classes()) {
+      throw UsageError(join_text(
+          "the data have ", part->classes, " classes, the model knows ", card->classes()));
+    }
+  }
+  return split;
+}
+
+datasets::Dataset test_part(
+    const std::string& spec, const Common& common, const RunFolder& folder) {
+  datasets::LoadOptions options{.data_dir = data_folder(common.data_dir)};
+  if (const Json* trained = folder.config.find("options")) {
+    options.test_fraction = trained->get_or("test-fraction", 0.2).number();
+    options.split_seed = static_cast<uint64_t>(trained->get_or("split-seed", 0).integer());
+    options.limit_test = trained->get_or("limit-test", 0).integer();
+  }
+  const std::string& name = spec.empty() ? folder.card.data : spec;
+  datasets::Dataset test = load_data(name, options, &folder.card).test;
+  if (test.size() == 0) throw UsageError(name + " has no test part");
+  return test;
+}
+
+BatchSource source_in_order(
+    const datasets::Dataset& data, const ModelCard& card, int64_t batch) {
+  auto batches = std::make_shared<datasets::Batches>(
+      data, datasets::BatchOptions{
+                .batch = batch, .shuffle = false, .mean = card.mean, .std = card.std});
+  return {
+      .batches = batches->count(), .examples = batches->examples(),
+      .get = [batches](int64_t epoch, int64_t index) {
+        const datasets::Batch b = batches->get(epoch, index);
+        return Batch{b.inputs, b.labels};
+      }};
+}
+
+Tensor standardised(const Tensor& images, const ModelCard& card) {
+  return datasets::standardise(images, {.mean = card.mean, .std = card.std});
+}
+
+std::string data_folder(const std::string& option) {
+  return option.empty() ? datasets::default_data_dir() : option;
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw Error(path + ": cannot create the folder: " + error.message());
+}
+
+}  // namespace limpid::tools

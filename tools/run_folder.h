@@ -1,0 +1,69 @@
+// tools/run_folder.h: a trained model with everything needed to use it, as train leaves it.
+//
+// config.json       {"schema", "command", "options": every option of train, "model": see below}
+// last.safetensors  weights, optimiser state and progress        best.safetensors  weights alone
+// metrics.jsonl     one line per epoch
+#pragma once
+
+#include "datasets/datasets.h"
+#include "framework/io/json.h"
+#include "framework/nn/models.h"
+#include "framework/train/trainer.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace limpid::tools {
+
+struct Common;
+
+/// What a network was trained for: the "model" part of config.json.
+struct ModelCard {
+  std::string architecture;  // "mlp:64-32"
+  Shape input;               // one example
+  std::vector<std::string> class_names;
+  std::vector<double> mean, std;  // per channel; inputs are (x - mean) / std
+  std::string data;               // the --data it was trained on
+
+  int64_t classes() const { return static_cast<int64_t>(class_names.size()); }
+};
+
+Json to_json(const ModelCard& card);
+/// Throws FormatError naming the file if a key is missing or makes no sense.
+ModelCard card_from_json(const Json& json, const std::string& path);
+
+struct RunFolder {
+  ModelCard card;
+  Json config;
+  std::unique_ptr<Module> model;
+};
+
+/// Opens a run folder and loads its last weights. Throws UsageError if it is no such folder,
+/// FormatError if its files are damaged.
+RunFolder open_run(const std::string& path);
+
+/// The data that --data names, with the run's own split unless options say otherwise; refused with
+/// both shapes in the text if it does not fit the model.
+datasets::Split load_data(
+    const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card);
+
+/// The test part of --data (the run's own data if that is empty), with the split of the run.
+/// Throws UsageError if there is none.
+datasets::Dataset test_part(
+    const std::string& spec, const Common& common, const RunFolder& folder);
+
+/// All examples of a set in file order, standardised as the model expects.
+BatchSource source_in_order(
+    const datasets::Dataset& data, const ModelCard& card, int64_t batch = 250);
+
+/// Images as the model expects them: (x - mean) / std per channel.
+Tensor standardised(const Tensor& images, const ModelCard& card);
+
+/// The --data-dir in force: the option, or the default of the data sets.
+std::string data_folder(const std::string& option);
+
+/// Makes a folder and its parents. Throws Error naming the path.
+void make_folder(const std::string& path);
+
+}  // namespace limpid::tools

@@ -1,0 +1,86 @@
+// tools/train.cpp: limpid train.
+#include "framework/nn/models.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/training.h"
+
+#include <filesystem>
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+void declare(Arguments& a, TrainingOptions& o) {
+  a.text("data", o.data, "what to train on: digits, fashion-2k, shapes, moons, mnist, idx:FOLDER, ...");
+  a.text("model", o.model, "the network: " + model_names());
+  a.integer("epochs", o.epochs, "passes over the training part", 1, 100000);
+  a.integer("batch", o.batch, "examples per step", 1, 1 << 20);
+  a.text("optimizer", o.optimizer, "sgd, adam or adamw", {"sgd", "adam", "adamw"});
+  a.number("lr", o.lr, "largest learning rate", 1e-12, 1e3);
+  a.number("momentum", o.momentum, "momentum of sgd", 0, 0.9999);
+  a.text("schedule", o.schedule, "constant, step or cosine", {"constant", "step", "cosine"});
+  a.integer("warmup", o.warmup, "epochs over which the learning rate rises at first", 0, 100000);
+  a.number("weight-decay", o.weight_decay, "weight decay on every parameter", 0, 10);
+  a.number("clip", o.clip, "largest norm of the gradient; 0: none", 0, 1e9);
+  a.integer("limit-train", o.limit_train, "use a class-balanced part; 0: all", 0, INT64_MAX);
+  a.integer("limit-test", o.limit_test, "use a class-balanced part; 0: all", 0, INT64_MAX);
+  a.number("test-fraction", o.test_fraction, "test share of data without a test part", 0, 0.9);
+  a.integer("split-seed", o.split_seed, "seed of that split", 0, INT64_MAX);
+  a.integer(
+      "stop-after-epoch", o.stop_after_epoch, "stop early, on the same schedule; 0: do not", 0,
+      100000);
+  a.flag("resume", o.resume, "go on with the run in --out");
+}
+
+Json run(const Invocation& in, TrainingOptions& o) {
+  std::string folder = in.common.out;
+  Common common = in.common;
+  if (o.resume) {
+    if (folder.empty()) throw UsageError("--resume needs --out, the folder of the run");
+    const std::string path = folder + "/config.json";
+    if (!std::filesystem::exists(path)) throw UsageError(folder + ": there is no run to resume");
+    Json options = read_json_file(path).at("options");
+    common.seed = options.integer("seed");  // the seed belongs to the run
+    Json own = Json::object();
+    for (const Json::Member& member : options.members()) {
+      const bool is_of_this_call = member.key == "resume" || member.key == "stop-after-epoch";
+      if (member.key != "seed" && !is_of_this_call) own.set(member.key, member.value);
+    }
+    in.arguments.apply(own, path);
+  }
+  in.arguments.require("data");
+  in.arguments.require("model");
+  if (folder.empty()) folder = fresh_run_folder(o, common.seed);
+
+  // The options that shape the result; --resume and --stop-after-epoch do not
+  Json config = Json::object({{"seed", common.seed}});
+  const Json resolved = in.arguments.resolved();
+  for (const Json::Member& member : resolved.members()) {
+    if (member.key != "resume" && member.key != "stop-after-epoch") {
+      config.set(member.key, member.value);
+    }
+  }
+  const TrainingResult result = train_run(o, config, folder, common, in.console);
+  in.console.result("test accuracy  " + percent(result.test.accuracy));
+  in.console.result("test loss      " + fixed(result.test.loss, 4));
+  in.console.result("run            " + result.run);
+  return Json::object(
+      {{"train_accuracy", result.train_accuracy}, {"test_accuracy", result.test.accuracy},
+       {"test_loss", result.test.loss},
+       {"epochs", static_cast<int64_t>(result.curve.size())},
+       {"parameters", result.parameters}, {"images_per_second", result.images_per_second},
+       {"run", result.run}});
+}
+
+}  // namespace
+
+Command train_command() {
+  auto options = std::make_shared<TrainingOptions>();
+  return {
+      .name = "train", .summary = "train a network end to end",
+      .example = "limpid train --data digits --model mlp:64-32 --epochs 40 --out runs/digits",
+      .declare = [options](Arguments& a) { declare(a, *options); },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools

@@ -1,0 +1,58 @@
+// tools/training.h: one training run, from options to run folder; serves `train` and `demo`.
+#pragma once
+
+#include "framework/train/metrics.h"
+#include "tools/arguments.h"
+#include "tools/run_folder.h"
+
+#include <string>
+#include <vector>
+
+namespace limpid::tools {
+
+struct TrainingOptions {
+  std::string data;
+  std::string model;
+  int64_t epochs = 10;
+  int64_t batch = 64;
+  std::string optimizer = "adam";
+  double lr = 2e-3;
+  double momentum = 0.9;  // sgd only
+  std::string schedule = "cosine";
+  int64_t warmup = 0;  // epochs
+  double weight_decay = 0;
+  double clip = 0;
+  int64_t limit_train = 0;
+  int64_t limit_test = 0;
+  double test_fraction = 0.2;
+  int64_t split_seed = 0;
+  int64_t stop_after_epoch = 0;  // 0: not before the end
+  bool resume = false;
+};
+
+struct EpochLine {
+  int64_t epoch = 0;
+  double learning_rate = 0, train_loss = 0, train_accuracy = 0, test_loss = 0, test_accuracy = 0;
+};
+
+struct TrainingResult {
+  std::string run;  // the folder
+  std::vector<EpochLine> curve;
+  Metrics test;
+  double train_accuracy = 0;  // of the last epoch, as its weights changed
+  int64_t parameters = 0;
+  double images_per_second = 0;
+  datasets::Split split;
+  RunFolder folder;
+};
+
+/// Trains and writes the run folder after every epoch. `config` is what config.json keeps of the
+/// options. Throws UsageError for names and combinations that make no sense.
+TrainingResult train_run(
+    const TrainingOptions& options, const Json& config, const std::string& folder,
+    const Common& common, Console& console);
+
+/// A folder name for a run that was given none: runs/DATA-MODEL-seedN, numbered if it exists.
+std::string fresh_run_folder(const TrainingOptions& options, int64_t seed);
+
+}  // namespace limpid::tools
