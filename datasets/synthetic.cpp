@@ -19,7 +19,8 @@ constexpr int64_t kPixels = kSide * kSide;
 constexpr int64_t kShapes = 4;
 constexpr double kMinScale = 0.2, kMaxScale = 0.36;     // sqrt of the covered share
 constexpr double kMaxAngle = std::numbers::pi / 9;      // radians, 20 degrees
-constexpr double kMinContrast = 0.5;                    // distance of two colours in RGB
+constexpr double kDarkest = 0.35;                       // background channels stay below
+constexpr double kBrightest = 0.5;                      // the shape's mean channel is above
 constexpr int64_t kMinSpeckles = 6, kMaxSpeckles = 14;  // per image
 constexpr double kNoise = 0.05;                         // standard deviation of a value
 
@@ -63,13 +64,11 @@ struct Outline {
   }
 };
 
-Colour random_colour(Rng& rng) {
-  return {rng.uniform(), rng.uniform(), rng.uniform()};
+Colour random_colour(Rng& rng, double brightest = 1) {
+  return {rng.uniform(0, brightest), rng.uniform(0, brightest), rng.uniform(0, brightest)};
 }
 
-double contrast(const Colour& a, const Colour& b) {
-  return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-}
+double brightness(const Colour& colour) { return (colour[0] + colour[1] + colour[2]) / 3; }
 
 // Puts `share` of a colour over what one pixel shows.
 void blend(std::span<float> image, int64_t pixel, const Colour& colour, double share) {
@@ -96,9 +95,9 @@ void draw_shape(int64_t label, Rng rng, std::span<float> image, std::span<float>
   // Choose everything but the outline without looking at the label
   const double scale = rng.uniform(kMinScale, kMaxScale);
   const double angle = rng.uniform(-kMaxAngle, kMaxAngle);
-  const Colour background = random_colour(rng);
+  const Colour background = random_colour(rng, kDarkest);
   Colour colour = random_colour(rng);
-  while (contrast(colour, background) < kMinContrast) colour = random_colour(rng);
+  while (brightness(colour) < kBrightest) colour = random_colour(rng);
 
   // Place the shape anywhere inside the image
   const Outline outline = Outline::of_area(label, scale * scale * kPixels);

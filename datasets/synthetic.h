@@ -22,7 +22,8 @@ Dataset moons(int64_t n, double noise, const Rng& rng);
 ///   area      sqrt(area / 1024) uniform on [0.2, 0.36]: 4 to 13 % of the image, for every class
 ///   position  centre uniform over all places where the shape is inside the image
 ///   angle     uniform within 20 degrees
-///   colours   shape and background uniform in [0, 1]^3, at least 0.5 apart
+///   colours   background uniform in [0, 0.35]^3; shape uniform in [0, 1]^3 where the mean channel
+///             is at least 0.5, so that a shape is brighter than its background in any hue
 ///   clutter   speckles of one pixel or two by two behind the shape, half of them in its colour
 ///   noise     N(0, 0.05^2) on every value, then clamped
 /// Edges are smoothed over one pixel. masks [n, 1, 32, 32] are 1 where the pixel centre lies in
