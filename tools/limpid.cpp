@@ -6,7 +6,7 @@ int main(int argc, char** argv) {
   using namespace limpid::tools;
   catch_interrupts();
   return run_commands(
-      {data_list_command(), data_info_command(), train_command(), eval_command(),
+      {demo_command(), data_list_command(), data_info_command(), train_command(), eval_command(),
        predict_command(), layers_command(), explain_command(), bench_command()},
       argc, argv);
 }

@@ -97,7 +97,7 @@ TrainingResult train_run(
     const Common& common, Console& console) {
   const std::string last = folder + "/last.safetensors";
   const std::string metrics_path = folder + "/metrics.jsonl";
-  if (!o.resume && std::filesystem::exists(last)) {
+  if (!o.resume && !o.replaces && std::filesystem::exists(last)) {
     throw UsageError(folder + " holds a run already; use --resume, or another --out");
   }
 

@@ -28,6 +28,7 @@ struct TrainingOptions {
   int64_t split_seed = 0;
   int64_t stop_after_epoch = 0;  // 0: not before the end
   bool resume = false;
+  bool replaces = false;  // may replace a run in the same folder
 };
 
 struct EpochLine {

@@ -1,0 +1,252 @@
+// tools/demo.cpp: limpid demo, the main job once on the embedded data, ending in one page to read.
+#include "framework/core/error.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/loss.h"
+#include "framework/ops/reduce.h"
+#include "interpret/report/plot.h"
+#include "interpret/report/report.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/explaining.h"
+#include "tools/training.h"
+
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+struct DemoOptions {
+  bool quick = false;
+};
+
+// ---- Training ----
+
+TrainingResult train(
+    const std::string& data, const std::string& model, int64_t epochs, const Invocation& in,
+    const std::string& out) {
+  const TrainingOptions options{
+      .data = data, .model = model, .epochs = epochs, .replaces = true};
+  const Json config = Json::object(
+      {{"seed", in.common.seed}, {"data", data}, {"model", model}, {"epochs", epochs}});
+  return train_run(options, config, out + "/" + data, in.common, in.console);
+}
+
+std::string command_of(const TrainingResult& result, int64_t seed) {
+  return join_text(
+      "limpid train --data ", result.folder.card.data, " --model ", result.folder.card.architecture,
+      " --epochs ", result.curve.size(), " --seed ", seed);
+}
+
+// ---- What the page shows of a training run ----
+
+std::string curves(const TrainingResult& result, bool shows_loss) {
+  interpret::Series train{.name = "train"};
+  interpret::Series test{.name = "test"};
+  for (const EpochLine& line : result.curve) {
+    train.y.push_back(shows_loss ? line.train_loss : 100 * line.train_accuracy);
+    test.y.push_back(shows_loss ? line.test_loss : 100 * line.test_accuracy);
+  }
+  return interpret::line_chart(
+      {.title = join_text(shows_loss ? "Loss" : "Accuracy", " by epoch, ", result.folder.card.data),
+       .x_title = "epoch", .y_title = shows_loss ? "cross-entropy, nats" : "accuracy, %",
+       .series = {train, test}});
+}
+
+std::string confusion(const TrainingResult& result) {
+  const std::vector<std::string>& names = result.folder.card.class_names;
+  interpret::MatrixChart chart{
+      .title = "Confusion matrix, " + result.folder.card.data, .row_names = names,
+      .column_names = names, .values = {}};
+  for (const auto& row : result.test.confusion) chart.values.emplace_back(row.begin(), row.end());
+  return interpret::matrix_chart(chart);
+}
+
+// The two classes that are taken for each other most often.
+std::string worst_confusion(const TrainingResult& result) {
+  const auto& cells = result.test.confusion;
+  const auto& names = result.folder.card.class_names;
+  size_t a = 0;
+  size_t b = 1;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (cells[i][j] + cells[j][i] > cells[a][b] + cells[b][a]) {
+        a = j;
+        b = i;
+      }
+    }
+  }
+  return join_text(
+      "The pair that is confused most often is ", names[a], " and ", names[b], ": ",
+      cells[a][b] + cells[b][a], " of ", result.test.count, " test images.");
+}
+
+// ---- Explanations ----
+
+// Test images to show: the first that is classified correctly of each of `classes` classes, and the
+// first that is not classified correctly at all.
+std::vector<int64_t> choose_images(
+    const Tensor& predicted, const Tensor& labels, int64_t classes) {
+  std::vector<int64_t> chosen;
+  std::vector<bool> is_shown(static_cast<size_t>(classes), false);
+  int64_t mistake = -1;
+  for (int64_t n = 0; n < labels.numel(); ++n) {
+    const int64_t label = labels.data<int64_t>()[n];
+    const bool is_correct = predicted.data<int64_t>()[n] == label;
+    if (!is_correct && mistake < 0) mistake = n;
+    if (!is_correct || label >= classes || is_shown[static_cast<size_t>(label)]) continue;
+    is_shown[static_cast<size_t>(label)] = true;
+    chosen.push_back(n);
+  }
+  if (mistake >= 0) chosen.push_back(mistake);
+  return chosen;
+}
+
+void add_maps(
+    interpret::Report& report, const TrainingResult& result,
+    const std::vector<std::string>& methods, const std::string& caption) {
+  constexpr int64_t kShownClasses = 5;
+  const RunFolder& folder = result.folder;
+  const datasets::Dataset& test = result.split.test;
+  const Tensor logits = predict(*folder.model, source_in_order(test, folder.card));
+  const Tensor predicted = arg_max(logits, 1);
+  const Tensor probability = max(softmax(logits), 1);
+  const std::vector<int64_t> chosen = choose_images(predicted, test.labels, kShownClasses);
+  const datasets::Dataset shown = datasets::take(test, chosen);
+  const Tensor images = standardised(shown.images, folder.card);
+  std::vector<int64_t> classes;
+  for (const int64_t n : chosen) classes.push_back(predicted.data<int64_t>()[n]);
+
+  // One row per image, one column per method
+  std::vector<std::string> columns = {"image"};
+  std::vector<interpret::ImageRow> rows(chosen.size());
+  const auto one = [](const Tensor& all, int64_t n) {
+    return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
+  };
+  for (size_t k = 0; k < chosen.size(); ++k) {
+    const auto n = static_cast<int64_t>(k);
+    const auto name = [&](int64_t c) { return folder.card.class_names[static_cast<size_t>(c)]; };
+    const int64_t label = shown.labels.data<int64_t>()[n];
+    const double p = probability.to_vector()[static_cast<size_t>(chosen[k])];
+    rows[k].label = label == classes[k] ? name(label) : name(label) + ", mistaken";
+    rows[k].images.push_back(picture_alone(one(shown.images, n)));
+    rows[k].notes.push_back("predicted: " + name(classes[k]) + ", " + percent(p));
+  }
+  for (const std::string& method : methods) {
+    const std::string layer = method_named(method).needs_layer ? layer_for(folder, "") : "";
+    columns.push_back(layer.empty() ? method : method + " at " + layer);
+    const Maps maps = explain_images(folder, method, layer, images, classes);
+    for (size_t k = 0; k < chosen.size(); ++k) {
+      const auto n = static_cast<int64_t>(k);
+      std::string note;
+      rows[k].images.push_back(picture_with_map(one(shown.images, n), one(maps.shown, n), &note));
+      rows[k].notes.push_back(note);
+    }
+  }
+  report.image_grid(columns, rows, caption);
+}
+
+// ---- The page ----
+
+void describe_training(
+    interpret::Report& report, const std::string& heading, const std::string& text,
+    const TrainingResult& result, int64_t seed) {
+  report.section(heading, text);
+  report.figure(curves(result, true), "Loss on the training and the test part after each epoch.");
+  report.figure(curves(result, false), "Accuracy, likewise.");
+  report.figure(confusion(result), "Test images by true and predicted class. " + worst_confusion(result));
+  report.command(command_of(result, seed));
+}
+
+interpret::Report build_report(
+    const TrainingResult& fashion, const TrainingResult& digits, int64_t seed) {
+  interpret::Report report(
+      "What two small networks see",
+      join_text(
+          "limpid demo: ", fashion.folder.card.architecture, " on Fashion-MNIST images, ",
+          digits.folder.card.architecture, " on handwritten digits, seed ", seed));
+  report.tiles({
+      {"Fashion accuracy", percent(fashion.test.accuracy), join_text(fashion.test.count, " test images")},
+      {"Digits accuracy", percent(digits.test.accuracy), join_text(digits.test.count, " test images")},
+      {"Fashion network", join_text(fashion.parameters), "parameters"},
+      {"Digits network", join_text(digits.parameters), "parameters"},
+  });
+  report.paragraph(
+      "Both networks were trained for this page, on the data that is shipped inside the program. "
+      "The maps below show which pixels the predicted class depends on. They describe the network, "
+      "not the truth: a map can look sensible for a wrong answer.");
+  describe_training(
+      report, "A residual network on Fashion-MNIST",
+      join_text(
+          "A class-balanced cut of Fashion-MNIST: ", fashion.split.train.size(), " training and ",
+          fashion.split.test.size(), " test images of 28 x 28 pixels in ten classes. Choosing the "
+          "nearest training image would already be right for about 81 % of them."),
+      fashion, seed);
+  report.section(
+      "Where the residual network looks",
+      "Each row is one test image: the first correctly classified one of five classes, and the "
+      "first mistake. The maps explain the predicted class.\n\n"
+      "gradient: how strongly each pixel changes the score. guided: the same, passing only positive "
+      "influence back through every rectifier; it is sharp, but follows edges of the image even "
+      "where the class hardly matters. grad-cam: the last feature maps weighted by their influence; "
+      "it is coarse, because those maps are small.");
+  add_maps(
+      report, fashion, {"gradient", "guided", "grad-cam"},
+      "Yellow: strong, violet: none; each map has a scale of its own.");
+  report.command("limpid explain " + fashion.run + " --method gradient,guided,grad-cam");
+  describe_training(
+      report, "A multilayer perceptron on digits",
+      join_text(
+          "UCI handwritten digits, 8 x 8 pixels: ", digits.split.train.size(), " training and ",
+          digits.split.test.size(), " test images. The network sees 64 numbers and knows nothing "
+          "about neighbouring pixels."),
+      digits, seed);
+  report.section(
+      "Which pixels the perceptron uses",
+      "Without convolutions there is no feature map, so Grad-CAM does not apply. The gradient of "
+      "such a network is noisy: neighbouring pixels have weights of their own.");
+  add_maps(
+      report, digits, {"gradient", "guided"},
+      "Yellow: strong, violet: none; each map has a scale of its own.");
+  return report;
+}
+
+Json run(const Invocation& in, const DemoOptions& o) {
+  const std::string out = in.common.out.empty() ? "limpid-demo" : in.common.out;
+  const TrainingResult fashion =
+      train("fashion-2k", "resnet8", o.quick ? 2 : 12, in, out);
+  if (interrupted()) return Json::object();
+  const TrainingResult digits = train("digits", "mlp:64-32", o.quick ? 5 : 40, in, out);
+  if (interrupted()) return Json::object();
+  const std::string page = out + "/report.html";
+  build_report(fashion, digits, in.common.seed).save(page);
+
+  Json models = Json::array();
+  for (const TrainingResult* result : {&fashion, &digits}) {
+    in.console.result(join_text(
+        result->folder.card.architecture, " on ", result->folder.card.data, ": test accuracy ",
+        percent(result->test.accuracy)));
+    models.push(Json::object(
+        {{"data", result->folder.card.data}, {"model", result->folder.card.architecture},
+         {"test_accuracy", result->test.accuracy}}));
+  }
+  in.console.result(page);
+  const Json techniques = Json::object(
+      {{"interpretable_gradients", nullptr}, {"dsv", nullptr}, {"coreset", nullptr},
+       {"shallow", nullptr}, {"transport", nullptr}});
+  return Json::object({{"report", page}, {"models", models}, {"results", techniques}});
+}
+
+}  // namespace
+
+Command demo_command() {
+  auto options = std::make_shared<DemoOptions>();
+  return {
+      .name = "demo", .summary = "train on the embedded data, explain, write report.html",
+      .example = "limpid demo --quick --out demo",
+      .declare = [options](Arguments& a) {
+        a.flag("quick", options->quick, "a few epochs only, for a first look");
+      },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools
