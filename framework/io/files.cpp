@@ -78,9 +78,16 @@ void remove_strays(const fs::path& target) {
   fs::directory_iterator entry(target.parent_path(), ignored);
   for (; entry != fs::directory_iterator(); entry.increment(ignored)) {
     if (!is_temporary_of(prefix, entry->path().filename().string())) continue;
-    const Descriptor stray(entry->path().string(), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
-    if (stray.valid() && ::flock(stray.number(), LOCK_EX | LOCK_NB) == 0) {
-      ::unlink(entry->path().c_str());
+    const std::string path = entry->path().string();
+    const Descriptor stray(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+    if (!stray.valid() || ::flock(stray.number(), LOCK_EX | LOCK_NB) != 0) continue;
+
+    // Its writer may have renamed it meanwhile, and another one taken the name
+    struct stat opened {};
+    struct stat named {};
+    if (::fstat(stray.number(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) {
+      ::unlink(path.c_str());
     }
   }
 }

@@ -52,13 +52,14 @@ class Decoder {
   }
 
   Image decode_by_stb(const char* kind, void (*check)(Bytes, const std::string&)) const {
-    // Ask for the size, judge it, and only then decode
+    // Walk over the file, judge its size, and only then decode; even the size is asked for after
+    // the check, because stb reads the tables of a JPEG on the way to its size
+    check(bytes_, name_);
     StbSize size;
     if (!stb_size(bytes_, size)) {
       fail("", join_text(kind, ": damaged header, or over ", kMaxImageSide, " pixels per side"));
     }
     check_size(size.width, std::abs(int64_t{size.height}));  // a BMP may stand upside down
-    check(bytes_, name_);
     const StbBytes pixels = stb_decode(bytes_, static_cast<int>(channels_), size);
     if (pixels == nullptr) fail("", join_text(kind, ": ", stb_reason()));
     const size_t count = static_cast<size_t>(size.width) * static_cast<size_t>(size.height) *

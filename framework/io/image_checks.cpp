@@ -76,8 +76,8 @@ class JpegCheck {
       components_.push_back({number_at(body, i, 1, kBig), byte(body, i + 2), false});
     }
 
-    // A block takes at least one bit, and some component has one block per 256 pixels
-    constexpr int64_t kMostPixels = 8 * 256;  // per byte
+    // A block takes at least one bit, and some component has one block per 256 pixels or less
+    constexpr int64_t kMostPixels = 2048;  // per byte
     const int64_t pixels =
         int64_t{number_at(body, 1, 2, kBig)} * int64_t{number_at(body, 3, 2, kBig)};
     if (pixels > kMostPixels * std::ssize(bytes_)) fail("too few data for its size");
@@ -191,7 +191,8 @@ void check_bmp(Bytes bytes, const std::string& name) {
   const int64_t height = static_cast<int32_t>(number_at(bytes, 22, 4, kLittle));  // or upside down
   const int64_t bits = number_at(bytes, 28, 2, kLittle);
   const int64_t row = (width * bits + 31) / 32 * 4;  // padded to 4 bytes
-  if (offset + row * std::abs(height) > std::ssize(bytes)) {
+  const int64_t size = std::ssize(bytes);
+  if (row > size || offset + row * std::abs(height) > size) {
     throw FormatError(name, "", "BMP: truncated");
   }
 }
