@@ -177,8 +177,8 @@ template <class T>
 T run_largest(int64_t n, const T* x) {
   T best = x[0];
   for (int64_t i = 1; i < n; ++i) {
-    if (!(x[i] <= best)) best = x[i];
     if (best != best) return best;
+    if (!(x[i] <= best)) best = x[i];
   }
   return best;
 }

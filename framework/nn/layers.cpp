@@ -99,8 +99,9 @@ Tensor BatchNorm2d::forward(const Tensor& x, Pass& pass) {
   }
   const NormOptions options{.groups = NormGroups::channel, .epsilon = kEpsilon};
   const Moments batch = moments(x, options);
-  const Tensor y = standardize(x, weight_, bias_, options, batch);
   const double count = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
+  check_shape(count >= 2, "BatchNorm2d", "needs two values per channel, got none (", x.shape(), ")");
+  const Tensor y = standardize(x, weight_, bias_, options, batch);
   update_running(running_mean_, batch.mean);
   update_running(running_var_, batch.variance * (count / (count - 1)));
   return y;

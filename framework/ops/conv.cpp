@@ -36,11 +36,12 @@ ConvDims conv_dims(const char* op, const Shape& x, const Shape& w, const ConvOpt
   return d;
 }
 
-// Checks that g is what conv2d of these dimensions gives.
-void check_output(const char* op, const ConvDims& d, const Shape& g) {
+// Checks that g is what conv2d of x and w, of these dimensions, gives.
+void check_output(
+    const char* op, const ConvDims& d, const Shape& g, const Shape& x, const Shape& w) {
   check_shape(
       g == Shape({d.N, d.K, d.P, d.Q}), op, "gradient ", g, " is not the output shape ",
-      Shape({d.N, d.K, d.P, d.Q}));
+      Shape({d.N, d.K, d.P, d.Q}), " (input ", x, ", weight ", w, ")");
 }
 
 void check_types(const char* op, const Tensor& a, const Tensor& b) {
@@ -71,7 +72,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& o) {
 Tensor conv2d_input(
     const Tensor& g, const Tensor& w, const Shape& input, const ConvOptions& o) {
   const ConvDims d = conv_dims("conv2d_input", input, w.shape(), o);
-  check_output("conv2d_input", d, g.shape());
+  check_output("conv2d_input", d, g.shape(), input, w.shape());
   check_types("conv2d_input", g, w);
   Tensor dx = Tensor::empty(input, g.dtype());
   Tensor scratch = Tensor::empty({kernels::conv2d_input_scratch(d)}, g.dtype());
@@ -89,7 +90,7 @@ Tensor conv2d_input(
 Tensor conv2d_weight(
     const Tensor& g, const Tensor& x, const Shape& weight, const ConvOptions& o) {
   const ConvDims d = conv_dims("conv2d_weight", x.shape(), weight, o);
-  check_output("conv2d_weight", d, g.shape());
+  check_output("conv2d_weight", d, g.shape(), x.shape(), weight);
   check_types("conv2d_weight", g, x);
   Tensor dw = Tensor::empty(weight, g.dtype());
   Tensor scratch = Tensor::empty({kernels::conv2d_weight_scratch(d)}, g.dtype());

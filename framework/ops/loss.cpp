@@ -45,6 +45,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
       logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0),
       "cross_entropy", "needs logits [N, K] and labels [N] (", logits.shape(), ", ",
       labels.shape(), ")");
+  check_dtype(
+      labels.dtype() == DType::i64, "cross_entropy", "labels must be i64, got ",
+      name_of(labels.dtype()));
   check_shape(labels.numel() > 0, "cross_entropy", "the batch is empty (", logits.shape(), ")");
   for (const int64_t label : labels.values<int64_t>()) {
     check_value(

@@ -84,6 +84,10 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   // One matrix b for all: fold the leading dimensions of a into its rows
   const int last = a.rank() - 1;
   const int64_t columns = a.shape()[last];
+  const int64_t inner_b = b.shape()[options.transpose_b ? 1 : 0];
+  check_shape(
+      columns == inner_b, "matmul", "inner sizes ", columns, " and ", inner_b, " differ (",
+      a.shape(), ", ", b.shape(), options.transpose_b ? " transposed" : "", ")");
   const int64_t rows = split_at(a.shape(), last).outer;
   const Tensor y = matmul_same_rank(reshape(a, {rows, columns}), b, options);
   return reshape(y, a.shape().with(last, y.size(1)));

@@ -50,8 +50,34 @@ struct Family {
   Kept scale;  // [groups]
 };
 
+Moments moments_of(const char* op, const Tensor& x, const NormOptions& o) {
+  const NormDims d = norm_dims(op, x.shape(), o);
+  Moments m{
+      Tensor::empty({d.groups}, x.dtype()), Tensor::empty({d.groups}, x.dtype()),
+      Tensor::empty({d.groups}, x.dtype())};
+  visit_float(op, x.dtype(), [&]<class T>() {
+    kernels::group_moments<T>(
+        d, o.epsilon, x.data<T>(), m.mean.mutable_data<T>(), m.scale.mutable_data<T>(),
+        m.variance.mutable_data<T>());
+  });
+  return m;
+}
+
 Family family(const char* op, const Tensor& x, const NormOptions& o, const Moments& known) {
-  return {norm_dims(op, x.shape(), o), o, keep(known.mean), keep(known.scale)};
+  const NormDims d = norm_dims(op, x.shape(), o);
+  for (const Tensor& t : {known.mean, known.scale}) {
+    check_shape(
+        t.shape() == Shape({d.groups}), op, x.shape(), " has ", d.groups,
+        " groups and does not fit the moments ", t.shape());
+    check_dtype(
+        t.dtype() == x.dtype(), op, "mixes ", name_of(x.dtype()), " with moments of ",
+        name_of(t.dtype()));
+  }
+  return {d, o, keep(known.mean), keep(known.scale)};
+}
+
+Family family(const char* op, const Tensor& x, const NormOptions& o) {
+  return family(op, x, o, moments_of(op, x, o));
 }
 
 // [N, C, ...] -> [C]
@@ -164,24 +190,13 @@ void check_gradient(const char* op, const Tensor& g, const Tensor& x) {
 
 }  // namespace
 
-Moments moments(const Tensor& x, const NormOptions& o) {
-  const NormDims d = norm_dims("moments", x.shape(), o);
-  Moments m{
-      Tensor::empty({d.groups}, x.dtype()), Tensor::empty({d.groups}, x.dtype()),
-      Tensor::empty({d.groups}, x.dtype())};
-  visit_float("moments", x.dtype(), [&]<class T>() {
-    kernels::group_moments<T>(
-        d, o.epsilon, x.data<T>(), m.mean.mutable_data<T>(), m.scale.mutable_data<T>(),
-        m.variance.mutable_data<T>());
-  });
-  return m;
-}
+Moments moments(const Tensor& x, const NormOptions& o) { return moments_of("moments", x, o); }
 
 Tensor standardize(
     const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& o) {
   check_channels("standardize", gamma, x);
   check_channels("standardize", beta, x);
-  return standardize(x, gamma, beta, family("standardize", x, o, moments(x, o)));
+  return standardize(x, gamma, beta, family("standardize", x, o));
 }
 
 Tensor standardize(
@@ -196,12 +211,12 @@ Tensor standardize_input(
     const Tensor& g, const Tensor& x, const Tensor& gamma, const NormOptions& o) {
   check_gradient("standardize_input", g, x);
   check_channels("standardize_input", gamma, x);
-  return standardize_input(g, x, gamma, family("standardize_input", x, o, moments(x, o)));
+  return standardize_input(g, x, gamma, family("standardize_input", x, o));
 }
 
 Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& o) {
   check_gradient("standardize_gamma", g, x);
-  return standardize_gamma(g, x, family("standardize_gamma", x, o, moments(x, o)));
+  return standardize_gamma(g, x, family("standardize_gamma", x, o));
 }
 
 Tensor normalize(

@@ -40,24 +40,37 @@ Tensor mean(const Tensor& x, const Axes& axes) {
 }
 
 Tensor variance(const Tensor& x, const Axes& axes) {
-  const Tensor centred = x - mean(x, axes);
-  return mean(centred * centred, axes);
+  const Shape shape = reduced("variance", x.shape(), axes);
+  const Tensor centred = x - mean_to("variance", x, shape);
+  return mean_to("variance", centred * centred, shape);
 }
 
-Tensor norm(const Tensor& x, const Axes& axes) { return sqrt(sum(x * x, axes)); }
+Tensor norm(const Tensor& x, const Axes& axes) {
+  return sqrt(sum_to(x * x, reduced("norm", x.shape(), axes)));
+}
 
-Tensor arg_max(const Tensor& x, int64_t axis) {
-  const int d = resolve_axis("arg_max", axis, x.shape());
+namespace {
+
+Tensor where_largest(const char* op, const Tensor& x, int d) {
   const AxisSplit split = split_at(x.shape(), d);
-  check_shape(split.size > 0, "arg_max", "dimension ", d, " is empty (", x.shape(), ")");
+  check_shape(split.size > 0, op, "dimension ", d, " is empty (", x.shape(), ")");
   Tensor index = Tensor::empty(x.shape().with(d, 1), DType::i64);
-  visit_float("arg_max", x.dtype(), [&]<class T>() {
+  visit_float(op, x.dtype(), [&]<class T>() {
     kernels::arg_max_axis<T>(
         split.outer, split.size, split.inner, x.data<T>(), index.mutable_data<int64_t>());
   });
   return index;
 }
 
-Tensor max(const Tensor& x, int64_t axis) { return gather(x, arg_max(x, axis), axis); }
+}  // namespace
+
+Tensor arg_max(const Tensor& x, int64_t axis) {
+  return where_largest("arg_max", x, resolve_axis("arg_max", axis, x.shape()));
+}
+
+Tensor max(const Tensor& x, int64_t axis) {
+  const int d = resolve_axis("max", axis, x.shape());
+  return gather(x, where_largest("max", x, d), d);
+}
 
 }  // namespace limpid

@@ -12,7 +12,7 @@ Adam::Adam(NamedParameters parameters, const AdamOptions& o)
     : Optimizer(std::move(parameters), {"mean", "square"}), options_(o) {
   check_value(
       o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1 && o.epsilon > 0 &&
-          o.weight_decay >= 0,
+          o.weight_decay >= 0 && std::isfinite(o.epsilon) && std::isfinite(o.weight_decay),
       "Adam", "needs 0 <= beta < 1, epsilon > 0 and weight decay >= 0, got ", o.beta1, ", ",
       o.beta2, ", ", o.epsilon, ", ", o.weight_decay);
 }
@@ -31,6 +31,8 @@ void Adam::update(
     T* v = slots[1].mutable_data<T>();
     const T beta1 = static_cast<T>(options_.beta1);
     const T beta2 = static_cast<T>(options_.beta2);
+    const T rest1 = static_cast<T>(1 - options_.beta1);  // 1 - 0.999 in f32: four digits
+    const T rest2 = static_cast<T>(1 - options_.beta2);
     const T coupled = static_cast<T>(options_.decouples_decay ? 0 : decay);
     const T shrink = static_cast<T>(options_.decouples_decay ? 1 - learning_rate * decay : 1);
     const T rate = static_cast<T>(learning_rate / correction1);
@@ -39,8 +41,8 @@ void Adam::update(
     parallel::for_blocks(parameter.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const T g = gradients[i] + coupled * w[i];
-        m[i] = beta1 * m[i] + (1 - beta1) * g;
-        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+        m[i] = beta1 * m[i] + rest1 * g;
+        v[i] = beta2 * v[i] + rest2 * g * g;
         w[i] = shrink * w[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
       }
     });

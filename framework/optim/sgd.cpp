@@ -1,6 +1,8 @@
 // framework/optim/sgd.cpp: one pass over each parameter.
 #include "framework/optim/sgd.h"
 
+#include <cmath>
+
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 
@@ -9,8 +11,9 @@ namespace limpid {
 Sgd::Sgd(NamedParameters parameters, const SgdOptions& options)
     : Optimizer(std::move(parameters), {"momentum"}), options_(options) {
   check_value(
-      options.momentum >= 0 && options.momentum < 1 && options.weight_decay >= 0, "Sgd",
-      "needs 0 <= momentum < 1 and weight decay >= 0, got ", options.momentum, ", ",
+      options.momentum >= 0 && options.momentum < 1 && options.weight_decay >= 0 &&
+          std::isfinite(options.weight_decay),
+      "Sgd", "needs 0 <= momentum < 1 and weight decay >= 0, got ", options.momentum, ", ",
       options.weight_decay);
 }
 

@@ -22,8 +22,7 @@ void append_number(std::string& text, T value) {
 
 // Appends dimension d and all below it; `values` moves past everything that belongs to it.
 template <class T>
-void append_values(
-    std::string& text, const Shape& shape, int d, int64_t limit, const T*& values) {
+void append_values(std::string& text, const Shape& shape, int d, int64_t limit, const T*& values) {
   if (d == shape.rank()) return append_number(text, *values++);
   const int64_t size = shape[d];
   const int64_t below = split_at(shape, d).inner;  // values per entry

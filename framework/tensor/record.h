@@ -9,8 +9,10 @@
 // The sweep over this graph is in framework/autograd/grad.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -49,34 +51,85 @@ class OverwrittenError : public GraphError {
 
 /// Vector-Jacobian product of one input: a move-only owner of `Tensor(g)` or `Tensor(g, out)`.
 /// The output is handed in and never captured, because capturing it would be a cycle.
+/// Formulas of pointwise ops fit inside, so recording one costs no allocation of its own.
 class Vjp {
  public:
   Vjp() = default;
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Vjp>)
-  explicit Vjp(F&& f) : body_(std::make_unique<Body<std::remove_cvref_t<F>>>(std::forward<F>(f))) {}
+  explicit Vjp(F formula) {
+    if constexpr (sizeof(F) <= kInside && alignof(F) <= alignof(void*)) {
+      ::new (place()) F(std::move(formula));
+      actions_ = &kActions<F>;
+    } else {
+      ::new (place()) Boxed<F>{std::make_unique<F>(std::move(formula))};
+      actions_ = &kActions<Boxed<F>>;
+    }
+  }
+  Vjp(Vjp&& other) noexcept { take(other); }
+  Vjp& operator=(Vjp&& other) noexcept {
+    clear();
+    take(other);
+    return *this;
+  }
+  ~Vjp() { clear(); }
 
-  Tensor operator()(const Tensor& g, const Tensor& out) const { return body_->call(g, out); }
-  explicit operator bool() const { return body_ != nullptr; }
+  Tensor operator()(const Tensor& g, const Tensor& out) const {
+    return actions_->call(place(), g, out);
+  }
 
   template <class F>
   static constexpr bool kWantsOut = std::is_invocable_v<const F&, const Tensor&, const Tensor&>;
 
  private:
-  struct Base {
-    virtual ~Base() = default;
-    virtual Tensor call(const Tensor& g, const Tensor& out) const = 0;
+  static constexpr size_t kInside = 80;  // bytes: one Kept and one Shape
+
+  template <class F>
+  struct Boxed {
+    std::unique_ptr<F> formula;
+    Tensor operator()(const Tensor& g, const Tensor& out) const {
+      return invoke(*formula, g, out);
+    }
   };
   template <class F>
-  struct Body final : Base {
-    explicit Body(F f) : formula(std::move(f)) {}
-    Tensor call(const Tensor& g, const Tensor& out) const override {
-      if constexpr (kWantsOut<F>) return formula(g, out);
-      else return formula(g);
+  static Tensor invoke(const F& formula, const Tensor& g, const Tensor& out) {
+    if constexpr (kWantsOut<F>) {
+      return formula(g, out);
+    } else {
+      return formula(g);
     }
-    F formula;
+  }
+
+  // What can be done with a formula whose type is forgotten
+  struct Actions {
+    Tensor (*call)(const void* formula, const Tensor& g, const Tensor& out);
+    void (*move)(void* from, void* to) noexcept;  // leaves nothing to destroy at `from`
+    void (*destroy)(void* formula) noexcept;
   };
-  std::unique_ptr<Base> body_;
+  template <class F>
+  static constexpr Actions kActions = {
+      [](const void* f, const Tensor& g, const Tensor& out) {
+        return invoke(*static_cast<const F*>(f), g, out);
+      },
+      [](void* from, void* to) noexcept {
+        ::new (to) F(std::move(*static_cast<F*>(from)));
+        static_cast<F*>(from)->~F();
+      },
+      [](void* f) noexcept { static_cast<F*>(f)->~F(); }};
+
+  void* place() { return bytes_; }
+  const void* place() const { return bytes_; }
+  void take(Vjp& other) noexcept {
+    actions_ = std::exchange(other.actions_, nullptr);
+    if (actions_ != nullptr) actions_->move(other.place(), place());
+  }
+  void clear() noexcept {
+    if (actions_ != nullptr) actions_->destroy(place());
+    actions_ = nullptr;
+  }
+
+  const Actions* actions_ = nullptr;
+  alignas(void*) std::byte bytes_[kInside];
 };
 
 struct Edge {

@@ -1,0 +1,199 @@
+// tests/datasets/synthetic_test.cpp: moons and shapes are what their formulas promise.
+#include "datasets/synthetic.h"
+
+#include "framework/core/error.h"
+#include "framework/core/parallel.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace limpid::datasets {
+namespace {
+
+constexpr size_t kSide = 32, kPixels = kSide * kSide;
+
+struct Example {
+  std::span<const float> image;  // [3, 32, 32]
+  std::span<const float> mask;   // [32, 32]
+};
+
+Example example(const Dataset& set, size_t i) {
+  return {
+      set.images.values<float>().subspan(3 * kPixels * i, 3 * kPixels),
+      set.masks.values<float>().subspan(kPixels * i, kPixels)};
+}
+
+// Pixels of the mask with all eight neighbours in it too (inside) or all out of it (outside).
+bool is_uniform(std::span<const float> mask, size_t pixel) {
+  const size_t x = pixel % kSide, y = pixel / kSide;
+  if (x == 0 || y == 0 || x == kSide - 1 || y == kSide - 1) return false;
+  for (size_t v = y - 1; v <= y + 1; ++v) {
+    for (size_t u = x - 1; u <= x + 1; ++u) {
+      if (mask[v * kSide + u] != mask[pixel]) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("moons: without noise every point lies on its half circle") {
+  const Dataset set = moons(101, 0, Rng(1));
+  CHECK(set.images.shape() == Shape{101, 2});
+  CHECK(class_counts(set) == std::vector<int64_t>{51, 50});
+  const auto p = set.images.values<float>();
+  for (size_t i = 0; i < 101; ++i) {
+    const auto x = static_cast<double>(p[2 * i]), y = static_cast<double>(p[2 * i + 1]);
+    if (i % 2 == 0) {
+      CHECK(std::abs(std::hypot(x, y) - 1) < 1e-6);
+      CHECK(y >= -1e-6);
+    } else {
+      CHECK(std::abs(std::hypot(x - 1, y - 0.5) - 1) < 1e-6);
+      CHECK(y <= 0.5 + 1e-6);
+    }
+  }
+}
+
+TEST_CASE("moons: noise has the stated size, and a longer set begins with the shorter one") {
+  const Dataset clean = moons(2000, 0, Rng(2)), noisy = moons(2000, 0.3, Rng(2));
+  const auto a = clean.images.values<float>(), b = noisy.images.values<float>();
+  double square = 0;
+  for (size_t i = 0; i < a.size(); ++i) square += std::pow(static_cast<double>(b[i] - a[i]), 2);
+  CHECK(std::sqrt(square / 4000) == doctest::Approx(0.3).epsilon(0.05));
+  CHECK(std::ranges::equal(
+      moons(10, 0.3, Rng(2)).images.bytes(), noisy.images.bytes().first(10 * 2 * 4)));
+  CHECK_FALSE(std::ranges::equal(moons(2000, 0, Rng(3)).images.bytes(), clean.images.bytes()));
+  CHECK_THROWS_AS(moons(0, 0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(moons(5, -0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(moons(5, std::nan(""), Rng(0)), ValueError);
+}
+
+TEST_CASE("shapes: form, balance, range") {
+  const Dataset set = shapes(202, Rng(0));
+  CHECK(set.images.shape() == Shape{202, 3, 32, 32});
+  CHECK(set.masks.shape() == Shape{202, 1, 32, 32});
+  CHECK(class_counts(set) == std::vector<int64_t>{51, 51, 50, 50});
+  CHECK(set.class_names == std::vector<std::string>{"disc", "square", "triangle", "cross"});
+  const auto x = set.images.values<float>();
+  CHECK(std::ranges::all_of(x, [](float v) { return v >= 0 && v <= 1; }));
+  const auto m = set.masks.values<float>();
+  CHECK(std::ranges::all_of(m, [](float v) { return v == 0 || v == 1; }));
+  CHECK_THROWS_AS(shapes(0, Rng(0)), ValueError);
+}
+
+TEST_CASE("shapes: the mask is where the object is") {
+  const Dataset set = shapes(200, Rng(5));
+  for (size_t i = 0; i < 200; ++i) {
+    const auto [image, mask] = example(set, i);
+
+    // One colour inside, up to noise: 0.05, and clamped
+    std::array<double, 3> colour{};
+    double inside = 0;
+    for (size_t p = 0; p < kPixels; ++p) {
+      if (mask[p] == 0 || !is_uniform(mask, p)) continue;
+      ++inside;
+      for (size_t c = 0; c < 3; ++c) colour[c] += static_cast<double>(image[c * kPixels + p]);
+    }
+    REQUIRE(inside > 0);
+    for (double& value : colour) value /= inside;
+    double far_inside = 0, near_outside = 0, outside = 0, area = 0;
+    for (size_t p = 0; p < kPixels; ++p) {
+      area += static_cast<double>(mask[p]);
+      if (!is_uniform(mask, p)) continue;
+      double distance = 0;
+      for (size_t c = 0; c < 3; ++c) {
+        distance += std::pow(static_cast<double>(image[c * kPixels + p]) - colour[c], 2);
+      }
+      const bool is_near = std::sqrt(distance) < 0.25;
+      if (mask[p] == 1 && !is_near) ++far_inside;
+      if (mask[p] == 0) ++outside;
+      if (mask[p] == 0 && is_near) ++near_outside;
+    }
+    CHECK(far_inside <= 0.02 * inside);     // 0.25 is about 3 standard deviations of the norm
+    CHECK(near_outside <= 0.06 * outside);  // speckles of the same colour
+
+    // 4 to 13 % of the image, and not cut off by its border
+    CHECK(area / kPixels > 0.03);
+    CHECK(area / kPixels < 0.15);
+  }
+}
+
+// Mean channel of a colour uniform in [0, 1]^3 given that the channels sum to 3/2 or more. The sum
+// S has the Irwin-Hall density, symmetric about 3/2, and E|S - 3/2| = 13/32, so the mean of a
+// channel is (3/2 + 13/32) / 3 = 61/96.
+constexpr double kBrightMean = 61.0 / 96;
+
+TEST_CASE("shapes: neither colour nor place nor size tells the class") {
+  const size_t n = 2000;
+  const Dataset set = shapes(n, Rng(0));
+  std::array<double, 4> area{}, red{}, x{}, y{};
+  double centre = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const auto [image, mask] = example(set, i);
+    double count = 0, red_sum = 0, x_sum = 0, y_sum = 0;
+    for (size_t p = 0; p < kPixels; ++p) {
+      if (mask[p] == 0) continue;
+      ++count;
+      red_sum += static_cast<double>(image[p]);
+      x_sum += static_cast<double>(p % kSide);
+      y_sum += static_cast<double>(p / kSide);
+    }
+    centre += static_cast<double>(mask[16 * kSide + 16]) / n;
+    area[i % 4] += count / kPixels / (n / 4);
+    red[i % 4] += red_sum / count / (n / 4);
+    x[i % 4] += x_sum / count / (n / 4);
+    y[i % 4] += y_sum / count / (n / 4);
+  }
+  // Standard errors over 500 images: area 0.001, red 0.013, position 0.3 pixels
+  for (size_t k = 0; k < 4; ++k) {
+    CHECK(area[k] == doctest::Approx(0.0805).epsilon(0.06));
+    CHECK(std::abs(red[k] - kBrightMean) < 0.05);
+    CHECK(std::abs(x[k] - 15.5) < 1.2);
+    CHECK(std::abs(y[k] - 15.5) < 1.2);
+  }
+  CHECK(centre < 0.3);  // guessing the middle of the image is a weak explanation
+}
+
+TEST_CASE("shapes: the outlines differ in the way their names say") {
+  // Share of the bounding box that the object covers, averaged over images: disc pi/4 = 0.79;
+  // triangle about 1/2, cross 5/9, both less when turned; square 1 upright, 0.6 at 20 degrees
+  const Dataset set = shapes(800, Rng(1));
+  std::array<double, 4> share{};
+  for (size_t i = 0; i < 800; ++i) {
+    const auto [image, mask] = example(set, i);
+    size_t left = kSide, right = 0, top = kSide, bottom = 0;
+    double count = 0;
+    for (size_t p = 0; p < kPixels; ++p) {
+      if (mask[p] == 0) continue;
+      ++count;
+      left = std::min(left, p % kSide), right = std::max(right, p % kSide);
+      top = std::min(top, p / kSide), bottom = std::max(bottom, p / kSide);
+    }
+    const auto box = static_cast<double>((right - left + 1) * (bottom - top + 1));
+    share[i % 4] += count / box / 200;
+  }
+  CHECK(share[0] == doctest::Approx(0.79).epsilon(0.05));
+  CHECK(share[1] > 0.7);
+  CHECK(share[2] == doctest::Approx(0.47).epsilon(0.1));
+  CHECK(share[3] == doctest::Approx(0.5).epsilon(0.1));
+}
+
+TEST_CASE("shapes: a function of the key, at any thread count") {
+  Tensor images[2], masks[2];
+  for (const int k : {0, 1}) {
+    const parallel::ThreadLimit limit(k == 0 ? 1 : 3);
+    const Dataset set = shapes(100, Rng(8));
+    images[k] = set.images, masks[k] = set.masks;
+  }
+  CHECK(std::ranges::equal(images[0].bytes(), images[1].bytes()));
+  CHECK(std::ranges::equal(masks[0].bytes(), masks[1].bytes()));
+  const Dataset shorter = shapes(7, Rng(8));
+  CHECK(std::ranges::equal(
+      shorter.images.bytes(), images[0].bytes().first(shorter.images.bytes().size())));
+  CHECK_FALSE(std::ranges::equal(shapes(100, Rng(9)).images.bytes(), images[0].bytes()));
+}
+
+}  // namespace limpid::datasets
