@@ -1,10 +1,12 @@
 // interpret/interpret.h: the interpretability library, in reading order.
 #pragma once
 
-#include "interpret/saliency/target.h"       // what is explained
-#include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
-#include "interpret/saliency/cam.h"          // Grad-CAM
+// clang-format off: the order is for reading
 #include "interpret/metrics/localisation.h"  // the pointing game
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page
+#include "interpret/saliency/cam.h"          // Grad-CAM
+#include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
+#include "interpret/saliency/target.h"       // what is explained
+// clang-format on

@@ -7,15 +7,13 @@
 #include "tools/version.h"
 
 #include <CLI/CLI.hpp>
-
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace limpid::tools {
 namespace {
@@ -120,12 +118,18 @@ void Arguments::list(
     for (const std::string& item : value) items.push(item);
     return items;
   };
-  add({.name = name, .help = help,
-       .set = [&value](const std::string& text) { value = split_commas(text); }, .get = get});
+  add(
+      {.name = name,
+       .help = help,
+       .set = [&value](const std::string& text) { value = split_commas(text); },
+       .get = get});
 }
 
 void Arguments::positional(const std::string& name, std::string& value, const std::string& help) {
-  add({.name = name, .help = help, .is_positional = true,
+  add(
+      {.name = name,
+       .help = help,
+       .is_positional = true,
        .set = [&value](const std::string& text) { value = text; },
        .get = [&value] { return Json(value); }});
 }
@@ -154,8 +158,8 @@ void Arguments::require(const std::string& name) const {
   for (const Entry& entry : entries_) {
     if (entry.name != name) continue;
     const Json value = entry.get();
-    const bool is_empty = value.kind() == Json::Kind::array ? value.items().empty()
-                                                            : value == Json("");
+    const bool is_empty =
+        value.kind() == Json::Kind::array ? value.items().empty() : value == Json("");
     if (is_empty) throw UsageError("--" + name + " is missing");
   }
 }
@@ -245,7 +249,9 @@ class Parser {
     const Json value = entry.get();
     const std::string shown = as_argument(value);
     option->type_name(
-        value.kind() == Json::Kind::integer ? "N" : value.kind() == Json::Kind::real ? "X" : "TEXT");
+        value.kind() == Json::Kind::integer ? "N"
+        : value.kind() == Json::Kind::real  ? "X"
+                                            : "TEXT");
     return shown.empty() ? option : option->default_str(shown);
   }
 
@@ -304,7 +310,9 @@ int run_command(const Command& command, Parser& parser) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (common.json) {
     Json result = Json::object(
-        {{"schema", 1}, {"command", command.name}, {"seconds", seconds},
+        {{"schema", 1},
+         {"command", command.name},
+         {"seconds", seconds},
          {"peak_rss_mb", peak_rss_mb()}});
     for (const Json::Member& member : keys.members()) result.set(member.key, member.value);
     std::printf("%s\n", to_text(result).c_str());

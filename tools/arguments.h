@@ -53,8 +53,7 @@ class Arguments {
       std::vector<std::string> choices = {});
   /// A whole number in [low, high].
   void integer(
-      const std::string& name, int64_t& value, const std::string& help, int64_t low,
-      int64_t high);
+      const std::string& name, int64_t& value, const std::string& help, int64_t low, int64_t high);
   /// A real number in [low, high].
   void number(
       const std::string& name, double& value, const std::string& help, double low, double high);

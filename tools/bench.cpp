@@ -31,8 +31,8 @@ Step training_step(const std::string& model, const Shape& images, int64_t classe
   Rng rng(0);
   const Shape example(images.sizes().subspan(1));
   std::shared_ptr<Module> net = make_model(model, {example, classes}, rng);
-  auto optimizer = std::make_shared<Sgd>(
-      parameters(*net), SgdOptions{.momentum = 0.9, .weight_decay = 5e-4});
+  auto optimizer =
+      std::make_shared<Sgd>(parameters(*net), SgdOptions{.momentum = 0.9, .weight_decay = 5e-4});
   const Tensor x = Tensor::normal(images, rng, 0, 1);
   Tensor labels = Tensor::empty({images[0]}, DType::i64);
   for (int64_t n = 0; n < images[0]; ++n) labels.mutable_data<int64_t>()[n] = rng.integer(classes);
@@ -64,9 +64,18 @@ struct Workload {
 
 std::vector<Workload> workloads() {
   return {
-      {"mlp_train_b128", [] { return training_step("mlp:256-128", {128, 784}, 10); }},
-      {"lenet_train_b128", [] { return training_step("lenet5", {128, 1, 28, 28}, 10); }},
-      {"convnet128_train_b64", [] { return training_step("convnet", {64, 3, 32, 32}, 10); }},
+      {"mlp_train_b128",
+       [] {
+         return training_step("mlp:256-128", {128, 784}, 10);
+       }},
+      {"lenet_train_b128",
+       [] {
+         return training_step("lenet5", {128, 1, 28, 28}, 10);
+       }},
+      {"convnet128_train_b64",
+       [] {
+         return training_step("convnet", {64, 3, 32, 32}, 10);
+       }},
       {"op_overhead_1000adds", thousand_adds},
   };
 }
@@ -79,8 +88,7 @@ std::vector<double> time_step(const Step& step, int64_t reps) {
   for (int64_t r = 0; r < reps; ++r) {
     const auto start = std::chrono::steady_clock::now();
     step();
-    const std::chrono::duration<double, std::milli> took =
-        std::chrono::steady_clock::now() - start;
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     times.push_back(took.count());
   }
   std::sort(times.begin(), times.end());
@@ -100,10 +108,13 @@ Json run(const Invocation& in, const BenchOptions& o) {
         workload.name, " threads=", parallel::threads(), " median_ms=", fixed(median, 3),
         " min_ms=", fixed(times.front(), 3)));
     rows.push(Json::object(
-        {{"workload", workload.name}, {"threads", parallel::threads()}, {"median_ms", median},
+        {{"workload", workload.name},
+         {"threads", parallel::threads()},
+         {"median_ms", median},
          {"min_ms", times.front()}}));
   }
-  if (rows.items().empty()) throw UsageError("no workload '" + o.workload + "'; there are: " + known + ", all");
+  if (rows.items().empty())
+    throw UsageError("no workload '" + o.workload + "'; there are: " + known + ", all");
   return Json::object({{"rows", rows}});
 }
 
@@ -112,12 +123,14 @@ Json run(const Invocation& in, const BenchOptions& o) {
 Command bench_command() {
   auto options = std::make_shared<BenchOptions>();
   return {
-      .name = "bench", .summary = "time one step of a workload",
+      .name = "bench",
+      .summary = "time one step of a workload",
       .example = "limpid bench op_overhead_1000adds --reps 20",
-      .declare = [options](Arguments& a) {
-        a.positional("WORKLOAD", options->workload, "a name, or all");
-        a.integer("reps", options->reps, "timed repetitions", 1, 100000);
-      },
+      .declare =
+          [options](Arguments& a) {
+            a.positional("WORKLOAD", options->workload, "a name, or all");
+            a.integer("reps", options->reps, "timed repetitions", 1, 100000);
+          },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }
 

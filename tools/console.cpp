@@ -1,15 +1,14 @@
 // tools/console.cpp: lines, the progress bar, and signals.
 #include "tools/console.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <signal.h>
+#include <unistd.h>
 
 namespace limpid::tools {
 namespace {
@@ -68,8 +67,8 @@ void Console::progress(const std::string& what, int64_t done, int64_t total) {
   std::string bar;
   for (int64_t i = 0; i < kWidth; ++i) bar += i < filled ? '#' : '.';
   std::fprintf(
-      stderr, "\r\033[K%s [%s] %lld/%lld", what.c_str(), bar.c_str(),
-      static_cast<long long>(done), static_cast<long long>(total));
+      stderr, "\r\033[K%s [%s] %lld/%lld", what.c_str(), bar.c_str(), static_cast<long long>(done),
+      static_cast<long long>(total));
   std::fflush(stderr);
   shows_bar_ = true;
   last_drawn_ = now;

@@ -10,7 +10,7 @@ class Console {
  public:
   struct Options {
     bool quiet = false;
-    bool json = false;          // results are printed by the caller as one object
+    bool json = false;           // results are printed by the caller as one object
     std::string color = "auto";  // auto, always, never
   };
   explicit Console(const Options& options);

@@ -17,13 +17,22 @@ Json list(const Invocation& in) {
     const bool is_built_in = known.files.empty();
     const bool is_there = is_built_in || std::filesystem::exists(folder + "/" + known.name);
     in.console.result(join_text(
-        in.console.bold(known.name), std::string(known.name.size() < 14 ? 14 - known.name.size() : 1, ' '),
-        known.shape, ", ", known.train, " + ", known.test, is_built_in ? ", built in" : is_there ? ", in the data folder" : ", not here",
+        in.console.bold(known.name),
+        std::string(known.name.size() < 14 ? 14 - known.name.size() : 1, ' '), known.shape, ", ",
+        known.train, " + ", known.test,
+        is_built_in ? ", built in"
+        : is_there  ? ", in the data folder"
+                    : ", not here",
         "\n              ", known.what, " (", known.licence, ")"));
     rows.push(Json::object(
-        {{"name", known.name}, {"what", known.what}, {"shape", known.shape},
-         {"classes", known.classes}, {"train", known.train}, {"test", known.test},
-         {"licence", known.licence}, {"available", is_there}}));
+        {{"name", known.name},
+         {"what", known.what},
+         {"shape", known.shape},
+         {"classes", known.classes},
+         {"train", known.train},
+         {"test", known.test},
+         {"licence", known.licence},
+         {"available", is_there}}));
   }
   in.console.result("data folder: " + folder);
   return Json::object({{"data", rows}, {"path", folder}});
@@ -41,8 +50,9 @@ Json info(const Invocation& in, const std::string& name) {
   };
   Json counts = Json::array();
   Json class_names = Json::array();
-  in.console.result(join_text(in.console.bold(name), ": ", train.size(), " + ", split.test.size(), " examples of ",
-                              train.example_shape(), ", ", train.classes, " classes"));
+  in.console.result(join_text(
+      in.console.bold(name), ": ", train.size(), " + ", split.test.size(), " examples of ",
+      train.example_shape(), ", ", train.classes, " classes"));
   const std::vector<int64_t> in_train = datasets::class_counts(train);
   for (size_t k = 0; k < in_train.size(); ++k) {
     counts.push(in_train[k]);
@@ -57,10 +67,15 @@ Json info(const Invocation& in, const std::string& name) {
   const datasets::Known* known = datasets::find_known(name);
   const bool is_built_in = known != nullptr && known->files.empty();
   return Json::object(
-      {{"name", name}, {"train", train.size()}, {"test", split.test.size()},
-       {"shape", numbers(train.example_shape().sizes())}, {"classes", train.classes},
-       {"class_names", class_names}, {"class_counts", counts},
-       {"mean", numbers(statistics.mean)}, {"std", numbers(statistics.std)},
+      {{"name", name},
+       {"train", train.size()},
+       {"test", split.test.size()},
+       {"shape", numbers(train.example_shape().sizes())},
+       {"classes", train.classes},
+       {"class_names", class_names},
+       {"class_counts", counts},
+       {"mean", numbers(statistics.mean)},
+       {"std", numbers(statistics.std)},
        {"path", is_built_in ? Json() : Json(data_folder(in.common.data_dir))}});
 }
 
@@ -68,18 +83,23 @@ Json info(const Invocation& in, const std::string& name) {
 
 Command data_list_command() {
   return {
-      .name = "data list", .summary = "the data sets that have names",
-      .example = "limpid data list", .declare = [](Arguments&) {}, .run = list};
+      .name = "data list",
+      .summary = "the data sets that have names",
+      .example = "limpid data list",
+      .declare = [](Arguments&) {},
+      .run = list};
 }
 
 Command data_info_command() {
   auto name = std::make_shared<std::string>();
   return {
-      .name = "data info", .summary = "size, classes and statistics of a data set",
+      .name = "data info",
+      .summary = "size, classes and statistics of a data set",
       .example = "limpid data info digits",
-      .declare = [name](Arguments& a) {
-        a.positional("DATA", *name, "a name from `limpid data list`, or idx:FOLDER");
-      },
+      .declare =
+          [name](Arguments& a) {
+            a.positional("DATA", *name, "a name from `limpid data list`, or idx:FOLDER");
+          },
       .run = [name](const Invocation& in) { return info(in, *name); }};
 }
 

@@ -24,8 +24,7 @@ struct DemoOptions {
 TrainingResult train(
     const std::string& data, const std::string& model, int64_t epochs, const Invocation& in,
     const std::string& out) {
-  const TrainingOptions options{
-      .data = data, .model = model, .epochs = epochs, .replaces = true};
+  const TrainingOptions options{.data = data, .model = model, .epochs = epochs, .replaces = true};
   const Json config = Json::object(
       {{"seed", in.common.seed}, {"data", data}, {"model", model}, {"epochs", epochs}});
   return train_run(options, config, out + "/" + data, in.common, in.console);
@@ -48,15 +47,18 @@ std::string curves(const TrainingResult& result, bool shows_loss) {
   }
   return interpret::line_chart(
       {.title = join_text(shows_loss ? "Loss" : "Accuracy", " by epoch, ", result.folder.card.data),
-       .x_title = "epoch", .y_title = shows_loss ? "cross-entropy, nats" : "accuracy, %",
+       .x_title = "epoch",
+       .y_title = shows_loss ? "cross-entropy, nats" : "accuracy, %",
        .series = {train, test}});
 }
 
 std::string confusion(const TrainingResult& result) {
   const std::vector<std::string>& names = result.folder.card.class_names;
   interpret::MatrixChart chart{
-      .title = "Confusion matrix, " + result.folder.card.data, .row_names = names,
-      .column_names = names, .values = {}};
+      .title = "Confusion matrix, " + result.folder.card.data,
+      .row_names = names,
+      .column_names = names,
+      .values = {}};
   for (const auto& row : result.test.confusion) chart.values.emplace_back(row.begin(), row.end());
   return interpret::matrix_chart(chart);
 }
@@ -84,8 +86,7 @@ std::string worst_confusion(const TrainingResult& result) {
 
 // Test images to show: the first that is classified correctly of each of `classes` classes, and the
 // first that is not classified correctly at all.
-std::vector<int64_t> choose_images(
-    const Tensor& predicted, const Tensor& labels, int64_t classes) {
+std::vector<int64_t> choose_images(const Tensor& predicted, const Tensor& labels, int64_t classes) {
   std::vector<int64_t> chosen;
   std::vector<bool> is_shown(static_cast<size_t>(classes), false);
   int64_t mistake = -1;
@@ -153,7 +154,8 @@ void describe_training(
   report.section(heading, text);
   report.figure(curves(result, true), "Loss on the training and the test part after each epoch.");
   report.figure(curves(result, false), "Accuracy, likewise.");
-  report.figure(confusion(result), "Test images by true and predicted class. " + worst_confusion(result));
+  report.figure(
+      confusion(result), "Test images by true and predicted class. " + worst_confusion(result));
   report.command(command_of(result, seed));
 }
 
@@ -165,8 +167,10 @@ interpret::Report build_report(
           "limpid demo: ", fashion.folder.card.architecture, " on Fashion-MNIST images, ",
           digits.folder.card.architecture, " on handwritten digits, seed ", seed));
   report.tiles({
-      {"Fashion accuracy", percent(fashion.test.accuracy), join_text(fashion.test.count, " test images")},
-      {"Digits accuracy", percent(digits.test.accuracy), join_text(digits.test.count, " test images")},
+      {"Fashion accuracy", percent(fashion.test.accuracy),
+       join_text(fashion.test.count, " test images")},
+      {"Digits accuracy", percent(digits.test.accuracy),
+       join_text(digits.test.count, " test images")},
       {"Fashion network", join_text(fashion.parameters), "parameters"},
       {"Digits network", join_text(digits.parameters), "parameters"},
   });
@@ -178,16 +182,19 @@ interpret::Report build_report(
       report, "A residual network on Fashion-MNIST",
       join_text(
           "A class-balanced cut of Fashion-MNIST: ", fashion.split.train.size(), " training and ",
-          fashion.split.test.size(), " test images of 28 x 28 pixels in ten classes. Choosing the "
+          fashion.split.test.size(),
+          " test images of 28 x 28 pixels in ten classes. Choosing the "
           "nearest training image would already be right for about 81 % of them."),
       fashion, seed);
   report.section(
       "Where the residual network looks",
       "Each row is one test image: the first correctly classified one of five classes, and the "
       "first mistake. The maps explain the predicted class.\n\n"
-      "gradient: how strongly each pixel changes the score. guided: the same, passing only positive "
+      "gradient: how strongly each pixel changes the score. guided: the same, passing only "
+      "positive "
       "influence back through every rectifier; it is sharp, but follows edges of the image even "
-      "where the class hardly matters. grad-cam: the last feature maps weighted by their influence; "
+      "where the class hardly matters. grad-cam: the last feature maps weighted by their "
+      "influence; "
       "it is coarse, because those maps are small.");
   add_maps(
       report, fashion, {"gradient", "guided", "grad-cam"},
@@ -197,7 +204,8 @@ interpret::Report build_report(
       report, "A multilayer perceptron on digits",
       join_text(
           "UCI handwritten digits, 8 x 8 pixels: ", digits.split.train.size(), " training and ",
-          digits.split.test.size(), " test images. The network sees 64 numbers and knows nothing "
+          digits.split.test.size(),
+          " test images. The network sees 64 numbers and knows nothing "
           "about neighbouring pixels."),
       digits, seed);
   report.section(
@@ -212,8 +220,7 @@ interpret::Report build_report(
 
 Json run(const Invocation& in, const DemoOptions& o) {
   const std::string out = in.common.out.empty() ? "limpid-demo" : in.common.out;
-  const TrainingResult fashion =
-      train("fashion-2k", "resnet8", o.quick ? 2 : 12, in, out);
+  const TrainingResult fashion = train("fashion-2k", "resnet8", o.quick ? 2 : 12, in, out);
   if (interrupted()) return Json::object();
   const TrainingResult digits = train("digits", "mlp:64-32", o.quick ? 5 : 40, in, out);
   if (interrupted()) return Json::object();
@@ -226,13 +233,17 @@ Json run(const Invocation& in, const DemoOptions& o) {
         result->folder.card.architecture, " on ", result->folder.card.data, ": test accuracy ",
         percent(result->test.accuracy)));
     models.push(Json::object(
-        {{"data", result->folder.card.data}, {"model", result->folder.card.architecture},
+        {{"data", result->folder.card.data},
+         {"model", result->folder.card.architecture},
          {"test_accuracy", result->test.accuracy}}));
   }
   in.console.result(page);
   const Json techniques = Json::object(
-      {{"interpretable_gradients", nullptr}, {"dsv", nullptr}, {"coreset", nullptr},
-       {"shallow", nullptr}, {"transport", nullptr}});
+      {{"interpretable_gradients", nullptr},
+       {"dsv", nullptr},
+       {"coreset", nullptr},
+       {"shallow", nullptr},
+       {"transport", nullptr}});
   return Json::object({{"report", page}, {"models", models}, {"results", techniques}});
 }
 
@@ -241,11 +252,13 @@ Json run(const Invocation& in, const DemoOptions& o) {
 Command demo_command() {
   auto options = std::make_shared<DemoOptions>();
   return {
-      .name = "demo", .summary = "train on the embedded data, explain, write report.html",
+      .name = "demo",
+      .summary = "train on the embedded data, explain, write report.html",
       .example = "limpid demo --quick --out demo",
-      .declare = [options](Arguments& a) {
-        a.flag("quick", options->quick, "a few epochs only, for a first look");
-      },
+      .declare =
+          [options](Arguments& a) {
+            a.flag("quick", options->quick, "a few epochs only, for a first look");
+          },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }
 

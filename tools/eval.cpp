@@ -18,8 +18,8 @@ struct EvalOptions {
 Json run(const Invocation& in, const EvalOptions& o) {
   const RunFolder folder = open_run(o.model);
   const datasets::Dataset data = test_part(o.data, in.common, folder);
-  const Metrics m =
-      classification_metrics(predict(*folder.model, source_in_order(data, folder.card)), data.labels);
+  const Metrics m = classification_metrics(
+      predict(*folder.model, source_in_order(data, folder.card)), data.labels);
 
   in.console.result("accuracy  " + percent(m.accuracy) + " of " + std::to_string(m.count));
   in.console.result("loss      " + fixed(m.loss, 4));
@@ -34,8 +34,12 @@ Json run(const Invocation& in, const EvalOptions& o) {
     in.console.result("  " + folder.card.class_names[k] + ": " + percent(m.per_class[k]));
   }
   return Json::object(
-      {{"accuracy", m.accuracy}, {"loss", m.loss}, {"count", m.count}, {"ece", m.ece},
-       {"per_class", per_class}, {"confusion", confusion}});
+      {{"accuracy", m.accuracy},
+       {"loss", m.loss},
+       {"count", m.count},
+       {"ece", m.ece},
+       {"per_class", per_class},
+       {"confusion", confusion}});
 }
 
 }  // namespace
@@ -43,12 +47,14 @@ Json run(const Invocation& in, const EvalOptions& o) {
 Command eval_command() {
   auto options = std::make_shared<EvalOptions>();
   return {
-      .name = "eval", .summary = "accuracy, confusion and calibration on the test part",
+      .name = "eval",
+      .summary = "accuracy, confusion and calibration on the test part",
       .example = "limpid eval runs/digits --data digits",
-      .declare = [options](Arguments& a) {
-        a.positional("MODEL", options->model, "a run folder");
-        a.text("data", options->data, "the data; those of the run unless given");
-      },
+      .declare =
+          [options](Arguments& a) {
+            a.positional("MODEL", options->model, "a run folder");
+            a.text("data", options->data, "the data; those of the run unless given");
+          },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }
 

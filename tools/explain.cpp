@@ -80,8 +80,8 @@ Tensor logits_of(const RunFolder& folder, const Tensor& images) {
   std::vector<Tensor> parts;
   for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
     Pass pass;
-    parts.push_back((*folder.model)(
-        slice(images, 0, begin, std::min(images.size(0), begin + kBatch)), pass));
+    parts.push_back(
+        (*folder.model)(slice(images, 0, begin, std::min(images.size(0), begin + kBatch)), pass));
   }
   return concat(parts, 0);
 }
@@ -89,7 +89,9 @@ Tensor logits_of(const RunFolder& folder, const Tensor& images) {
 // The class explained for each image.
 std::vector<int64_t> target_classes(
     const ExplainOptions& o, const Subject& s, const Tensor& logits) {
-  const std::string target = !o.target.empty() ? o.target : s.labels.defined() ? "label" : "predicted";
+  const std::string target = !o.target.empty()    ? o.target
+                             : s.labels.defined() ? "label"
+                                                  : "predicted";
   if (target == "label") {
     if (!s.labels.defined()) throw UsageError("--target label: --input files have no labels");
     const auto labels = s.labels.values<int64_t>();
@@ -138,8 +140,12 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       in.console.progress(method, n + 1, count);
       const std::string& target = folder.card.class_names[static_cast<size_t>(classes[k])];
       rows.push(Json::object(
-          {{"index", s.indices[k]}, {"method", method}, {"target", classes[k]},
-           {"score", scores[k]}, {"npy", stem + ".npy"}, {"png", stem + ".png"},
+          {{"index", s.indices[k]},
+           {"method", method},
+           {"target", classes[k]},
+           {"score", scores[k]},
+           {"npy", stem + ".npy"},
+           {"png", stem + ".png"},
            {"note", note}}));
       in.console.result(join_text(
           stem, ".png  ", target, " ", percent(scores[k]), note.empty() ? "" : "  (" + note + ")"));
@@ -173,18 +179,21 @@ Command explain_command() {
   std::string list;
   for (const MethodInfo& method : methods()) list += (list.empty() ? "" : ", ") + method.name;
   return {
-      .name = "explain", .summary = "saliency maps as .npy and .png",
+      .name = "explain",
+      .summary = "saliency maps as .npy and .png",
       .example = "limpid explain runs/fashion --data fashion-2k --indices 0,3 --method grad-cam",
-      .declare = [options, list](Arguments& a) {
-        a.positional("MODEL", options->model, "a run folder");
-        a.text("data", options->data, "explain test images of these data; the run's unless given");
-        a.list("indices", options->indices, "which test images; the first eight unless given");
-        a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
-        a.list("input", options->input, "or: files, .npy arrays or pictures");
-        a.list("method", options->method, list);
-        a.text("layer", options->layer, "layer of grad-cam; the last spatial one unless given");
-        a.text("target", options->target, "class to explain: label, predicted or a number");
-      },
+      .declare =
+          [options, list](Arguments& a) {
+            a.positional("MODEL", options->model, "a run folder");
+            a.text(
+                "data", options->data, "explain test images of these data; the run's unless given");
+            a.list("indices", options->indices, "which test images; the first eight unless given");
+            a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
+            a.list("input", options->input, "or: files, .npy arrays or pictures");
+            a.list("method", options->method, list);
+            a.text("layer", options->layer, "layer of grad-cam; the last spatial one unless given");
+            a.text("target", options->target, "class to explain: label, predicted or a number");
+          },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }
 

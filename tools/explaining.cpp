@@ -16,7 +16,7 @@
 namespace limpid::tools {
 namespace {
 
-constexpr int64_t kBatch = 64;        // images per pass
+constexpr int64_t kBatch = 64;         // images per pass
 constexpr int64_t kPictureSide = 224;  // pixels; small images are enlarged to about this
 
 // Tables of features are shown as one row of pixels.
@@ -102,8 +102,7 @@ std::string layer_for(const RunFolder& folder, const std::string& wanted) {
     return last;
   }
   if (std::find(spatial.begin(), spatial.end(), wanted) == spatial.end()) {
-    throw UsageError(
-        "no layer '" + wanted + "' with a spatial map; there are: " + joined(spatial));
+    throw UsageError("no layer '" + wanted + "' with a spatial map; there are: " + joined(spatial));
   }
   return wanted;
 }
@@ -114,8 +113,7 @@ Maps explain_images(
   std::vector<Tensor> parts;
   for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
     const int64_t end = std::min(images.size(0), begin + kBatch);
-    const auto some = classes.subspan(
-        static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    const auto some = classes.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     parts.push_back(raw_map(folder, method, layer, slice(images, 0, begin, end), some));
   }
   const Recording off(false);

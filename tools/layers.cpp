@@ -44,15 +44,18 @@ Json run(const Invocation& in, const std::string& path) {
     const int64_t count = parameter_count(*layer);
     Json shape = Json::array();
     for (const int64_t size : row.output.sizes().subspan(1)) shape.push(size);
-    const bool is_spatial =
-        row.output.rank() == 4 && row.output[2] * row.output[3] > 1;
+    const bool is_spatial = row.output.rank() == 4 && row.output[2] * row.output[3] > 1;
     total_macs += row.macs;
     in.console.result(
         padded(name, 22) + padded(layer->type(), 18) + padded(to_text(shape), 20) +
         padded(std::to_string(count), 12) + std::to_string(row.macs));
     rows.push(Json::object(
-        {{"name", name}, {"type", layer->type()}, {"output_shape", shape}, {"parameters", count},
-         {"macs", row.macs}, {"spatial", is_spatial}}));
+        {{"name", name},
+         {"type", layer->type()},
+         {"output_shape", shape},
+         {"parameters", count},
+         {"macs", row.macs},
+         {"spatial", is_spatial}}));
   }
   const int64_t parameters = parameter_count(*folder.model);
   in.console.result(
@@ -65,7 +68,8 @@ Json run(const Invocation& in, const std::string& path) {
 Command layers_command() {
   auto path = std::make_shared<std::string>();
   return {
-      .name = "layers", .summary = "every layer with shapes, parameters and cost",
+      .name = "layers",
+      .summary = "every layer with shapes, parameters and cost",
       .example = "limpid layers runs/digits",
       .declare = [path](Arguments& a) { a.positional("MODEL", *path, "a run folder"); },
       .run = [path](const Invocation& in) { return run(in, *path); }};

@@ -46,7 +46,9 @@ Json run(const Invocation& in, const PredictOptions& o) {
     top.push(Json::object({{"index", n}, {"class", label}, {"name", name}, {"probability", p}}));
   }
   return Json::object(
-      {{"count", logits.size(0)}, {"classes", logits.size(1)}, {"top", top},
+      {{"count", logits.size(0)},
+       {"classes", logits.size(1)},
+       {"top", top},
        {"out", in.common.out}});
 }
 
@@ -55,12 +57,14 @@ Json run(const Invocation& in, const PredictOptions& o) {
 Command predict_command() {
   auto options = std::make_shared<PredictOptions>();
   return {
-      .name = "predict", .summary = "logits of arrays or pictures",
+      .name = "predict",
+      .summary = "logits of arrays or pictures",
       .example = "limpid predict runs/digits --input digits.npy --out logits.npy",
-      .declare = [options](Arguments& a) {
-        a.positional("MODEL", options->model, "a run folder");
-        a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
-      },
+      .declare =
+          [options](Arguments& a) {
+            a.positional("MODEL", options->model, "a run folder");
+            a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
+          },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }
 

@@ -31,8 +31,12 @@ Json to_json(const ModelCard& card) {
   Json names = Json::array();
   for (const std::string& name : card.class_names) names.push(name);
   return Json::object(
-      {{"architecture", card.architecture}, {"input_shape", input}, {"class_names", names},
-       {"mean", numbers(card.mean)}, {"std", numbers(card.std)}, {"data", card.data}});
+      {{"architecture", card.architecture},
+       {"input_shape", input},
+       {"class_names", names},
+       {"mean", numbers(card.mean)},
+       {"std", numbers(card.std)},
+       {"data", card.data}});
 }
 
 ModelCard card_from_json(const Json& json, const std::string& path) {
@@ -112,13 +116,13 @@ datasets::Dataset test_part(
   return test;
 }
 
-BatchSource source_in_order(
-    const datasets::Dataset& data, const ModelCard& card, int64_t batch) {
+BatchSource source_in_order(const datasets::Dataset& data, const ModelCard& card, int64_t batch) {
   auto batches = std::make_shared<datasets::Batches>(
-      data, datasets::BatchOptions{
-                .batch = batch, .shuffle = false, .mean = card.mean, .std = card.std});
+      data,
+      datasets::BatchOptions{.batch = batch, .shuffle = false, .mean = card.mean, .std = card.std});
   return {
-      .batches = batches->count(), .examples = batches->examples(),
+      .batches = batches->count(),
+      .examples = batches->examples(),
       .get = [batches](int64_t epoch, int64_t index) {
         const datasets::Batch b = batches->get(epoch, index);
         return Batch{b.inputs, b.labels};

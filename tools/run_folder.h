@@ -50,8 +50,7 @@ datasets::Split load_data(
 
 /// The test part of --data (the run's own data if that is empty), with the split of the run.
 /// Throws UsageError if there is none.
-datasets::Dataset test_part(
-    const std::string& spec, const Common& common, const RunFolder& folder);
+datasets::Dataset test_part(const std::string& spec, const Common& common, const RunFolder& folder);
 
 /// All examples of a set in file order, standardised as the model expects.
 BatchSource source_in_order(

@@ -11,7 +11,9 @@ namespace limpid::tools {
 namespace {
 
 void declare(Arguments& a, TrainingOptions& o) {
-  a.text("data", o.data, "what to train on: digits, fashion-2k, shapes, moons, mnist, idx:FOLDER, ...");
+  a.text(
+      "data", o.data,
+      "what to train on: digits, fashion-2k, shapes, moons, mnist, idx:FOLDER, ...");
   a.text("model", o.model, "the network: " + model_names());
   a.integer("epochs", o.epochs, "passes over the training part", 1, 100000);
   a.integer("batch", o.batch, "examples per step", 1, 1 << 20);
@@ -65,10 +67,12 @@ Json run(const Invocation& in, TrainingOptions& o) {
   in.console.result("test loss      " + fixed(result.test.loss, 4));
   in.console.result("run            " + result.run);
   return Json::object(
-      {{"train_accuracy", result.train_accuracy}, {"test_accuracy", result.test.accuracy},
+      {{"train_accuracy", result.train_accuracy},
+       {"test_accuracy", result.test.accuracy},
        {"test_loss", result.test.loss},
        {"epochs", static_cast<int64_t>(result.curve.size())},
-       {"parameters", result.parameters}, {"images_per_second", result.images_per_second},
+       {"parameters", result.parameters},
+       {"images_per_second", result.images_per_second},
        {"run", result.run}});
 }
 
@@ -77,7 +81,8 @@ Json run(const Invocation& in, TrainingOptions& o) {
 Command train_command() {
   auto options = std::make_shared<TrainingOptions>();
   return {
-      .name = "train", .summary = "train a network end to end",
+      .name = "train",
+      .summary = "train a network end to end",
       .example = "limpid train --data digits --model mlp:64-32 --epochs 40 --out runs/digits",
       .declare = [options](Arguments& a) { declare(a, *options); },
       .run = [options](const Invocation& in) { return run(in, *options); }};

@@ -26,8 +26,7 @@ constexpr uint64_t kSteps = 3;
 std::unique_ptr<Optimizer> make_optimizer(const TrainingOptions& o, Module& model) {
   if (o.optimizer == "sgd") {
     return std::make_unique<Sgd>(
-        parameters(model),
-        SgdOptions{.momentum = o.momentum, .weight_decay = o.weight_decay});
+        parameters(model), SgdOptions{.momentum = o.momentum, .weight_decay = o.weight_decay});
   }
   return std::make_unique<Adam>(
       parameters(model),
@@ -36,16 +35,21 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainingOptions& o, Module& mode
 
 Schedule make_schedule(const TrainingOptions& o, int64_t batches) {
   return {
-      .kind = schedule_kind(o.schedule), .learning_rate = o.lr, .steps = o.epochs * batches,
+      .kind = schedule_kind(o.schedule),
+      .learning_rate = o.lr,
+      .steps = o.epochs * batches,
       .warmup = o.warmup * batches,
       .step_every = std::max<int64_t>(1, o.epochs / 3) * batches};
 }
 
 Json to_json(const EpochLine& line) {
   return Json::object(
-      {{"epoch", line.epoch}, {"learning_rate", line.learning_rate},
-       {"train_loss", line.train_loss}, {"train_accuracy", line.train_accuracy},
-       {"test_loss", line.test_loss}, {"test_accuracy", line.test_accuracy}});
+      {{"epoch", line.epoch},
+       {"learning_rate", line.learning_rate},
+       {"train_loss", line.train_loss},
+       {"train_accuracy", line.train_accuracy},
+       {"test_loss", line.test_loss},
+       {"test_accuracy", line.test_accuracy}});
 }
 
 // The lines of metrics.jsonl up to an epoch, for a run that goes on.
@@ -93,8 +97,8 @@ std::string fresh_run_folder(const TrainingOptions& options, int64_t seed) {
 }
 
 TrainingResult train_run(
-    const TrainingOptions& o, const Json& config, const std::string& folder,
-    const Common& common, Console& console) {
+    const TrainingOptions& o, const Json& config, const std::string& folder, const Common& common,
+    Console& console) {
   const std::string last = folder + "/last.safetensors";
   const std::string metrics_path = folder + "/metrics.jsonl";
   if (!o.resume && !o.replaces && std::filesystem::exists(last)) {
@@ -107,8 +111,10 @@ TrainingResult train_run(
   const auto load_start = std::chrono::steady_clock::now();
   result.split = load_data(
       o.data,
-      {.data_dir = data_folder(common.data_dir), .test_fraction = o.test_fraction,
-       .split_seed = static_cast<uint64_t>(o.split_seed), .limit_train = o.limit_train,
+      {.data_dir = data_folder(common.data_dir),
+       .test_fraction = o.test_fraction,
+       .split_seed = static_cast<uint64_t>(o.split_seed),
+       .limit_train = o.limit_train,
        .limit_test = o.limit_test},
       nullptr);
   const datasets::Dataset& train = result.split.train;
@@ -121,19 +127,27 @@ TrainingResult train_run(
   // Model, optimiser, batches: each with random numbers of its own
   RunFolder& run = result.folder;
   run.card = {
-      .architecture = o.model, .input = train.example_shape(), .class_names = train.class_names,
-      .mean = statistics.mean, .std = statistics.std, .data = o.data};
+      .architecture = o.model,
+      .input = train.example_shape(),
+      .class_names = train.class_names,
+      .mean = statistics.mean,
+      .std = statistics.std,
+      .data = o.data};
   const Rng seed(static_cast<uint64_t>(common.seed));
   Rng weights = seed.child(kWeights);
-  run.model = as_usage(
-      [&] { return make_model(o.model, {run.card.input, run.card.classes()}, weights); });
+  run.model = as_usage([&] {
+    return make_model(o.model, {run.card.input, run.card.classes()}, weights);
+  });
   const auto optimizer = as_usage([&] { return make_optimizer(o, *run.model); });
   auto batches = std::make_shared<datasets::Batches>(
       train, datasets::BatchOptions{
-                 .batch = o.batch, .seed = seed.child(kOrder).state().key,
-                 .mean = run.card.mean, .std = run.card.std});
+                 .batch = o.batch,
+                 .seed = seed.child(kOrder).state().key,
+                 .mean = run.card.mean,
+                 .std = run.card.std});
   const BatchSource source{
-      .batches = batches->count(), .examples = batches->examples(),
+      .batches = batches->count(),
+      .examples = batches->examples(),
       .get = [batches](int64_t epoch, int64_t index) {
         const datasets::Batch b = batches->get(epoch, index);
         return Batch{b.inputs, b.labels};
@@ -166,8 +180,8 @@ TrainingResult train_run(
     ++trained_epochs;
     const Metrics metrics = evaluate(*run.model, test_source, test);
     result.curve.push_back(
-        {report.epoch, report.learning_rate, report.train_loss, report.train_accuracy,
-         metrics.loss, metrics.accuracy});
+        {report.epoch, report.learning_rate, report.train_loss, report.train_accuracy, metrics.loss,
+         metrics.accuracy});
     save_checkpoint(last, *run.model, *optimizer, now, metadata);
     write_curve(metrics_path, result.curve);
     console.stage(join_text(
@@ -177,16 +191,18 @@ TrainingResult train_run(
     return report.epoch != o.stop_after_epoch && !interrupted();
   };
   const auto after_step = [&](const Progress& now) {
-    console.progress(
-        join_text("epoch ", now.epoch + 1, "/", o.epochs), now.step, source.batches);
+    console.progress(join_text("epoch ", now.epoch + 1, "/", o.epochs), now.step, source.batches);
     if (!interrupted()) return true;
     save_checkpoint(last, *run.model, *optimizer, now, metadata);
     console.note("interrupted; go on with: limpid train --resume --out " + folder);
     return false;
   };
   fit(*run.model, *optimizer, make_schedule(o, source.batches), source,
-      {.epochs = o.epochs, .seed = seed.child(kSteps).state().key, .clip = o.clip,
-       .after_epoch = after_epoch, .after_step = after_step},
+      {.epochs = o.epochs,
+       .seed = seed.child(kSteps).state().key,
+       .clip = o.clip,
+       .after_epoch = after_epoch,
+       .after_step = after_step},
       progress);
   save_weights(folder + "/best.safetensors", *run.model, metadata);
 

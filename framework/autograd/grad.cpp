@@ -1,12 +1,12 @@
 // framework/autograd/grad.cpp: the backward sweep.
 #include "framework/autograd/grad.h"
 
-#include <algorithm>
-#include <atomic>
-
 #include "framework/core/error.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+
+#include <algorithm>
+#include <atomic>
 
 namespace limpid {
 namespace {
@@ -117,7 +117,8 @@ class Sweep {
 // dy/dx for the given nodes; null entries of the result are zero gradients.
 std::vector<Tensor> sweep_to(
     const Tensor& y, const std::vector<Node*>& wanted, const GradOptions& o) {
-  check_graph(y.requires_gradient(), "grad", "y was not recorded from a tensor that requires a gradient");
+  check_graph(
+      y.requires_gradient(), "grad", "y was not recorded from a tensor that requires a gradient");
   check_graph(
       !(o.create_graph && o.release_graph), "grad",
       "create_graph and release_graph exclude each other");

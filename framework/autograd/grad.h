@@ -6,20 +6,20 @@
 // can be differentiated again, to any order.
 #pragma once
 
-#include <span>
-#include <vector>
-
 #include "framework/tensor/record.h"
 #include "framework/tensor/tensor.h"
+
+#include <span>
+#include <vector>
 
 namespace limpid {
 
 struct GradOptions {
-  bool create_graph = false;             // record the backward pass, to differentiate it again
-  bool release_graph = false;            // drop edges as soon as they are used
-  ReluRule relu = ReluRule::standard;    // rule of the rectifiers that THIS pass visits
-  ReluScope scope = ReluScope::all;      // all, or relu only (relu6 stays standard)
-  Tensor seed = {};                      // dL/dy; required unless y has one element (then 1)
+  bool create_graph = false;           // record the backward pass, to differentiate it again
+  bool release_graph = false;          // drop edges as soon as they are used
+  ReluRule relu = ReluRule::standard;  // rule of the rectifiers that THIS pass visits
+  ReluScope scope = ReluScope::all;    // all, or relu only (relu6 stays standard)
+  Tensor seed = {};                    // dL/dy; required unless y has one element (then 1)
 };
 
 /// dy/dx for one x: any tensor of the graph, a leaf or an intermediate result, shaped like x.

@@ -1,6 +1,8 @@
 // framework/core/buffer.cpp: the pool behind Buffer.
 #include "framework/core/buffer.h"
 
+#include "framework/core/error.h"
+
 #include <atomic>
 #include <bit>
 #include <cstdlib>
@@ -8,8 +10,6 @@
 #include <new>
 #include <utility>
 #include <vector>
-
-#include "framework/core/error.h"
 
 namespace limpid {
 
@@ -33,9 +33,9 @@ constexpr bool kRecycles = false;
 constexpr bool kRecycles = true;
 #endif
 
-constexpr int64_t kSmallest = 64;                 // bytes; one cache line
-constexpr int64_t kLargest = int64_t{1} << 47;    // bytes; a process has no more addresses
-constexpr int kClasses = 8 * (47 - 6) + 1;        // from 2^6 to 2^47 bytes
+constexpr int64_t kSmallest = 64;               // bytes; one cache line
+constexpr int64_t kLargest = int64_t{1} << 47;  // bytes; a process has no more addresses
+constexpr int kClasses = 8 * (47 - 6) + 1;      // from 2^6 to 2^47 bytes
 
 // Class k holds blocks of (8 + k % 8) * 2^(k / 8) * 8 bytes: eight steps per octave from 64 on.
 int class_of(int64_t bytes) {

@@ -1,9 +1,9 @@
 // framework/core/dtype.h: element types, and the one bridge from a run-time type to a template.
 #pragma once
 
-#include <cstdint>
-
 #include "framework/core/error.h"
+
+#include <cstdint>
 
 namespace limpid {
 

@@ -3,8 +3,7 @@
 
 namespace limpid {
 
-FormatError::FormatError(
-    const std::string& path, const std::string& where, const std::string& why)
+FormatError::FormatError(const std::string& path, const std::string& where, const std::string& why)
     : Error(where.empty() ? path + ": " + why : path + ": " + where + ": " + why) {}
 
 NumericError::NumericError(const std::string& message, double value)

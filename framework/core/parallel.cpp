@@ -1,6 +1,8 @@
 // framework/core/parallel.cpp: blocks on oneTBB, and OpenBLAS kept to one thread.
 #include "framework/core/parallel.h"
 
+#include "framework/core/error.h"
+
 #include <cblas.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -12,8 +14,6 @@
 #include <optional>
 #include <thread>
 #include <vector>
-
-#include "framework/core/error.h"
 
 namespace limpid::parallel {
 namespace {
@@ -81,9 +81,8 @@ void for_blocks(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> f)
     for (int64_t b = 0; b < blocks; ++b) run(b);
     return;
   }
-  workers().arena().execute([&] {
-    tbb::parallel_for(int64_t{0}, blocks, run, tbb::simple_partitioner());
-  });
+  workers().arena().execute(
+      [&] { tbb::parallel_for(int64_t{0}, blocks, run, tbb::simple_partitioner()); });
 }
 
 double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)> f) {

@@ -1,15 +1,15 @@
 // framework/core/rng.cpp: Philox blocks and the distributions on top of them.
 #include "framework/core/rng.h"
 
+#include "framework/core/error.h"
+#include "framework/core/parallel.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <numeric>
 #include <utility>
-
-#include "framework/core/error.h"
-#include "framework/core/parallel.h"
 
 namespace limpid {
 namespace {

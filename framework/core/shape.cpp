@@ -1,10 +1,10 @@
 // framework/core/shape.cpp: shape checks and broadcasting.
 #include "framework/core/shape.h"
 
+#include "framework/core/error.h"
+
 #include <algorithm>
 #include <ostream>
-
-#include "framework/core/error.h"
 
 namespace limpid {
 
@@ -66,8 +66,7 @@ std::array<bool, kMaxRank> Axes::flags(const char* op, const Shape& shape) const
 
 int resolve_axis(const char* op, int64_t axis, const Shape& shape) {
   const int64_t position = axis < 0 ? axis + shape.rank() : axis;
-  check_shape(
-      position >= 0 && position < shape.rank(), op, "no dimension ", axis, " in ", shape);
+  check_shape(position >= 0 && position < shape.rank(), op, "no dimension ", axis, " in ", shape);
   return static_cast<int>(position);
 }
 

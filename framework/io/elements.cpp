@@ -34,9 +34,7 @@ void convert(std::span<const std::byte> bytes, std::endian order, To* out) {
   }
 }
 
-float float_from_bfloat(uint16_t bits) {
-  return std::bit_cast<float>(uint32_t{bits} << 16);
-}
+float float_from_bfloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
 }  // namespace
 

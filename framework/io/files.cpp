@@ -46,9 +46,7 @@ class Descriptor {
   int number_;
 };
 
-std::string reason(int error = errno) {
-  return std::generic_category().message(error);
-}
+std::string reason(int error = errno) { return std::generic_category().message(error); }
 
 [[noreturn]] void cannot_read(const std::string& path, const std::string& why) {
   throw FormatError(path, "", "cannot read: " + why);

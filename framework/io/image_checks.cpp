@@ -177,9 +177,7 @@ void check_png(Bytes bytes, const std::string& name) {
   }
 }
 
-void check_jpeg(Bytes bytes, const std::string& name) {
-  JpegCheck(bytes, name).run();
-}
+void check_jpeg(Bytes bytes, const std::string& name) { JpegCheck(bytes, name).run(); }
 
 void check_bmp(Bytes bytes, const std::string& name) {
   constexpr size_t kShortest = 54;  // two headers; files of OS/2 with shorter ones are not read

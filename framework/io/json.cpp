@@ -93,9 +93,7 @@ const Json::Members& Json::members() const {
   return std::get<Members>(value_);
 }
 
-bool Json::operator==(const Json& other) const {
-  return value_ == other.value_;
-}
+bool Json::operator==(const Json& other) const { return value_ == other.value_; }
 
 // ---- Members ----
 
@@ -119,21 +117,13 @@ Json Json::get_or(std::string_view key, const Json& fallback) const {
   return member != nullptr ? *member : fallback;
 }
 
-bool Json::boolean(std::string_view key) const {
-  return expect(Kind::boolean, key).boolean();
-}
+bool Json::boolean(std::string_view key) const { return expect(Kind::boolean, key).boolean(); }
 
-int64_t Json::integer(std::string_view key) const {
-  return expect(Kind::integer, key).integer();
-}
+int64_t Json::integer(std::string_view key) const { return expect(Kind::integer, key).integer(); }
 
-double Json::number(std::string_view key) const {
-  return expect(Kind::real, key).number();
-}
+double Json::number(std::string_view key) const { return expect(Kind::real, key).number(); }
 
-const std::string& Json::text(std::string_view key) const {
-  return expect(Kind::text, key).text();
-}
+const std::string& Json::text(std::string_view key) const { return expect(Kind::text, key).text(); }
 
 Json& Json::set(std::string_view key, Json value) {
   if (is_null()) value_ = Members();

@@ -267,9 +267,7 @@ Tensor read_npy(std::span<const std::byte> bytes, const std::string& name) {
   return header.fortran_order && shape.rank() > 1 ? from_fortran(tensor, shape) : tensor;
 }
 
-Tensor load_npy(const std::string& path) {
-  return read_npy(read_file(path, kMaxFileBytes), path);
-}
+Tensor load_npy(const std::string& path) { return read_npy(read_file(path, kMaxFileBytes), path); }
 
 std::vector<std::byte> npy_bytes(const Tensor& tensor) {
   // The dictionary as numpy writes it: sorted keys, a comma behind every item

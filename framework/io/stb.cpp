@@ -29,9 +29,7 @@ const stbi_uc* data_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-void StbFree::operator()(uint8_t* pixels) const {
-  stbi_image_free(pixels);
-}
+void StbFree::operator()(uint8_t* pixels) const { stbi_image_free(pixels); }
 
 bool stb_size(std::span<const std::byte> bytes, StbSize& size) {
   return stbi_info_from_memory(

@@ -5,16 +5,16 @@
 // for BLAS and the unfolded tile stays small. Tiles depend on the shapes only.
 #include "framework/kernels/conv.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "framework/core/parallel.h"
 #include "framework/kernels/gemm.h"
+
+#include <algorithm>
+#include <cstring>
 
 namespace limpid::kernels {
 namespace {
 
-constexpr int64_t kWideEnough = 256;       // columns of a product below which images are joined
+constexpr int64_t kWideEnough = 256;        // columns of a product below which images are joined
 constexpr int64_t kTileElements = 1 << 18;  // unfolded elements of a tile (1 MiB of f32)
 constexpr int64_t kWeightParts = 8;         // partial weight gradients that may run side by side
 constexpr int64_t kPartElements = 1 << 23;  // elements of all partial weight gradients together
@@ -37,7 +37,8 @@ struct Tiling {
   }
 };
 
-int64_t depth(const ConvDims& d) { return d.C / d.groups * d.R * d.S; }  // rows of an unfolded tile
+// Rows of an unfolded tile.
+int64_t depth(const ConvDims& d) { return d.C / d.groups * d.R * d.S; }
 
 Tiling tiling(const ConvDims& d) {
   Tiling t{};
@@ -83,8 +84,7 @@ void for_segments(const ConvDims& d, const Tile& t, F&& f) {
         for (int64_t p = 0; p < t.rows; ++p) {
           const int64_t y = (t.row + p) * d.stride + r * d.dilation - d.padding;
           const bool is_inside = y >= 0 && y < d.H;
-          f(c, (c * d.R + r) * d.S + s, p, is_inside ? y : -1,
-            s * d.dilation - d.padding, range);
+          f(c, (c * d.R + r) * d.S + s, p, is_inside ? y : -1, s * d.dilation - d.padding, range);
         }
       }
     }
@@ -104,7 +104,8 @@ void unfold(const ConvDims& d, const Tile& t, const T* image, T* unfolded, int64
     std::fill(to, to + in.begin, T(0));
     if (d.stride == 1) {
       if (in.end > in.begin) {
-        std::memcpy(to + in.begin, from + in.begin, sizeof(T) * static_cast<size_t>(in.end - in.begin));
+        std::memcpy(
+            to + in.begin, from + in.begin, sizeof(T) * static_cast<size_t>(in.end - in.begin));
       }
     } else {
       for (int64_t q = in.begin; q < in.end; ++q) to[q] = from[q * d.stride];
@@ -132,7 +133,9 @@ void for_output_rows(const ConvDims& d, const Tile& t, int64_t group, Copy copy)
   for (int64_t n = 0; n < t.images; ++n) {
     for (int64_t k = 0; k < filters; ++k) {
       const int64_t plane = (t.first + n) * d.K + group * filters + k;
-      copy((plane * d.P + t.row) * d.Q, (k * t.images + n) * run, static_cast<size_t>(run) * sizeof(T));
+      copy(
+          (plane * d.P + t.row) * d.Q, (k * t.images + n) * run,
+          static_cast<size_t>(run) * sizeof(T));
     }
   }
 }
@@ -204,10 +207,15 @@ void conv2d(const ConvDims& d, const T* x, const T* w, T* y, T* scratch) {
                           : memory + depth(d) * columns(d, tiles);
     const int64_t width = t.images * t.rows * d.Q;
     gemm_serial<T>({
-        .M = filters, .N = width, .K = depth(d),
-        .a = w + group * filters * depth(d), .lda = depth(d),
-        .b = u.values, .ldb = u.ld,
-        .c = result, .ldc = is_direct ? d.P * d.Q : width,
+        .M = filters,
+        .N = width,
+        .K = depth(d),
+        .a = w + group * filters * depth(d),
+        .lda = depth(d),
+        .b = u.values,
+        .ldb = u.ld,
+        .c = result,
+        .ldc = is_direct ? d.P * d.Q : width,
     });
     if (is_direct) return;
     for_output_rows<T>(d, t, group, [&](int64_t to, int64_t from, size_t bytes) {
@@ -233,16 +241,21 @@ void conv2d_input(const ConvDims& d, const T* g, const T* w, T* dx, T* scratch) 
       const auto image_of = [&](int64_t n) {
         return dx + ((t.first + n) * d.C + group * channels) * image;
       };
-      const Unfolded<T> u =
-          gather_output(d, t, group, g, memory + depth(d) * columns(d, tiles));
+      const Unfolded<T> u = gather_output(d, t, group, g, memory + depth(d) * columns(d, tiles));
 
       // Unfolded gradient [C/G R S, columns] = filters transposed times g, then fold
       const bool is_direct = is_pointwise(d) && t.images == 1;
       gemm_serial<T>({
-          .transpose_a = true, .M = depth(d), .N = width, .K = filters,
-          .a = w + group * filters * depth(d), .lda = depth(d),
-          .b = u.values, .ldb = u.ld,
-          .c = is_direct ? image_of(0) + t.row * d.W : memory, .ldc = is_direct ? image : width,
+          .transpose_a = true,
+          .M = depth(d),
+          .N = width,
+          .K = filters,
+          .a = w + group * filters * depth(d),
+          .lda = depth(d),
+          .b = u.values,
+          .ldb = u.ld,
+          .c = is_direct ? image_of(0) + t.row * d.W : memory,
+          .ldc = is_direct ? image : width,
       });
       if (is_direct) continue;
       for (int64_t n = 0; n < t.images; ++n) {
@@ -273,14 +286,19 @@ void conv2d_weight(const ConvDims& d, const T* g, const T* x, T* dw, T* scratch)
       const Tile t = tiles.at(d, index);
       for (int64_t group = 0; group < d.groups; ++group) {
         const Unfolded<T> u = unfold_tile(d, t, group, x, memory);
-        const Unfolded<T> v =
-            gather_output(d, t, group, g, memory + depth(d) * columns(d, tiles));
+        const Unfolded<T> v = gather_output(d, t, group, g, memory + depth(d) * columns(d, tiles));
         gemm_serial<T>({
-            .transpose_b = true, .M = filters, .N = depth(d), .K = t.images * t.rows * d.Q,
-            .a = v.values, .lda = v.ld,
-            .b = u.values, .ldb = u.ld,
+            .transpose_b = true,
+            .M = filters,
+            .N = depth(d),
+            .K = t.images * t.rows * d.Q,
+            .a = v.values,
+            .lda = v.ld,
+            .b = u.values,
+            .ldb = u.ld,
             .beta = T(index == begin ? 0 : 1),
-            .c = sum + group * filters * depth(d), .ldc = depth(d),
+            .c = sum + group * filters * depth(d),
+            .ldc = depth(d),
         });
       }
     }

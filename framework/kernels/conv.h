@@ -1,6 +1,7 @@
 // framework/kernels/conv.h: the three kernels of the convolution family.
 //
-//   T(g, x, w) = sum g[n,k,p,q] x[n,c,y,z] w[k,c,r,s],  y = p*stride + r*dilation - padding, z alike
+//   T(g, x, w) = sum g[n,k,p,q] x[n,c,y,z] w[k,c,r,s],  y = p*stride + r*dilation - padding, z
+//   alike
 //
 // Each kernel computes one partial derivative of this trilinear form as a matrix product over
 // unfolded images (im2col). Letters: N batch, C channels in, K channels out, H W image, R S filter,

@@ -1,11 +1,11 @@
 // framework/kernels/dispatch.cpp: asks the processor once and picks the kernel table.
 #include "framework/kernels/dispatch.h"
 
+#include "framework/core/error.h"
+
 #include <atomic>
 #include <cstdlib>
 #include <string>
-
-#include "framework/core/error.h"
 
 namespace limpid::kernels {
 

@@ -5,10 +5,10 @@
 // cutting into parallel blocks happens in their callers, compiled for the baseline.
 #pragma once
 
+#include "framework/kernels/elementwise.h"
+
 #include <cstdint>
 #include <vector>
-
-#include "framework/kernels/elementwise.h"
 
 namespace limpid::kernels {
 

@@ -4,10 +4,10 @@
 // set. T is float or double.
 #pragma once
 
+#include "framework/core/shape.h"
+
 #include <array>
 #include <cstdint>
-
-#include "framework/core/shape.h"
 
 namespace limpid::kernels {
 

@@ -1,4 +1,4 @@
-// framework/kernels/elementwise.inl.h: bodies of all run kernels, compiled once per instruction set.
+// framework/kernels/elementwise.inl.h: bodies of the run kernels, one set per instruction set.
 //
 // Included inside the namespace of that set, after simd.inl.h.
 
@@ -12,7 +12,7 @@ inline __attribute__((always_inline)) V apply(V x) {
   if constexpr (op == Unary::sqrt) return pack_sqrt(x);
   if constexpr (op == Unary::tanh) return pack_tanh(x);
   if constexpr (op == Unary::sigmoid) return 1 / (1 + pack_exp(-x));
-  if constexpr (op == Unary::relu) return choose(x < 0, V{}, x);                // NaN stays
+  if constexpr (op == Unary::relu) return choose(x < 0, V{}, x);  // NaN stays
   if constexpr (op == Unary::relu6) return choose(x < 0, V{}, choose(x > 6, V{} + 6, x));
 }
 
@@ -166,11 +166,10 @@ double run_sum_exp(int64_t n, T top, const T* x) {
 }
 
 template <class T>
-void run_centred_sums(
-    int64_t n, T mean, const T* g, const T* x, double* sum, double* product) {
+void run_centred_sums(int64_t n, T mean, const T* g, const T* x, double* sum, double* product) {
   *sum = run_sum(n, g);
-  *product = accumulate<T>(
-      n, [=](int64_t i, auto get) { return get(g + i) * (get(x + i) - mean); });
+  *product =
+      accumulate<T>(n, [=](int64_t i, auto get) { return get(g + i) * (get(x + i) - mean); });
 }
 
 template <class T>

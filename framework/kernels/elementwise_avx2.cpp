@@ -1,8 +1,8 @@
 // framework/kernels/elementwise_avx2.cpp: the run kernels compiled for AVX2 and FMA.
+#include "framework/kernels/dispatch.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "framework/kernels/dispatch.h"
 
 namespace limpid::kernels::avx2 {
 

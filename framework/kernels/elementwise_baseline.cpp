@@ -1,8 +1,8 @@
 // framework/kernels/elementwise_baseline.cpp: the run kernels compiled for the baseline processor.
+#include "framework/kernels/dispatch.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "framework/kernels/dispatch.h"
 
 namespace limpid::kernels::baseline {
 

@@ -1,12 +1,12 @@
 // framework/kernels/gemm.cpp: the one place that calls BLAS for products.
 #include "framework/kernels/gemm.h"
 
+#include "framework/core/parallel.h"
+
 #include <cblas.h>
 
 #include <algorithm>
 #include <type_traits>
-
-#include "framework/core/parallel.h"
 
 namespace limpid::kernels {
 namespace {
@@ -28,18 +28,20 @@ void gemm_serial(const GemmCall<T>& g) {
   if (g.M == 0 || g.N == 0) return;
   const CBLAS_TRANSPOSE ta = g.transpose_a ? CblasTrans : CblasNoTrans;
   const CBLAS_TRANSPOSE tb = g.transpose_b ? CblasTrans : CblasNoTrans;
-  const auto at_least_one = [](int64_t ld) { return static_cast<blasint>(std::max<int64_t>(ld, 1)); };
+  const auto at_least_one = [](int64_t ld) {
+    return static_cast<blasint>(std::max<int64_t>(ld, 1));
+  };
   const auto m = static_cast<blasint>(g.M);
   const auto n = static_cast<blasint>(g.N);
   const auto k = static_cast<blasint>(g.K);
   if constexpr (std::is_same_v<T, float>) {
     cblas_sgemm(
-        CblasRowMajor, ta, tb, m, n, k, g.alpha, g.a, at_least_one(g.lda), g.b,
-        at_least_one(g.ldb), g.beta, g.c, at_least_one(g.ldc));
+        CblasRowMajor, ta, tb, m, n, k, g.alpha, g.a, at_least_one(g.lda), g.b, at_least_one(g.ldb),
+        g.beta, g.c, at_least_one(g.ldc));
   } else {
     cblas_dgemm(
-        CblasRowMajor, ta, tb, m, n, k, g.alpha, g.a, at_least_one(g.lda), g.b,
-        at_least_one(g.ldb), g.beta, g.c, at_least_one(g.ldc));
+        CblasRowMajor, ta, tb, m, n, k, g.alpha, g.a, at_least_one(g.lda), g.b, at_least_one(g.ldb),
+        g.beta, g.c, at_least_one(g.ldc));
   }
 }
 

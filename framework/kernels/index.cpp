@@ -1,11 +1,11 @@
 // framework/kernels/index.cpp: copies along axes, permutations, gather and scatter.
 #include "framework/kernels/index.h"
 
+#include "framework/core/parallel.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
-
-#include "framework/core/parallel.h"
 
 namespace limpid::kernels {
 namespace {
@@ -96,9 +96,12 @@ void scatter_add(
   });
 }
 
-template void copy_slices(int64_t, int64_t, int64_t, const float*, int64_t, int64_t, float*, int64_t, int64_t);
-template void copy_slices(int64_t, int64_t, int64_t, const double*, int64_t, int64_t, double*, int64_t, int64_t);
-template void copy_slices(int64_t, int64_t, int64_t, const int64_t*, int64_t, int64_t, int64_t*, int64_t, int64_t);
+template void copy_slices(
+    int64_t, int64_t, int64_t, const float*, int64_t, int64_t, float*, int64_t, int64_t);
+template void copy_slices(
+    int64_t, int64_t, int64_t, const double*, int64_t, int64_t, double*, int64_t, int64_t);
+template void copy_slices(
+    int64_t, int64_t, int64_t, const int64_t*, int64_t, int64_t, int64_t*, int64_t, int64_t);
 template void permute(const Shape&, const int*, const float*, float*);
 template void permute(const Shape&, const int*, const double*, double*);
 template void permute(const Shape&, const int*, const int64_t*, int64_t*);
@@ -106,6 +109,7 @@ template void gather(int64_t, int64_t, int64_t, int64_t, const float*, const int
 template void gather(int64_t, int64_t, int64_t, int64_t, const double*, const int64_t*, double*);
 template void gather(int64_t, int64_t, int64_t, int64_t, const int64_t*, const int64_t*, int64_t*);
 template void scatter_add(int64_t, int64_t, int64_t, int64_t, const float*, const int64_t*, float*);
-template void scatter_add(int64_t, int64_t, int64_t, int64_t, const double*, const int64_t*, double*);
+template void scatter_add(
+    int64_t, int64_t, int64_t, int64_t, const double*, const int64_t*, double*);
 
 }  // namespace limpid::kernels

@@ -1,9 +1,9 @@
 // framework/kernels/index.h: rearrangements. T is float, double or int64_t where nothing is added.
 #pragma once
 
-#include <cstdint>
-
 #include "framework/core/shape.h"
+
+#include <cstdint>
 
 namespace limpid::kernels {
 

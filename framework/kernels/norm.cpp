@@ -1,10 +1,10 @@
 // framework/kernels/norm.cpp: group statistics and their gradients, parallel over groups.
 #include "framework/kernels/norm.h"
 
-#include <cmath>
-
 #include "framework/core/parallel.h"
 #include "framework/kernels/dispatch.h"
+
+#include <cmath>
 
 namespace limpid::kernels {
 namespace {
@@ -36,8 +36,7 @@ void group_sums(
 }  // namespace
 
 template <class T>
-void group_moments(
-    const NormDims& d, double epsilon, const T* x, T* mean, T* scale, T* variance) {
+void group_moments(const NormDims& d, double epsilon, const T* x, T* mean, T* scale, T* variance) {
   const double count = static_cast<double>(d.outer * d.inner);
   parallel::for_blocks(d.groups, groups_per_block(d), [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
@@ -47,9 +46,8 @@ void group_moments(
 
       // Two passes: squares of differences lose no digits where the mean is large
       double squares = 0;
-      for_runs(d, group, [&](int64_t at) {
-        squares += table<T>().squares(d.inner, centre, x + at);
-      });
+      for_runs(
+          d, group, [&](int64_t at) { squares += table<T>().squares(d.inner, centre, x + at); });
       mean[group] = centre;
       scale[group] = static_cast<T>(1 / std::sqrt(squares / count + epsilon));
       if (variance != nullptr) variance[group] = static_cast<T>(squares / count);
@@ -68,8 +66,7 @@ void standardize(
       const T factor = scale[group] * (gamma == nullptr ? T(1) : gamma[c]);
       const T constant = beta == nullptr ? T(0) : beta[c];
       for_runs(d, group, [&](int64_t at) {
-        table<T>().project(
-            d.inner, T(0), factor, constant, mean[group], x + at, x + at, y + at);
+        table<T>().project(d.inner, T(0), factor, constant, mean[group], x + at, x + at, y + at);
       });
     }
   });

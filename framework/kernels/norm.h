@@ -16,8 +16,7 @@ struct NormDims {
 
 /// mean and scale of every group; variance (may be null) as it stands in the formula.
 template <class T>
-void group_moments(
-    const NormDims& d, double epsilon, const T* x, T* mean, T* scale, T* variance);
+void group_moments(const NormDims& d, double epsilon, const T* x, T* mean, T* scale, T* variance);
 
 /// y = gamma h + beta.
 template <class T>

@@ -1,9 +1,9 @@
 // framework/kernels/pool.cpp: pooling loops, parallel over planes.
 #include "framework/kernels/pool.h"
 
-#include <algorithm>
-
 #include "framework/core/parallel.h"
+
+#include <algorithm>
 
 namespace limpid::kernels {
 namespace {
@@ -72,8 +72,8 @@ void max_pool2d(const PoolDims& d, const T* x, T* y, int32_t* index) {
   parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       int32_t* positions = index == nullptr ? nullptr : index + plane * d.P * d.Q;
-      (is_2x2 ? max_pool_2x2<T> : max_pool_plane<T>)(
-          d, x + plane * d.H * d.W, y + plane * d.P * d.Q, positions);
+      (is_2x2 ? max_pool_2x2<T>
+              : max_pool_plane<T>)(d, x + plane * d.H * d.W, y + plane * d.P * d.Q, positions);
     }
   });
 }

@@ -1,10 +1,10 @@
 // framework/kernels/reduce.cpp: row sums, column sums, arg-max.
 #include "framework/kernels/reduce.h"
 
-#include <algorithm>
-
 #include "framework/core/parallel.h"
 #include "framework/kernels/dispatch.h"
+
+#include <algorithm>
 
 namespace limpid::kernels {
 namespace {

@@ -1,15 +1,17 @@
 // framework/kernels/resample.cpp: bilinear weights per row and column, shared by both directions.
 #include "framework/kernels/resample.h"
 
+#include "framework/core/parallel.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "framework/core/parallel.h"
 
 namespace limpid::kernels {
 namespace {
 
-int64_t planes_per_block(const ResizeDims& d) { return (1 << 13) / (d.P * d.Q + d.H * d.W + 1) + 1; }
+int64_t planes_per_block(const ResizeDims& d) {
+  return (1 << 13) / (d.P * d.Q + d.H * d.W + 1) + 1;
+}
 
 // Output position i of `out` reads (1 - weight) x[low] + weight x[high] of `in` inputs.
 struct Sample {

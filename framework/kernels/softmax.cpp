@@ -1,10 +1,10 @@
 // framework/kernels/softmax.cpp: row loops of log-softmax.
 #include "framework/kernels/softmax.h"
 
-#include <cmath>
-
 #include "framework/core/parallel.h"
 #include "framework/kernels/dispatch.h"
+
+#include <cmath>
 
 namespace limpid::kernels {
 namespace {

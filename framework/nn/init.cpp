@@ -1,10 +1,10 @@
 // framework/nn/init.cpp: initial values of weights.
 #include "framework/nn/init.h"
 
-#include <cmath>
-
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+
+#include <cmath>
 
 namespace limpid {
 

@@ -69,8 +69,8 @@ namespace {
 Tensor ones_parameter(int64_t n) { return Tensor::ones({n}).require_gradient(); }
 Tensor zeros_parameter(int64_t n) { return Tensor::zeros({n}).require_gradient(); }
 
-constexpr double kMomentum = 0.1;   // share of the new batch in the running statistics
-constexpr double kEpsilon = 1e-5;   // added to variances
+constexpr double kMomentum = 0.1;  // share of the new batch in the running statistics
+constexpr double kEpsilon = 1e-5;  // added to variances
 
 // running = (1 - kMomentum) running + kMomentum value
 void update_running(Tensor& running, const Tensor& value) {
@@ -100,7 +100,8 @@ Tensor BatchNorm2d::forward(const Tensor& x, Pass& pass) {
   const NormOptions options{.groups = NormGroups::channel, .epsilon = kEpsilon};
   const Moments batch = moments(x, options);
   const double count = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
-  check_shape(count >= 2, "BatchNorm2d", "needs two values per channel, got none (", x.shape(), ")");
+  check_shape(
+      count >= 2, "BatchNorm2d", "needs two values per channel, got none (", x.shape(), ")");
   const Tensor y = standardize(x, weight_, bias_, options, batch);
   update_running(running_mean_, batch.mean);
   update_running(running_var_, batch.variance * (count / (count - 1)));

@@ -4,15 +4,15 @@
 // C in, K out, H W image, R S filter, D features.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "framework/nn/module.h"
 #include "framework/ops/conv.h"
 #include "framework/ops/norm.h"
 #include "framework/ops/pool.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace limpid {
 
@@ -67,8 +67,8 @@ class BatchNorm2d : public Module {
  private:
   Tensor forward(const Tensor& x, Pass& pass) override;
 
-  Tensor weight_, bias_;                 // [C]
-  Tensor running_mean_, running_var_;    // [C]
+  Tensor weight_, bias_;               // [C]
+  Tensor running_mean_, running_var_;  // [C]
 };
 
 /// Instance norm with affine (Ulyanov et al. 2016): statistics of each image and channel, always.

@@ -1,16 +1,16 @@
 // framework/nn/models.cpp: networks assembled from layers.
 #include "framework/nn/models.h"
 
-#include <algorithm>
-#include <charconv>
-#include <vector>
-
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/nn/layers.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
 
 namespace limpid {
 namespace {
@@ -202,8 +202,8 @@ class CifarResNet : public Module {
 
  private:
   Tensor forward(const Tensor& x, Pass& pass) override {
-    const Tensor stem = relu(bn1_(conv1_(x, pass), pass));                     // [N, 16, H, W]
-    const Tensor maps = layer3_(layer2_(layer1_(stem, pass), pass), pass);     // [N, 64, H/4, W/4]
+    const Tensor stem = relu(bn1_(conv1_(x, pass), pass));                  // [N, 16, H, W]
+    const Tensor maps = layer3_(layer2_(layer1_(stem, pass), pass), pass);  // [N, 64, H/4, W/4]
     return (*linear_)(pool_(maps, pass), pass);
   }
 

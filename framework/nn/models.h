@@ -1,10 +1,10 @@
 // framework/nn/models.h: the networks that can be named on the command line.
 #pragma once
 
+#include "framework/nn/module.h"
+
 #include <memory>
 #include <string>
-
-#include "framework/nn/module.h"
 
 namespace limpid {
 
@@ -19,8 +19,8 @@ struct ModelShape {
 /// Builds a network by name, with fresh weights from `rng`. Throws ValueError for an unknown name
 /// or option, listing the valid ones, ShapeError if the input is too small for it.
 ///   mlp:H1-H2-...          Linear and ReLU; plain `mlp` is mlp:64
-///   lenet5                 LeNet-5 (LeCun et al. 1998) with ReLU and max-pool; first conv padded by 2
-///   convnet[:WxD[:NORM[:POOL]]]  D blocks of conv 3x3 with W filters, norm, ReLU, pool 2;
+///   lenet5                 LeNet-5 (LeCun et al. 1998) with ReLU and max-pool; first conv padded
+///   by 2 convnet[:WxD[:NORM[:POOL]]]  D blocks of conv 3x3 with W filters, norm, ReLU, pool 2;
 ///                          NORM none|instance|batch, POOL avg|max; plain: 128x3:instance:avg
 ///   resnet8                CIFAR ResNet (He et al. 2016, section 4.2), widths 16-32-64, one block
 ///                          per stage, shortcut option A

@@ -1,16 +1,17 @@
 // framework/nn/module.cpp: the walks over a module tree.
 #include "framework/nn/module.h"
 
-#include <set>
-
 #include "framework/core/error.h"
+
+#include <set>
 
 namespace limpid {
 
 // ---- Pass ----
 
 Rng& Pass::rng() const {
-  check_value(rng_ != nullptr, "dropout", "a training pass needs a random stream: Pass(mode, &rng)");
+  check_value(
+      rng_ != nullptr, "dropout", "a training pass needs a random stream: Pass(mode, &rng)");
   return *rng_;
 }
 

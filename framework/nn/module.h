@@ -4,15 +4,15 @@
 // optimiser, checkpoints, conversion, counting and printing all go through that list.
 #pragma once
 
+#include "framework/nn/pass.h"
+#include "framework/tensor/tensor.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "framework/nn/pass.h"
-#include "framework/tensor/tensor.h"
 
 namespace limpid {
 

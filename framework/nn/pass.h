@@ -4,11 +4,11 @@
 // "forgot to switch to evaluation" cannot happen, and a model is explained without being touched.
 #pragma once
 
+#include "framework/tensor/tensor.h"
+
 #include <cstdint>
 #include <functional>
 #include <vector>
-
-#include "framework/tensor/tensor.h"
 
 namespace limpid {
 

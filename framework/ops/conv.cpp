@@ -16,15 +16,27 @@ ConvDims conv_dims(const char* op, const Shape& x, const Shape& w, const ConvOpt
       "needs stride, dilation, groups >= 1 and padding >= 0, got ", o.stride, ", ", o.dilation,
       ", ", o.groups, ", ", o.padding);
   check_shape(
-      x.rank() == 4 && w.rank() == 4, op, "needs images [N, C, H, W] and filters [K, C/groups, R, S]",
-      " (input ", x, ", weight ", w, ")");
+      x.rank() == 4 && w.rank() == 4, op,
+      "needs images [N, C, H, W] and filters [K, C/groups, R, S]", " (input ", x, ", weight ", w,
+      ")");
   ConvDims d{
-      .N = x[0], .C = x[1], .H = x[2], .W = x[3], .K = w[0], .R = w[2], .S = w[3], .P = 0, .Q = 0,
-      .stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups};
+      .N = x[0],
+      .C = x[1],
+      .H = x[2],
+      .W = x[3],
+      .K = w[0],
+      .R = w[2],
+      .S = w[3],
+      .P = 0,
+      .Q = 0,
+      .stride = o.stride,
+      .padding = o.padding,
+      .dilation = o.dilation,
+      .groups = o.groups};
   check_shape(
       d.C == w[1] * o.groups && d.K % o.groups == 0, op, "input has ", d.C,
-      " channels but weight expects ", w[1] * o.groups, " (input ", x, ", weight ", w,
-      ", groups ", o.groups, ")");
+      " channels but weight expects ", w[1] * o.groups, " (input ", x, ", weight ", w, ", groups ",
+      o.groups, ")");
   const int64_t height = d.H + 2 * d.padding - (d.R - 1) * d.dilation;
   const int64_t width = d.W + 2 * d.padding - (d.S - 1) * d.dilation;
   check_shape(
@@ -58,19 +70,16 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& o) {
   Tensor y = Tensor::empty({d.N, d.K, d.P, d.Q}, x.dtype());
   Tensor scratch = Tensor::empty({kernels::conv2d_scratch(d)}, x.dtype());
   visit_float("conv2d", x.dtype(), [&]<class T>() {
-    kernels::conv2d<T>(
-        d, x.data<T>(), w.data<T>(), y.mutable_data<T>(), scratch.mutable_data<T>());
+    kernels::conv2d<T>(d, x.data<T>(), w.data<T>(), y.mutable_data<T>(), scratch.mutable_data<T>());
   });
   return record(
       "conv2d", y,
       wrt(x, [w = keep(w), o, s = x.shape()](const Tensor& g) { return conv2d_input(g, w, s, o); }),
-      wrt(w, [x = keep(x), o, s = w.shape()](const Tensor& g) {
-        return conv2d_weight(g, x, s, o);
-      }));
+      wrt(w,
+          [x = keep(x), o, s = w.shape()](const Tensor& g) { return conv2d_weight(g, x, s, o); }));
 }
 
-Tensor conv2d_input(
-    const Tensor& g, const Tensor& w, const Shape& input, const ConvOptions& o) {
+Tensor conv2d_input(const Tensor& g, const Tensor& w, const Shape& input, const ConvOptions& o) {
   const ConvDims d = conv_dims("conv2d_input", input, w.shape(), o);
   check_output("conv2d_input", d, g.shape(), input, w.shape());
   check_types("conv2d_input", g, w);
@@ -82,13 +91,11 @@ Tensor conv2d_input(
   });
   return record(
       "conv2d_input", dx, wrt(g, [w = keep(w), o](const Tensor& v) { return conv2d(v, w, o); }),
-      wrt(w, [g = keep(g), o, s = w.shape()](const Tensor& v) {
-        return conv2d_weight(g, v, s, o);
-      }));
+      wrt(w,
+          [g = keep(g), o, s = w.shape()](const Tensor& v) { return conv2d_weight(g, v, s, o); }));
 }
 
-Tensor conv2d_weight(
-    const Tensor& g, const Tensor& x, const Shape& weight, const ConvOptions& o) {
+Tensor conv2d_weight(const Tensor& g, const Tensor& x, const Shape& weight, const ConvOptions& o) {
   const ConvDims d = conv_dims("conv2d_weight", x.shape(), weight, o);
   check_output("conv2d_weight", d, g.shape(), x.shape(), weight);
   check_types("conv2d_weight", g, x);
@@ -100,9 +107,8 @@ Tensor conv2d_weight(
   });
   return record(
       "conv2d_weight", dw, wrt(g, [x = keep(x), o](const Tensor& v) { return conv2d(x, v, o); }),
-      wrt(x, [g = keep(g), o, s = x.shape()](const Tensor& v) {
-        return conv2d_input(g, v, s, o);
-      }));
+      wrt(x,
+          [g = keep(g), o, s = x.shape()](const Tensor& v) { return conv2d_input(g, v, s, o); }));
 }
 
 }  // namespace limpid

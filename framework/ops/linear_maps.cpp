@@ -1,15 +1,15 @@
 // framework/ops/linear_maps.cpp: each linear map next to its adjoint.
 #include "framework/ops/linear_maps.h"
 
-#include <algorithm>
-#include <array>
-
 #include "framework/core/error.h"
 #include "framework/kernels/elementwise.h"
 #include "framework/kernels/index.h"
 #include "framework/kernels/reduce.h"
 #include "framework/ops/pointwise.h"
 #include "framework/tensor/record.h"
+
+#include <algorithm>
+#include <array>
 
 namespace limpid {
 
@@ -19,9 +19,9 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   check_shape(
       x.numel() == shape.numel(), "reshape", "element counts differ (", x.shape(), ", ", shape,
       ")");
-  return record(
-      "reshape", x.viewed_as(shape),
-      wrt(x, [s = x.shape()](const Tensor& g) { return reshape(g, s); }));
+  return record("reshape", x.viewed_as(shape), wrt(x, [s = x.shape()](const Tensor& g) {
+                  return reshape(g, s);
+                }));
 }
 
 Tensor flatten(const Tensor& x) {
@@ -38,8 +38,8 @@ Tensor permute(const Tensor& x, std::span<const int64_t> order) {
   std::array<int64_t, kMaxRank> inverse{};
   std::array<bool, kMaxRank> seen{};
   check_shape(
-      static_cast<int>(order.size()) == x.rank(), "permute", order.size(),
-      " dimensions named for ", x.shape());
+      static_cast<int>(order.size()) == x.rank(), "permute", order.size(), " dimensions named for ",
+      x.shape());
   for (size_t d = 0; d < order.size(); ++d) {
     const auto source = static_cast<size_t>(resolve_axis("permute", order[d], x.shape()));
     check_shape(!seen[source], "permute", "dimension ", source, " named twice (", x.shape(), ")");
@@ -93,7 +93,9 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   Tensor y = visit_float("sum_to", x.dtype(), [&]<class T>() {
     // Sum one dimension after the other, the innermost first; neighbours in one go
     const int lead = x.rank() - shape.rank();
-    const auto is_summed = [&](int d) { return d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1); };
+    const auto is_summed = [&](int d) {
+      return d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1);
+    };
     Tensor partial = x.detach();
     Shape rest = x.shape();
     for (int last = x.rank() - 1; last >= 0; --last) {
@@ -187,8 +189,8 @@ Tensor concat(std::span<const Tensor> parts, int64_t axis) {
     const int64_t end = begin + split.size;
     visit_any(first.dtype(), [&]<class T>() {
       kernels::copy_slices<T>(
-          split.outer, split.inner, split.size, part.data<T>(), split.size, 0,
-          y.mutable_data<T>(), total, begin);
+          split.outer, split.inner, split.size, part.data<T>(), split.size, 0, y.mutable_data<T>(),
+          total, begin);
     });
     rules.emplace_back(
         part, Vjp([d, begin, end](const Tensor& g) { return slice(g, d, begin, end); }));
@@ -207,8 +209,7 @@ namespace {
 
 // Checks that `index` fits x beside the axis and stays in [0, size).
 void check_index(const char* op, const Shape& x, const Tensor& index, int d, int64_t size) {
-  check_dtype(
-      index.dtype() == DType::i64, op, "index must be i64, got ", name_of(index.dtype()));
+  check_dtype(index.dtype() == DType::i64, op, "index must be i64, got ", name_of(index.dtype()));
   check_shape(
       index.rank() == x.rank() && index.shape().with(d, x[d]) == x, op, "index ", index.shape(),
       " does not fit ", x, " beside dimension ", d);
@@ -226,8 +227,8 @@ Tensor gather(const Tensor& x, const Tensor& index, int64_t axis) {
   Tensor y = Tensor::empty(index.shape(), x.dtype());
   visit_any(x.dtype(), [&]<class T>() {
     kernels::gather<T>(
-        split.outer, split.size, index.shape()[d], split.inner, x.data<T>(),
-        index.data<int64_t>(), y.mutable_data<T>());
+        split.outer, split.size, index.shape()[d], split.inner, x.data<T>(), index.data<int64_t>(),
+        y.mutable_data<T>());
   });
   const auto formula = [index = keep(index), d, size = split.size](const Tensor& g) {
     return scatter_add(g, index, d, size);
@@ -255,8 +256,8 @@ Tensor scatter_add(const Tensor& g, const Tensor& index, int64_t axis, int64_t s
 
 Tensor select(const Tensor& x, std::span<const int64_t> columns) {
   check_shape(
-      x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "select",
-      columns.size(), " columns named for ", x.shape());
+      x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "select", columns.size(),
+      " columns named for ", x.shape());
   return gather(x, Tensor::of_integers({x.size(0), 1}, columns), 1);
 }
 

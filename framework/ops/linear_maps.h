@@ -7,10 +7,10 @@
 // Tensors stay contiguous: reshape shares the buffer, everything else copies.
 #pragma once
 
+#include "framework/tensor/tensor.h"
+
 #include <span>
 #include <vector>
-
-#include "framework/tensor/tensor.h"
 
 namespace limpid {
 

@@ -13,8 +13,7 @@ namespace {
 
 // g - exp(out) sum_j g_j: in one pass when nothing is recorded, else with ops.
 Tensor log_softmax_gradient(const Tensor& g, const Tensor& out) {
-  const bool is_recorded =
-      Recording::is_on() && (g.requires_gradient() || out.requires_gradient());
+  const bool is_recorded = Recording::is_on() && (g.requires_gradient() || out.requires_gradient());
   if (is_recorded) return g - exp(out) * sum(g, {-1});
   Tensor dx = Tensor::empty(g.shape(), g.dtype());
   const AxisSplit split = split_at(g.shape(), g.rank() - 1);
@@ -42,9 +41,8 @@ Tensor softmax(const Tensor& x) { return exp(log_softmax(x)); }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
   check_shape(
-      logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0),
-      "cross_entropy", "needs logits [N, K] and labels [N] (", logits.shape(), ", ",
-      labels.shape(), ")");
+      logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0), "cross_entropy",
+      "needs logits [N, K] and labels [N] (", logits.shape(), ", ", labels.shape(), ")");
   check_dtype(
       labels.dtype() == DType::i64, "cross_entropy", "labels must be i64, got ",
       name_of(labels.dtype()));
@@ -58,8 +56,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
 }
 
 Tensor mse(const Tensor& a, const Tensor& b) {
-  check_shape(
-      a.shape() == b.shape(), "mse", "shapes differ (", a.shape(), ", ", b.shape(), ")");
+  check_shape(a.shape() == b.shape(), "mse", "shapes differ (", a.shape(), ", ", b.shape(), ")");
   const Tensor difference = a - b;
   return mean(difference * difference);
 }

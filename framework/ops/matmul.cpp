@@ -63,14 +63,12 @@ Tensor matmul_same_rank(const Tensor& a, const Tensor& b, const MatmulOptions& o
   });
   // y = AB: dA = g B', dB = A' g; with A or B stored transposed, the same products transposed
   const auto by_a = [b = keep(b), o](const Tensor& g) {
-    return o.transpose_a
-               ? matmul(b, g, {.transpose_a = o.transpose_b, .transpose_b = true})
-               : matmul(g, b, {.transpose_b = !o.transpose_b});
+    return o.transpose_a ? matmul(b, g, {.transpose_a = o.transpose_b, .transpose_b = true})
+                         : matmul(g, b, {.transpose_b = !o.transpose_b});
   };
   const auto by_b = [a = keep(a), o](const Tensor& g) {
-    return o.transpose_b
-               ? matmul(g, a, {.transpose_a = true, .transpose_b = o.transpose_a})
-               : matmul(a, g, {.transpose_a = !o.transpose_a});
+    return o.transpose_b ? matmul(g, a, {.transpose_a = true, .transpose_b = o.transpose_a})
+                         : matmul(a, g, {.transpose_a = !o.transpose_a});
   };
   return record("matmul", y, wrt(a, by_a), wrt(b, by_b));
 }

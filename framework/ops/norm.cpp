@@ -18,8 +18,10 @@ NormDims norm_dims(const char* op, const Shape& x, const NormOptions& o) {
   const AxisSplit at_channel = split_at(x, 1);
   const bool per_image = o.groups == NormGroups::image_and_channel;
   const NormDims d{
-      .outer = per_image ? 1 : x[0], .groups = per_image ? x[0] * x[1] : x[1],
-      .inner = at_channel.inner, .channels = x[1]};
+      .outer = per_image ? 1 : x[0],
+      .groups = per_image ? x[0] * x[1] : x[1],
+      .inner = at_channel.inner,
+      .channels = x[1]};
   check_shape(
       d.outer * d.inner >= 2 || x.numel() == 0, op, "a group needs at least two values, got ",
       d.outer * d.inner, " (", x, ")");
@@ -108,9 +110,8 @@ Tensor standardize(const Tensor& x, const Tensor& gamma, const Tensor& beta, con
   });
   return record(
       "standardize", y,
-      wrt(x, [x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& g) {
-        return standardize_input(g, x, value_of(gamma), f);
-      }),
+      wrt(x, [x = keep(x), gamma = keep_if_defined(gamma),
+              f](const Tensor& g) { return standardize_input(g, x, value_of(gamma), f); }),
       wrt(gamma, [x = keep(x), f](const Tensor& g) { return standardize_gamma(g, x, f); }),
       wrt(beta, [](const Tensor& g) { return channel_sum(g); }));
 }
@@ -172,11 +173,11 @@ Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, 
   };
   return record(
       "standardize_input", dx,
-      wrt(g, [x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& v) {
-        return standardize_input(v, x, value_of(gamma), f);  // s P is self-adjoint
-      }),
-      wrt(x, by_x),
-      wrt(gamma, [g = keep(g), x = keep(x), f](const Tensor& v) {
+      wrt(g,
+          [x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& v) {
+            return standardize_input(v, x, value_of(gamma), f);  // s P is self-adjoint
+          }),
+      wrt(x, by_x), wrt(gamma, [g = keep(g), x = keep(x), f](const Tensor& v) {
         return channel_sum(g * standardize_input(v, x, Tensor(), f));
       }));
 }
@@ -192,8 +193,7 @@ void check_gradient(const char* op, const Tensor& g, const Tensor& x) {
 
 Moments moments(const Tensor& x, const NormOptions& o) { return moments_of("moments", x, o); }
 
-Tensor standardize(
-    const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& o) {
+Tensor standardize(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& o) {
   check_channels("standardize", gamma, x);
   check_channels("standardize", beta, x);
   return standardize(x, gamma, beta, family("standardize", x, o));

@@ -1,9 +1,10 @@
 // framework/ops/norm.h: standardizing groups of values, a family closed under differentiation.
 //
-// For a group of M values with mean m and variance v (divided by M), h = (x - m) / sqrt(v + epsilon).
-// All three members are partial derivatives of one form, with one gamma per channel:
+// For a group of M values with mean m and variance v (divided by M), h = (x - m) / sqrt(v +
+// epsilon). All three members are partial derivatives of one form, with one gamma per channel:
 //     T(g, x, gamma) = sum g gamma h(x)
-//     standardize = dT/dg = gamma h      standardize_input = dT/dx      standardize_gamma = dT/dgamma
+//     standardize = dT/dg = gamma h      standardize_input = dT/dx      standardize_gamma =
+//     dT/dgamma
 // With s = 1 / sqrt(v + epsilon) and P(u) = u - mean(u) - h mean(u h):  dT/dx = s P(gamma g).
 // T is linear in g and in gamma, so those gradients are members again; the gradient of
 // standardize_input with respect to x is a closed formula in ordinary ops (norm.cpp).

@@ -1,12 +1,14 @@
 // framework/ops/ops.h: all differentiable operations, in reading order.
 #pragma once
 
-#include "framework/ops/pointwise.h"    // arithmetic, exp, log, relu, ...
-#include "framework/ops/linear_maps.h"  // reshape, permute, broadcast, slice, concat, gather
-#include "framework/ops/reduce.h"       // sum, mean, variance, norm, max
-#include "framework/ops/matmul.h"       // matrix products
+// clang-format off: the order is for reading
 #include "framework/ops/conv.h"         // convolution and its adjoints
-#include "framework/ops/pool.h"         // max and average pooling
-#include "framework/ops/norm.h"         // the standardize family
+#include "framework/ops/linear_maps.h"  // reshape, permute, broadcast, slice, concat, gather
 #include "framework/ops/loss.h"         // log-softmax, cross-entropy, mse, cosine
+#include "framework/ops/matmul.h"       // matrix products
+#include "framework/ops/norm.h"         // the standardize family
+#include "framework/ops/pointwise.h"    // arithmetic, exp, log, relu, ...
+#include "framework/ops/pool.h"         // max and average pooling
+#include "framework/ops/reduce.h"       // sum, mean, variance, norm, max
 #include "framework/ops/resample.h"     // bilinear resizing
+// clang-format on

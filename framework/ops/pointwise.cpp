@@ -33,8 +33,7 @@ Tensor pointwise(const char* op, Binary kernel, const Tensor& a, const Tensor& b
 }
 
 void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
-  check_shape(
-      a.shape() == b.shape(), op, "shapes differ (", a.shape(), ", ", b.shape(), ")");
+  check_shape(a.shape() == b.shape(), op, "shapes differ (", a.shape(), ", ", b.shape(), ")");
 }
 
 // The gradient of a rectifier under the rules in force; `keep_inside` masks by the output. Formulas
@@ -84,8 +83,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
 }
 
 Tensor neg(const Tensor& x) {
-  return record(
-      "neg", pointwise("neg", Unary::neg, x), wrt(x, [](const Tensor& g) { return -g; }));
+  return record("neg", pointwise("neg", Unary::neg, x), wrt(x, [](const Tensor& g) { return -g; }));
 }
 
 Tensor affine(const Tensor& x, double scale, double shift) {
@@ -104,9 +102,9 @@ Tensor exp(const Tensor& x) {
 }
 
 Tensor log(const Tensor& x) {
-  return record(
-      "log", pointwise("log", Unary::log, x),
-      wrt(x, [x = keep(x)](const Tensor& g) { return g / x; }));
+  return record("log", pointwise("log", Unary::log, x), wrt(x, [x = keep(x)](const Tensor& g) {
+                  return g / x;
+                }));
 }
 
 // d sqrt(x)/dx = 1 / (2 out)
@@ -166,8 +164,7 @@ Tensor to(const Tensor& x, DType dtype) {
   Tensor y = Tensor::empty(x.shape(), dtype);
   y.assign(x);
   if (!is_float(dtype)) return y;
-  return record(
-      "to", y, wrt(x, [from = x.dtype()](const Tensor& g) { return to(g, from); }));
+  return record("to", y, wrt(x, [from = x.dtype()](const Tensor& g) { return to(g, from); }));
 }
 
 }  // namespace limpid

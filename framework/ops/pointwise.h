@@ -30,10 +30,10 @@ inline Tensor operator*(const Tensor& x, double c) { return affine(x, c, 0); }
 inline Tensor operator*(double c, const Tensor& x) { return affine(x, c, 0); }
 inline Tensor operator/(const Tensor& x, double c) { return affine(x, 1 / c, 0); }
 
-Tensor exp(const Tensor& x);   // e^x
-Tensor log(const Tensor& x);   // natural logarithm; log(0) = -inf, log(x < 0) = NaN
-Tensor sqrt(const Tensor& x);  // square root; NaN for x < 0
-Tensor tanh(const Tensor& x);  // hyperbolic tangent
+Tensor exp(const Tensor& x);      // e^x
+Tensor log(const Tensor& x);      // natural logarithm; log(0) = -inf, log(x < 0) = NaN
+Tensor sqrt(const Tensor& x);     // square root; NaN for x < 0
+Tensor tanh(const Tensor& x);     // hyperbolic tangent
 Tensor sigmoid(const Tensor& x);  // 1 / (1 + e^-x)
 
 /// max(x, 0); the derivative at 0 is taken as 0; NaN passes through.

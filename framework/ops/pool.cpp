@@ -23,10 +23,14 @@ PoolDims pool_dims(const char* op, const Shape& x, const PoolOptions& o) {
       o.size, " exceeds the padded image (", x, ", padding ", o.padding, ")");
   check_shape(x[2] * x[3] <= INT32_MAX, op, "planes over 2^31 cells are not supported (", x, ")");
   return {
-      .planes = x[0] * x[1], .H = x[2], .W = x[3],
+      .planes = x[0] * x[1],
+      .H = x[2],
+      .W = x[3],
       .P = (x[2] + 2 * o.padding - o.size) / stride + 1,
       .Q = (x[3] + 2 * o.padding - o.size) / stride + 1,
-      .k = o.size, .stride = stride, .padding = o.padding};
+      .k = o.size,
+      .stride = stride,
+      .padding = o.padding};
 }
 
 int64_t plane_cells(const Shape& shape) { return shape[2] * shape[3]; }
@@ -105,9 +109,7 @@ Tensor avg_pool2d_input(const Tensor& g, const Shape& input, const PoolOptions& 
   visit_float("avg_pool2d_input", g.dtype(), [&]<class T>() {
     kernels::avg_pool2d_input<T>(d, g.data<T>(), dx.mutable_data<T>());
   });
-  return record("avg_pool2d_input", dx, wrt(g, [o](const Tensor& v) {
-                  return avg_pool2d(v, o);
-                }));
+  return record("avg_pool2d_input", dx, wrt(g, [o](const Tensor& v) { return avg_pool2d(v, o); }));
 }
 
 Tensor global_avg_pool2d(const Tensor& x) {

@@ -29,9 +29,7 @@ Tensor mean_to(const char* op, const Tensor& x, const Shape& shape) {
 
 Tensor sum(const Tensor& x) { return sum_to(x, {}); }
 
-Tensor sum(const Tensor& x, const Axes& axes) {
-  return sum_to(x, reduced("sum", x.shape(), axes));
-}
+Tensor sum(const Tensor& x, const Axes& axes) { return sum_to(x, reduced("sum", x.shape(), axes)); }
 
 Tensor mean(const Tensor& x) { return mean_to("mean", x, {}); }
 

@@ -1,10 +1,10 @@
 // framework/optim/adam.cpp: one pass over each parameter.
 #include "framework/optim/adam.h"
 
-#include <cmath>
-
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+
+#include <cmath>
 
 namespace limpid {
 

@@ -9,7 +9,7 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0;      // wd
+  double weight_decay = 0;       // wd
   bool decouples_decay = false;  // AdamW: w shrinks by lr wd itself, not through the gradient
 };
 

@@ -1,12 +1,12 @@
 // framework/optim/optimizer.cpp: what all optimisers share.
 #include "framework/optim/optimizer.h"
 
-#include <cmath>
-
 #include "framework/core/error.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
+
+#include <cmath>
 
 namespace limpid {
 

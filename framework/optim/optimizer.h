@@ -3,13 +3,13 @@
 // Letters: w parameter, g its gradient, t step count from 1, lr learning rate, wd weight decay.
 #pragma once
 
+#include "framework/tensor/tensor.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "framework/tensor/tensor.h"
 
 namespace limpid {
 

@@ -1,11 +1,11 @@
 // framework/optim/schedule.cpp: schedules in closed form.
 #include "framework/optim/schedule.h"
 
+#include "framework/core/error.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-
-#include "framework/core/error.h"
 
 namespace limpid {
 

@@ -1,10 +1,10 @@
 // framework/tensor/record.cpp: nodes, kept values, and release without recursion.
 #include "framework/tensor/record.h"
 
+#include "framework/core/error.h"
+
 #include <atomic>
 #include <utility>
-
-#include "framework/core/error.h"
 
 namespace limpid {
 namespace {
@@ -97,8 +97,7 @@ bool Recording::is_on() { return recording_is_on; }
 
 const BackwardRules& backward_rules() { return rules_in_force; }
 
-RuleScope::RuleScope(const BackwardRules& rules)
-    : before_(std::exchange(rules_in_force, rules)) {}
+RuleScope::RuleScope(const BackwardRules& rules) : before_(std::exchange(rules_in_force, rules)) {}
 
 RuleScope::~RuleScope() { rules_in_force = before_; }
 

@@ -9,6 +9,9 @@
 // The sweep over this graph is in framework/autograd/grad.h.
 #pragma once
 
+#include "framework/core/shape.h"
+#include "framework/tensor/tensor.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,9 +19,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include "framework/core/shape.h"
-#include "framework/tensor/tensor.h"
 
 namespace limpid {
 
@@ -56,8 +56,7 @@ class Vjp {
  public:
   Vjp() = default;
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Vjp>)
-  explicit Vjp(F formula) {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Vjp>) explicit Vjp(F formula) {
     if constexpr (sizeof(F) <= kInside && alignof(F) <= alignof(void*)) {
       ::new (place()) F(std::move(formula));
       actions_ = &kActions<F>;
@@ -87,9 +86,7 @@ class Vjp {
   template <class F>
   struct Boxed {
     std::unique_ptr<F> formula;
-    Tensor operator()(const Tensor& g, const Tensor& out) const {
-      return invoke(*formula, g, out);
-    }
+    Tensor operator()(const Tensor& g, const Tensor& out) const { return invoke(*formula, g, out); }
   };
   template <class F>
   static Tensor invoke(const F& formula, const Tensor& g, const Tensor& out) {
@@ -151,7 +148,7 @@ struct Node : std::enable_shared_from_this<Node> {
   std::unique_ptr<Tensor> gradient;  // leaves only, filled by backward()
 
   // Scratch of the sweep in progress (grad.cpp)
-  uint64_t sweep = 0;  // the last sweep that visited this node
+  uint64_t sweep = 0;   // the last sweep that visited this node
   bool needed = false;  // a wanted node can be reached from here
   bool wanted = false;  // the sweep returns this node's gradient
   Tensor upstream;      // the gradient collected so far

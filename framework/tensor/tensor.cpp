@@ -1,14 +1,14 @@
 // framework/tensor/tensor.cpp: factories, access checks and the few writes a Tensor allows.
 #include "framework/tensor/tensor.h"
 
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+#include "framework/tensor/record.h"
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <utility>
-
-#include "framework/core/error.h"
-#include "framework/core/rng.h"
-#include "framework/tensor/record.h"
 
 namespace limpid {
 
@@ -97,8 +97,7 @@ Tensor Tensor::uniform(const Shape& shape, Rng& rng, double low, double high, DT
   return tensor;
 }
 
-Tensor Tensor::normal(
-    const Shape& shape, Rng& rng, double mean, double deviation, DType dtype) {
+Tensor Tensor::normal(const Shape& shape, Rng& rng, double mean, double deviation, DType dtype) {
   Tensor tensor = empty(shape, dtype);
   visit_float("normal", dtype, [&]<class T>() {
     const auto count = static_cast<size_t>(tensor.numel());

@@ -6,15 +6,15 @@
 // leaves, buffers of layers and results that were just made.
 #pragma once
 
+#include "framework/core/buffer.h"
+#include "framework/core/dtype.h"
+#include "framework/core/shape.h"
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "framework/core/buffer.h"
-#include "framework/core/dtype.h"
-#include "framework/core/shape.h"
 
 namespace limpid {
 

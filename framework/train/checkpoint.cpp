@@ -55,8 +55,7 @@ void save_checkpoint(
   for (const auto& [name, tensor] : optimizer.state()) tensors.emplace(kOptimizer + name, tensor);
   tensors.emplace(
       kState + "progress",
-      Tensor::of_integers(
-          {4}, {progress.epoch, progress.step, progress.correct, progress.seen}));
+      Tensor::of_integers({4}, {progress.epoch, progress.step, progress.correct, progress.seen}));
   tensors.emplace(kState + "loss_sum", Tensor::scalar(progress.loss_sum, DType::f64));
   save_safetensors(path, tensors, metadata);
 }
@@ -69,8 +68,7 @@ void load_checkpoint(
   auto slots = optimizer.state();
   std::vector<Tensor> saved;
   for (const auto& [name, tensor] : slots) {
-    saved.push_back(
-        tensor_named(path, file, kOptimizer + name, tensor.shape(), tensor.dtype()));
+    saved.push_back(tensor_named(path, file, kOptimizer + name, tensor.shape(), tensor.dtype()));
   }
   const Tensor counts = tensor_named(path, file, kState + "progress", {4}, DType::i64);
   const Tensor loss_sum = tensor_named(path, file, kState + "loss_sum", {}, DType::f64);

@@ -5,12 +5,12 @@
 // Its bytes depend on the run only: no time, path or thread count is stored.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "framework/nn/module.h"
 #include "framework/optim/optimizer.h"
 #include "framework/train/trainer.h"
+
+#include <map>
+#include <string>
 
 namespace limpid {
 

@@ -1,23 +1,22 @@
 // framework/train/metrics.cpp: accuracy, confusion and calibration.
 #include "framework/train/metrics.h"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <limits>
-
 #include "framework/core/error.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
 namespace limpid {
 
 int64_t count_correct(const Tensor& logits, const Tensor& labels) {
   check_shape(
-      logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0),
-      "count_correct", "needs logits [N, K] and labels [N] (", logits.shape(), ", ",
-      labels.shape(), ")");
+      logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0), "count_correct",
+      "needs logits [N, K] and labels [N] (", logits.shape(), ", ", labels.shape(), ")");
   const Tensor predicted = arg_max(logits, 1);  // [N, 1]
   const int64_t* guess = predicted.data<int64_t>();
   const int64_t* truth = labels.data<int64_t>();
@@ -32,8 +31,8 @@ Metrics classification_metrics(const Tensor& logits, const Tensor& labels) {
   m.loss = cross_entropy(logits, labels).item();
   m.count = labels.numel();
   const auto classes = static_cast<size_t>(logits.size(1));
-  const Tensor predicted = arg_max(logits, 1);             // [N, 1]
-  const Tensor confidence = max(softmax(logits), 1);       // [N, 1]
+  const Tensor predicted = arg_max(logits, 1);        // [N, 1]
+  const Tensor confidence = max(softmax(logits), 1);  // [N, 1]
   const std::vector<double> sure = confidence.to_vector();
 
   // Confusion matrix and calibration bins in one walk

@@ -1,19 +1,19 @@
 // framework/train/metrics.h: how good a set of logits is.
 #pragma once
 
+#include "framework/tensor/tensor.h"
+
 #include <cstdint>
 #include <vector>
-
-#include "framework/tensor/tensor.h"
 
 namespace limpid {
 
 struct Metrics {
   int64_t count = 0;
-  double loss = 0;                              // mean cross-entropy, nats
-  double accuracy = 0;                          // share of examples whose largest logit is the label's
-  double ece = 0;                               // expected calibration error, see below
-  std::vector<double> per_class;                // accuracy per true class; NaN if it has no example
+  double loss = 0;                // mean cross-entropy, nats
+  double accuracy = 0;            // share of examples whose largest logit is the label's
+  double ece = 0;                 // expected calibration error, see below
+  std::vector<double> per_class;  // accuracy per true class; NaN if it has no example
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
 };
 

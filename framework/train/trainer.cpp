@@ -1,16 +1,16 @@
 // framework/train/trainer.cpp: one step, one epoch, one run.
 #include "framework/train/trainer.h"
 
-#include <chrono>
-#include <cmath>
-#include <vector>
-
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/train/metrics.h"
+
+#include <chrono>
+#include <cmath>
+#include <vector>
 
 namespace limpid {
 namespace {
@@ -70,7 +70,8 @@ void fit(
     if (progress.step == source.batches) {
       const double seen = static_cast<double>(progress.seen);
       EpochReport report{
-          .epoch = progress.epoch + 1, .learning_rate = learning_rate,
+          .epoch = progress.epoch + 1,
+          .learning_rate = learning_rate,
           .train_loss = progress.loss_sum / seen,
           .train_accuracy = static_cast<double>(progress.correct) / seen,
           .seconds = std::chrono::duration<double>(Clock::now() - epoch_start).count()};

@@ -5,13 +5,13 @@
 // Progress, weights and optimiser state ends with the same bits as one that never stopped.
 #pragma once
 
-#include <cstdint>
-#include <functional>
-
 #include "framework/nn/module.h"
 #include "framework/optim/optimizer.h"
 #include "framework/optim/schedule.h"
 #include "framework/tensor/tensor.h"
+
+#include <cstdint>
+#include <functional>
 
 namespace limpid {
 

@@ -1,10 +1,10 @@
 // interpret/metrics/localisation.cpp: the pointing game and its controls.
 #include "interpret/metrics/localisation.h"
 
+#include "framework/core/error.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "framework/core/error.h"
 
 namespace limpid::interpret {
 namespace {

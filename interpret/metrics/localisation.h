@@ -1,11 +1,11 @@
-// interpret/metrics/localisation.h: does a map point at the object?
+// interpret/metrics/localisation.h: whether a map points at the object.
 #pragma once
-
-#include <cstdint>
-#include <vector>
 
 #include "framework/core/rng.h"
 #include "framework/tensor/tensor.h"
+
+#include <cstdint>
+#include <vector>
 
 namespace limpid::interpret {
 

@@ -19,7 +19,7 @@ Tensor grad_cam(
   const Recording on(true);
   Pass pass;
   pass.watch(layer);
-  const Tensor logits = model(images, pass);  // [N, classes]
+  const Tensor logits = model(images, pass);   // [N, classes]
   const Tensor maps = pass.activation(layer);  // A_k [N, K, h, w]
   check_shape(
       maps.rank() == 4, "grad_cam", "the watched ", layer.type(), " has no spatial map (output ",

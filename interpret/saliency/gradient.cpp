@@ -11,7 +11,8 @@ Tensor gradient_map(
     Module& model, const Tensor& images, std::span<const int64_t> classes,
     const GradientOptions& options) {
   const Recording on(true);
-  Tensor x = images.detach();  // [N, C, H, W], a leaf of its own: the caller's tensor stays as it is
+  Tensor x =
+      images.detach();  // [N, C, H, W], a leaf of its own: the caller's tensor stays as it is
   x.require_gradient();
   Pass pass;
   const Tensor logits = model(x, pass);  // [N, K]

@@ -11,11 +11,11 @@
 // mode and is not written to.
 #pragma once
 
-#include <span>
-
 #include "framework/nn/module.h"
 #include "framework/tensor/record.h"
 #include "interpret/saliency/target.h"
+
+#include <span>
 
 namespace limpid::interpret {
 

@@ -1,9 +1,9 @@
 // interpret/saliency/target.h: what an explanation explains.
 #pragma once
 
-#include <span>
-
 #include "framework/tensor/tensor.h"
+
+#include <span>
 
 namespace limpid::interpret {
 

@@ -1,11 +1,11 @@
 // tests/interpret/localisation_test.cpp: the pointing game on 4x4 maps.
 #include "interpret/metrics/localisation.h"
 
+#include "framework/core/error.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
-
-#include "framework/core/error.h"
 
 using namespace limpid;
 using namespace limpid::interpret;

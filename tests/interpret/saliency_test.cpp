@@ -1,4 +1,9 @@
 // tests/interpret/saliency_test.cpp: maps of networks small enough to compute by hand.
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+#include "framework/nn/layers.h"
+#include "framework/nn/models.h"
+#include "framework/ops/ops.h"
 #include "interpret/saliency/cam.h"
 #include "interpret/saliency/gradient.h"
 
@@ -6,12 +11,6 @@
 
 #include <cmath>
 #include <functional>
-
-#include "framework/core/error.h"
-#include "framework/core/rng.h"
-#include "framework/nn/layers.h"
-#include "framework/nn/models.h"
-#include "framework/ops/ops.h"
 
 using namespace limpid;
 using namespace limpid::interpret;
@@ -41,7 +40,7 @@ class TinyNet : public Module {
 
   bool uses_layer_;
   ReLU relu_;
-  Tensor w1_ = Tensor::of({2, 2}, {1, 2, 3, -1}, DType::f64);   // rows: hidden units
+  Tensor w1_ = Tensor::of({2, 2}, {1, 2, 3, -1}, DType::f64);  // rows: hidden units
   Tensor w2_ = Tensor::of({2, 2}, {2, -5, 1, 1}, DType::f64);  // rows: classes
 };
 
@@ -154,8 +153,9 @@ TEST_CASE("one image and a batch give the same maps") {
         gradient_map(*net, slice(images, 0, n, n + 1), own, {.relu = ReluRule::guided});
     for (int64_t i = 0; i < alone.numel(); ++i) {
       // f32: products of another size may round differently
-      CHECK(alone.data<float>()[i] ==
-            doctest::Approx(together.data<float>()[n * 192 + i]).epsilon(1e-4));
+      CHECK(
+          alone.data<float>()[i] ==
+          doctest::Approx(together.data<float>()[n * 192 + i]).epsilon(1e-4));
     }
   }
 }
