@@ -40,9 +40,7 @@ uint8_t byte_of(double value) {
   return static_cast<uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
 }
 
-uint8_t mix(uint8_t a, uint8_t b, double share) {
-  return byte_of(a + (b - a) * share);
-}
+uint8_t mix(uint8_t a, uint8_t b, double share) { return byte_of(a + (b - a) * share); }
 
 /// Colour at t in [0, 1] of evenly spaced control points.
 Rgb interpolate(std::span<const Rgb> points, double t) {

@@ -25,7 +25,7 @@ namespace limpid::interpret {
 /// One line. Missing x means 1, 2, 3, ... (epochs). Points are joined in the order given; a value
 /// that is not finite interrupts the line.
 struct Series {
-  std::string name;  // stands at the end of the line
+  std::string name = {};  // stands at the end of the line
   std::vector<double> x = {};
   std::vector<double> y = {};
   std::vector<double> low = {};  // the band [low, high] around the line, or empty
@@ -37,7 +37,7 @@ struct LineChart {
   std::string description = {};
   std::string x_title = {};
   std::string y_title = {};
-  std::vector<Series> series;
+  std::vector<Series> series = {};
 };
 
 /// Throws ShapeError if the lists of a series differ in length, ValueError without a title.
@@ -55,7 +55,7 @@ struct BarChart {
   std::string title;
   std::string description = {};
   std::string value_title = {};  // what is measured, with its unit
-  std::vector<Bar> bars;         // drawn from top to bottom
+  std::vector<Bar> bars = {};    // drawn from top to bottom
 };
 
 /// Throws ValueError without a title.
@@ -69,9 +69,9 @@ struct MatrixChart {
   std::string description = {};
   std::string row_title = "true class";
   std::string column_title = "predicted class";
-  std::vector<std::string> row_names;
-  std::vector<std::string> column_names;
-  std::vector<std::vector<double>> values;  // [row_names, column_names]
+  std::vector<std::string> row_names = {};
+  std::vector<std::string> column_names = {};
+  std::vector<std::vector<double>> values = {};  // [row_names, column_names]
 };
 
 /// Beyond 30 columns the cells are small and show their number under the pointer only.

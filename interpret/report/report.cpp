@@ -111,9 +111,7 @@ Report& Report::add_figure(
   return add(markup + "</figure>\n");
 }
 
-Report& Report::paragraph(const std::string& text) {
-  return add(paragraphs(text));
-}
+Report& Report::paragraph(const std::string& text) { return add(paragraphs(text)); }
 
 Report& Report::tiles(const std::vector<Tile>& tiles) {
   if (tiles.empty()) return *this;
@@ -236,8 +234,6 @@ std::string Report::html() const {
   return page + "</main>\n</body>\n</html>\n";
 }
 
-void Report::save(const std::string& path) const {
-  write_file_atomic(path, as_bytes(html()));
-}
+void Report::save(const std::string& path) const { write_file_atomic(path, as_bytes(html())); }
 
 }  // namespace limpid::interpret

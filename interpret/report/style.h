@@ -76,7 +76,8 @@ th:last-child, td:last-child { padding-right: 0.25rem; }
 .data .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 
 .grid th, .grid td { padding: 0 0.9rem 1rem 0; vertical-align: top; }
-.grid thead th { padding-bottom: 0.5rem; color: var(--quiet); font-size: 0.87rem; font-weight: 600; }
+.grid thead th { padding-bottom: 0.5rem; color: var(--quiet); font-size: 0.87rem;
+  font-weight: 600; }
 .grid tbody th { min-width: 5.5rem; max-width: 12rem; padding-right: 1.25rem; font-size: 0.9rem; }
 .grid img { max-width: none; border-radius: 2px; }
 .grid .note { width: min-content; min-width: 100%; margin-top: 0.3rem; color: var(--quiet);

@@ -84,9 +84,7 @@ void write_tick_texts(Axis& axis, double step) {
 
 }  // namespace
 
-bool is_drawable(double value) {
-  return std::abs(value) <= 1e150;
-}
+bool is_drawable(double value) { return std::abs(value) <= 1e150; }
 
 double Axis::place(double value, double start, double end) const {
   return start + (value - low) / (high - low) * (end - start);
@@ -98,7 +96,7 @@ Axis make_axis(double low, double high, int count, AxisEnds ends, bool whole) {
       "no range from ", low, " to ", high, " with ", count, " ticks");
   // Widen a range without length, so that its value stands in the middle
   const double largest = std::max(std::abs(low), std::abs(high));
-  if (high - low < std::max(1e-290, 1e-12 * largest)) {
+  if (high - low < std::max({whole ? 0.5 : 0.0, 1e-290, 1e-12 * largest})) {
     const double half = std::max({whole ? 1.0 : 0.0, largest * 0.1, largest > 1e-290 ? 0.0 : 0.5});
     low -= half;
     high += half;
@@ -187,6 +185,7 @@ void Svg::rectangle(
 
 void Svg::text(
     const Point& at, const std::string& text, const TextStyle& style, const std::string& hint) {
+  if (text.empty()) return;
   body_ += "<text" + attribute("x", px(at.x)) + attribute("y", px(at.y)) + attribute("dy", ".35em");
   if (style.anchor != Anchor::start) {
     body_ += attribute("text-anchor", style.anchor == Anchor::middle ? "middle" : "end");
@@ -199,8 +198,6 @@ void Svg::text(
   body_ += ">" + escape_markup(text) + title_of(hint) + "</text>\n";
 }
 
-std::string Svg::finish() const {
-  return body_ + "</svg>";
-}
+std::string Svg::finish() const { return body_ + "</svg>"; }
 
 }  // namespace limpid::interpret
