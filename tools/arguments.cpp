@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <sys/resource.h>
@@ -183,23 +184,54 @@ class Parser {
     for (const Command& command : commands) declare(command);
   }
 
-  /// The command that was asked for; its values are set.
+  /// The command that was asked for.
   const Command& parse(int argc, char** argv) {
     app_.parse(argc, argv);
     for (size_t i = 0; i < commands_.size(); ++i) {
-      Slot& slot = *slots_[i];
-      if (!slot.app->parsed()) continue;
-      chosen_ = &slot;
-      for (size_t k = 0; k < slot.arguments.entries_.size(); ++k) {
-        Arguments::Entry& entry = slot.arguments.entries_[k];
-        const CLI::Option& option = *slot.options[k];
-        entry.was_given = option.count() > 0;
-        if (entry.was_given) entry.set(entry.is_flag ? "true" : option.results().back());
-      }
-      read_config(slot);
+      if (!slots_[i]->app->parsed()) continue;
+      chosen_ = slots_[i].get();
       return commands_[i];
     }
     throw UsageError("no command");  // CLI11 has refused this before
+  }
+
+  /// Hands the values of the command line and of --config to the command.
+  void set_values() {
+    for (size_t k = 0; k < chosen_->arguments.entries_.size(); ++k) {
+      Arguments::Entry& entry = chosen_->arguments.entries_[k];
+      const CLI::Option& option = *chosen_->options[k];
+      entry.was_given = option.count() > 0;
+      if (entry.was_given) entry.set(option.results().back());
+    }
+    read_config(*chosen_);
+  }
+
+  /// The words of the command line that name a command: "", "data" or "data list".
+  std::string named() const {
+    std::string name;
+    for (const CLI::App* app = &app_; !app->get_subcommands().empty();) {
+      app = app->get_subcommands().front();
+      name += (name.empty() ? "" : " ") + app->get_name();
+    }
+    return name;
+  }
+
+  /// What is wrong with a command line that CLI11 refused.
+  std::string complaint(const CLI::ParseError& error, int argc, char** argv) const {
+    const std::string name = named();
+    const bool is_group = name.empty() || groups_.contains(name);
+    if (!is_group) return std::string(error.what()) + "; see limpid " + name + " --help";
+
+    // A word that should have named a command
+    const CLI::App* group = name.empty() ? &app_ : groups_.at(name);
+    const int next = name.empty() ? 1 : 2;
+    const std::string word = next < argc ? argv[next] : "";
+    if (word.starts_with('-')) return std::string(error.what()) + "; see limpid --help";
+    std::string names;
+    for (const CLI::App* app : group->get_subcommands(nullptr)) {
+      names += (names.empty() ? "" : ", ") + app->get_name();
+    }
+    return (word.empty() ? "no command" : "no command " + excerpt(word)) + "; there are: " + names;
   }
 
   const Common& common() const { return chosen_->common; }
@@ -299,7 +331,12 @@ int report_error(const std::string& command, const std::string& message, int sta
   return status;
 }
 
-// Runs the command and prints its result. Results that cannot be written are a failure.
+// Results that cannot be written are a failure.
+void flush_stdout() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw Error("cannot write to stdout");
+}
+
+// Runs the command and prints its result.
 int run_command(const Command& command, Parser& parser) {
   const Common& common = parser.common();
   if (common.threads > 0) parallel::set_threads(static_cast<int>(common.threads));
@@ -317,7 +354,7 @@ int run_command(const Command& command, Parser& parser) {
     for (const Json::Member& member : keys.members()) result.set(member.key, member.value);
     std::printf("%s\n", to_text(result).c_str());
   }
-  if (std::fflush(stdout) != 0) throw Error("cannot write to stdout");
+  flush_stdout();
   return interrupted() ? interrupt_status() : 0;
 }
 
@@ -330,10 +367,15 @@ int run_commands(const std::vector<Command>& commands, int argc, char** argv) {
     try {
       const Command& command = parser.parse(argc, argv);
       name = command.name;
+      parser.set_values();
       return run_command(command, parser);
     } catch (const CLI::ParseError& error) {
-      if (error.get_exit_code() == 0) return parser.app().exit(error);  // --help, --version
-      return report_error("", std::string(error.what()) + "; see limpid --help", 2);
+      name = parser.named();
+      if (error.get_exit_code() != 0) throw UsageError(parser.complaint(error, argc, argv));
+      parser.app().exit(error);  // prints help or version
+      std::cout.flush();
+      flush_stdout();
+      return 0;
     }
   } catch (const UsageError& error) {
     return report_error(name, error.what(), 2);

@@ -42,7 +42,9 @@ Console::Console(const Options& options) : options_(options) {
   const char* term = std::getenv("TERM");
   const bool is_dumb = term == nullptr || std::strcmp(term, "dumb") == 0;
   is_terminal_ = isatty(STDERR_FILENO) != 0 && !is_dumb;
-  const bool is_allowed = is_terminal_ && std::getenv("NO_COLOR") == nullptr;
+  // Colours are for results, the bar for notes: two streams, each with its own answer
+  const bool is_allowed =
+      isatty(STDOUT_FILENO) != 0 && !is_dumb && std::getenv("NO_COLOR") == nullptr;
   has_color_ = options.color == "always" || (options.color == "auto" && is_allowed);
 }
 

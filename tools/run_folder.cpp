@@ -54,6 +54,7 @@ ModelCard card_from_json(const Json& json, const std::string& path) {
         card.input.rank() >= 1 && card.mean.size() == card.std.size() &&
             static_cast<int64_t>(card.mean.size()) == card.input[0],
         "model", "needs a mean and a standard deviation for each channel of ", card.input);
+    datasets::check_statistics("model", {card.mean, card.std}, card.input[0]);
     return card;
   } catch (const FormatError&) {
     throw;
@@ -70,6 +71,7 @@ RunFolder open_run(const std::string& path) {
   }
   const std::string config_path = path + "/config.json";
   RunFolder run;
+  run.path = path;
   run.config = read_json_file(config_path);
   const Json* model = run.config.find("model");
   if (model == nullptr) throw FormatError(config_path, "", "has no key \"model\"");
@@ -105,10 +107,17 @@ datasets::Split load_data(
 datasets::Dataset test_part(
     const std::string& spec, const Common& common, const RunFolder& folder) {
   datasets::LoadOptions options{.data_dir = data_folder(common.data_dir)};
-  if (const Json* trained = folder.config.find("options")) {
-    options.test_fraction = trained->get_or("test-fraction", 0.2).number();
-    options.split_seed = static_cast<uint64_t>(trained->get_or("split-seed", 0).integer());
-    options.limit_test = trained->get_or("limit-test", 0).integer();
+  try {
+    const Json trained = folder.config.get_or("options", Json::object());
+    options.test_fraction = trained.get_or("test-fraction", 0.2).number();
+    options.split_seed = static_cast<uint64_t>(trained.get_or("split-seed", 0).integer());
+    options.limit_test = trained.get_or("limit-test", 0).integer();
+    check_value(
+        options.test_fraction >= 0 && options.test_fraction < 1 && options.limit_test >= 0,
+        "options", "test-fraction ", options.test_fraction, " or limit-test ", options.limit_test,
+        " is out of range");
+  } catch (const ValueError& error) {
+    throw FormatError(folder.path + "/config.json", "", error.what());
   }
   const std::string& name = spec.empty() ? folder.card.data : spec;
   datasets::Dataset test = load_data(name, options, &folder.card).test;

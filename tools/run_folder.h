@@ -34,6 +34,7 @@ Json to_json(const ModelCard& card);
 ModelCard card_from_json(const Json& json, const std::string& path);
 
 struct RunFolder {
+  std::string path;
   ModelCard card;
   Json config;
   std::unique_ptr<Module> model;

@@ -34,6 +34,25 @@ void declare(Arguments& a, TrainingOptions& o) {
   a.flag("resume", o.resume, "go on with the run in --out");
 }
 
+// Sets what the command line left open from the options of a run; returns the seed of the run.
+int64_t recall_options(const std::string& path, Arguments& arguments) {
+  try {
+    const Json config = read_json_file(path);
+    const Json& options = config.at("options");
+    Json own = Json::object();
+    for (const Json::Member& member : options.members()) {
+      const bool is_of_this_call = member.key == "resume" || member.key == "stop-after-epoch";
+      if (member.key != "seed" && !is_of_this_call) own.set(member.key, member.value);
+    }
+    arguments.apply(own, "options");
+    return options.integer("seed");
+  } catch (const ValueError& error) {
+    throw FormatError(path, "", error.what());
+  } catch (const UsageError& error) {
+    throw FormatError(path, "", error.what());
+  }
+}
+
 Json run(const Invocation& in, TrainingOptions& o) {
   std::string folder = in.common.out;
   Common common = in.common;
@@ -41,14 +60,7 @@ Json run(const Invocation& in, TrainingOptions& o) {
     if (folder.empty()) throw UsageError("--resume needs --out, the folder of the run");
     const std::string path = folder + "/config.json";
     if (!std::filesystem::exists(path)) throw UsageError(folder + ": there is no run to resume");
-    Json options = read_json_file(path).at("options");
-    common.seed = options.integer("seed");  // the seed belongs to the run
-    Json own = Json::object();
-    for (const Json::Member& member : options.members()) {
-      const bool is_of_this_call = member.key == "resume" || member.key == "stop-after-epoch";
-      if (member.key != "seed" && !is_of_this_call) own.set(member.key, member.value);
-    }
-    in.arguments.apply(own, path);
+    common.seed = recall_options(path, in.arguments);  // the seed belongs to the run
   }
   in.arguments.require("data");
   in.arguments.require("model");

@@ -52,9 +52,11 @@ Json to_json(const EpochLine& line) {
        {"test_accuracy", line.test_accuracy}});
 }
 
-// The lines of metrics.jsonl up to an epoch, for a run that goes on.
-std::vector<EpochLine> read_curve(const std::string& path, int64_t epochs) {
+// The lines of metrics.jsonl up to an epoch, for a run that goes on. A run that was interrupted in
+// its first epoch has no such file yet.
+std::vector<EpochLine> read_curve(const std::string& path, int64_t epochs) try {
   std::vector<EpochLine> curve;
+  if (epochs == 0) return curve;
   const std::vector<std::byte> bytes = read_file(path, int64_t{64} << 20);
   std::string_view text = as_text(bytes);
   while (!text.empty() && static_cast<int64_t>(curve.size()) < epochs) {
@@ -65,7 +67,12 @@ std::vector<EpochLine> read_curve(const std::string& path, int64_t epochs) {
         {json.integer("epoch"), json.number("learning_rate"), json.number("train_loss"),
          json.number("train_accuracy"), json.number("test_loss"), json.number("test_accuracy")});
   }
+  check_value(
+      static_cast<int64_t>(curve.size()) == epochs, "metrics", "has ", curve.size(),
+      " lines, the checkpoint ", epochs, " epochs");
   return curve;
+} catch (const ValueError& error) {
+  throw FormatError(path, "", error.what());
 }
 
 void write_curve(const std::string& path, const std::vector<EpochLine>& curve) {
@@ -126,6 +133,7 @@ TrainingResult train_run(
 
   // Model, optimiser, batches: each with random numbers of its own
   RunFolder& run = result.folder;
+  run.path = folder;
   run.card = {
       .architecture = o.model,
       .input = train.example_shape(),
@@ -182,8 +190,9 @@ TrainingResult train_run(
     result.curve.push_back(
         {report.epoch, report.learning_rate, report.train_loss, report.train_accuracy, metrics.loss,
          metrics.accuracy});
-    save_checkpoint(last, *run.model, *optimizer, now, metadata);
+    // The curve first: a run that dies in between repeats the epoch, a missing line would stay
     write_curve(metrics_path, result.curve);
+    save_checkpoint(last, *run.model, *optimizer, now, metadata);
     console.stage(join_text(
         "epoch ", report.epoch, "/", o.epochs, "  loss ", fixed(report.train_loss, 4), "  train ",
         percent(report.train_accuracy), "  test ", percent(metrics.accuracy), "  lr ",

@@ -154,17 +154,15 @@ void convert(Module& module, DType dtype) {
   module.visit(converter);
 }
 
-void load_state(
+std::string state_differences(
     Module& module, const std::map<std::string, Tensor>& tensors,
     bool (*is_foreign)(const std::string&)) {
-  // Find every difference before anything is written
   std::string problems;
   const auto note = [&](const auto&... parts) {
     problems += join_text(problems.empty() ? "" : "; ", parts...);
   };
   std::set<std::string> known;
-  NamedTensors own = state(module);
-  for (const auto& [name, tensor] : own) {
+  for (const auto& [name, tensor] : state(module)) {
     known.insert(name);
     const auto found = tensors.find(name);
     if (found == tensors.end()) {
@@ -177,8 +175,15 @@ void load_state(
     const bool skipped = is_foreign != nullptr && is_foreign(name);
     if (!skipped && !known.contains(name)) note("unexpected ", name, " ", tensor.shape());
   }
-  if (!problems.empty()) raise<ValueError>("weights", problems);
-  for (auto& [name, tensor] : own) tensor.assign(tensors.at(name));
+  return problems;
+}
+
+void load_state(
+    Module& module, const std::map<std::string, Tensor>& tensors,
+    bool (*is_foreign)(const std::string&)) {
+  const std::string problems = state_differences(module, tensors, is_foreign);
+  check_value(problems.empty(), "weights", problems);
+  for (auto& [name, tensor] : state(module)) tensor.assign(tensors.at(name));
 }
 
 }  // namespace limpid

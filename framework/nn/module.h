@@ -74,9 +74,12 @@ int64_t parameter_count(Module& module);
 
 /// Converts all parameters and buffers; gradients are dropped.
 void convert(Module& module, DType dtype);
-/// Copies values by name. Throws ValueError with the full list of missing, unexpected and
-/// misshapen tensors before anything is written. Names for which `is_foreign` returns true are not
-/// looked at.
+/// What is missing, unexpected or misshapen in `tensors`, in one line; empty if nothing is.
+/// Names for which `is_foreign` returns true are not looked at.
+std::string state_differences(
+    Module& module, const std::map<std::string, Tensor>& tensors,
+    bool (*is_foreign)(const std::string& name) = nullptr);
+/// Copies values by name. Throws ValueError with state_differences() before anything is written.
 void load_state(
     Module& module, const std::map<std::string, Tensor>& tensors,
     bool (*is_foreign)(const std::string& name) = nullptr);

@@ -20,7 +20,7 @@ Shape reduced(const char* op, const Shape& shape, const Axes& axes) {
 }
 
 Tensor mean_to(const char* op, const Tensor& x, const Shape& shape) {
-  check_shape(x.numel() > 0, op, "mean of an empty set (", x.shape(), ")");
+  check_shape(x.numel() > 0 || shape.numel() == 0, op, "mean of an empty set (", x.shape(), ")");
   const double share = static_cast<double>(shape.numel()) / static_cast<double>(x.numel());
   return sum_to(x, shape) * share;
 }

@@ -10,8 +10,9 @@ namespace limpid {
 Tensor sum(const Tensor& x);
 /// Sum over the named dimensions, which keep size 1.
 Tensor sum(const Tensor& x, const Axes& axes);
-/// Mean of all elements. Throws ShapeError for an empty tensor.
+/// Mean of all elements. Throws ShapeError if there is nothing to average.
 Tensor mean(const Tensor& x);
+/// Mean over the named dimensions. Throws ShapeError if they hold nothing and results are wanted.
 Tensor mean(const Tensor& x, const Axes& axes);
 /// Mean squared distance from the mean, divided by the count (not by count - 1).
 Tensor variance(const Tensor& x, const Axes& axes);

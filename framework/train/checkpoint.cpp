@@ -65,6 +65,8 @@ void load_checkpoint(
   const SafetensorsFile file = load_safetensors(path);
 
   // Find everything before anything is changed
+  const std::string differences = state_differences(model, file.tensors, is_training_state);
+  if (!differences.empty()) throw FormatError(path, "weights", differences);
   auto slots = optimizer.state();
   std::vector<Tensor> saved;
   for (const auto& [name, tensor] : slots) {

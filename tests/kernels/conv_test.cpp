@@ -1,0 +1,165 @@
+// tests/kernels/conv_test.cpp: the convolution kernels against the trilinear form in loops.
+#include "framework/kernels/conv.h"
+
+#include "tests/kernels/random_arrays.h"
+#include "tests/kernels/shapes.h"
+#include "tests/reference/reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+using namespace limpid;
+using kernels::ConvDims;
+
+namespace {
+
+ConvDims with_outputs(ConvDims d) {
+  d.P = (d.H + 2 * d.padding - (d.R - 1) * d.dilation - 1) / d.stride + 1;
+  d.Q = (d.W + 2 * d.padding - (d.S - 1) * d.dilation - 1) / d.stride + 1;
+  return d;
+}
+
+// Any odd combination whose filter fits the padded image.
+ConvDims random_dims(Rng& rng) {
+  for (;;) {
+    ConvDims d{};
+    d.groups = between(rng, 1, 3);
+    d.N = between(rng, 1, 6);
+    d.C = d.groups * between(rng, 1, 3);
+    d.K = d.groups * between(rng, 1, 3);
+    d.H = between(rng, 1, 13);
+    d.W = between(rng, 1, 13);
+    d.R = between(rng, 1, 4);
+    d.S = between(rng, 1, 4);
+    d.stride = between(rng, 1, 3);
+    d.padding = between(rng, 0, 3);
+    d.dilation = between(rng, 1, 3);
+    const bool fits = d.H + 2 * d.padding > (d.R - 1) * d.dilation &&
+                      d.W + 2 * d.padding > (d.S - 1) * d.dilation;
+    if (fits) return with_outputs(d);
+  }
+}
+
+std::string text(const ConvDims& d) {
+  return "x " + to_string(Shape{d.N, d.C, d.H, d.W}) + " K " + std::to_string(d.K) + " filter " +
+         to_string(Shape{d.R, d.S}) + " stride, padding, dilation, groups " +
+         to_string(Shape{d.stride, d.padding, d.dilation, d.groups});
+}
+
+// y, dx and dw of random operands; guards behind results and scratch.
+template <class T>
+struct Results {
+  std::vector<T> x, w, g, y, dx, dw;
+  bool is_intact = true;
+};
+
+template <class T>
+Results<T> run(const ConvDims& d, uint64_t seed) {
+  Rng rng(seed);
+  const int64_t weights = d.K * (d.C / d.groups) * d.R * d.S;
+  Results<T> r;
+  r.x = random_array<T>(d.N * d.C * d.H * d.W, rng);
+  r.w = random_array<T>(weights, rng);
+  r.g = random_array<T>(d.N * d.K * d.P * d.Q, rng);
+  Guarded<T> y(d.N * d.K * d.P * d.Q), dx(d.N * d.C * d.H * d.W), dw(weights);
+  Guarded<T> s1(kernels::conv2d_scratch(d)), s2(kernels::conv2d_input_scratch(d)),
+      s3(kernels::conv2d_weight_scratch(d));
+  kernels::conv2d<T>(d, r.x.data(), r.w.data(), y.data(), s1.data());
+  kernels::conv2d_input<T>(d, r.g.data(), r.w.data(), dx.data(), s2.data());
+  kernels::conv2d_weight<T>(d, r.g.data(), r.x.data(), dw.data(), s3.data());
+  for (const Guarded<T>* guarded : {&y, &dx, &dw, &s1, &s2, &s3}) {
+    r.is_intact = r.is_intact && guarded->is_intact();
+  }
+  r.y = y.values();
+  r.dx = dx.values();
+  r.dw = dw.values();
+  return r;
+}
+
+template <class T>
+void check_against_loops(const ConvDims& d, uint64_t seed) {
+  CAPTURE(text(d));
+  const Results<T> r = run<T>(d, seed);
+  CHECK(r.is_intact);
+  const ConvOptions o = {
+      .stride = d.stride, .padding = d.padding, .dilation = d.dilation, .groups = d.groups};
+  const Shape sx = {d.N, d.C, d.H, d.W};
+  const Shape sw = {d.K, d.C / d.groups, d.R, d.S};
+  const Shape sg = {d.N, d.K, d.P, d.Q};
+  const Tensor x = as_tensor(sx, r.x), w = as_tensor(sw, r.w), g = as_tensor(sg, r.g);
+  const int64_t terms = std::max(d.C / d.groups * d.R * d.S, d.N * d.P * d.Q);  // of one sum
+  const double small = sizeof(T) == 4 ? 1e-6 * (5 + std::sqrt(static_cast<double>(terms))) : 1e-12;
+  CHECK(max_error(as_tensor(sg, r.y), reference::conv2d(x, w, o)) <= small);
+  CHECK(max_error(as_tensor(sx, r.dx), reference::conv2d_input(g, w, sx, o)) <= small);
+  CHECK(max_error(as_tensor(sw, r.dw), reference::conv2d_weight(g, x, sw, o)) <= small);
+}
+
+}  // namespace
+
+TEST_CASE("conv: random odd shapes against the trilinear form") {
+  Rng rng(1);
+  for (uint64_t round = 0; round < 150; ++round) {
+    const ConvDims d = random_dims(rng);
+    check_against_loops<double>(d, round);
+    check_against_loops<float>(d, round);
+  }
+}
+
+TEST_CASE("conv: every way of tiling") {
+  const std::vector<ConvDims> list = {
+      // images of 100 positions, three to a tile; the last tile has one, two or three
+      {4, 2, 12, 12, 3, 3, 3, 0, 0, 1, 0, 1, 1},
+      {5, 2, 12, 12, 3, 3, 3, 0, 0, 1, 0, 1, 1},
+      {6, 2, 12, 12, 3, 3, 3, 0, 0, 1, 0, 1, 1},
+      // exactly 256 positions: a tile per image
+      {3, 2, 16, 16, 3, 3, 3, 0, 0, 1, 1, 1, 1},
+      // one row of tiles more than one image holds, with padding at both ends and a stride
+      {2, 40, 40, 33, 2, 3, 3, 0, 0, 1, 1, 1, 1},
+      {1, 64, 71, 67, 2, 3, 3, 0, 0, 2, 1, 1, 1},
+      {1, 64, 40, 70, 4, 1, 5, 0, 0, 1, 2, 1, 2},
+      // pointwise filters: read in place, or gathered from several images
+      {1, 3, 5, 5, 2, 1, 1, 0, 0, 1, 0, 1, 1},
+      {3, 3, 5, 5, 2, 1, 1, 0, 0, 1, 0, 1, 1},
+      {2, 300, 33, 33, 2, 1, 1, 0, 0, 1, 0, 1, 1},
+      // more tiles than partial weight gradients, and fewer
+      {17, 1, 17, 17, 2, 3, 3, 0, 0, 1, 1, 1, 1},
+      {2, 1, 17, 17, 2, 3, 3, 0, 0, 1, 1, 1, 1},
+  };
+  for (const ConvDims& d : list) {
+    check_against_loops<double>(with_outputs(d), 7);
+    check_against_loops<float>(with_outputs(d), 7);
+  }
+}
+
+TEST_CASE("conv: empty batches give empty images and zero weight gradients") {
+  const ConvDims d = with_outputs({0, 2, 5, 5, 3, 3, 3, 0, 0, 1, 1, 1, 1});
+  const Results<double> r = run<double>(d, 1);
+  CHECK(r.y.empty());
+  CHECK(r.dx.empty());
+  CHECK(r.dw == std::vector<double>(3 * 2 * 3 * 3, 0.0));
+}
+
+TEST_CASE("conv: the same bits at any thread count") {
+  const auto check = []<class T>(const ConvDims& d) {
+    const auto with = [&](int threads) {
+      const parallel::ThreadLimit limit(threads);
+      return run<T>(d, 3);
+    };
+    const Results<T> one = with(1);
+    for (const int threads : {2, 3, 5}) {
+      const Results<T> many = with(threads);
+      CHECK(one.y == many.y);
+      CHECK(one.dx == many.dx);
+      CHECK(one.dw == many.dw);
+      CHECK(many.is_intact);
+    }
+  };
+  for (const ConvDims& d :
+       {with_outputs({9, 8, 20, 20, 8, 3, 3, 0, 0, 1, 1, 1, 2}),
+        with_outputs({2, 40, 40, 33, 6, 3, 3, 0, 0, 1, 1, 1, 1}),
+        with_outputs({20, 3, 9, 9, 5, 3, 3, 0, 0, 2, 1, 1, 1})}) {
+    check.operator()<float>(d);
+    check.operator()<double>(d);
+  }
+}
