@@ -226,7 +226,7 @@ class Parser {
     const CLI::App* group = name.empty() ? &app_ : groups_.at(name);
     const int next = name.empty() ? 1 : 2;
     const std::string word = next < argc ? argv[next] : "";
-    if (word.starts_with('-')) return std::string(error.what()) + "; see limpid --help";
+    if (word.starts_with('-')) return "no option " + excerpt(word) + "; see limpid --help";
     std::string names;
     for (const CLI::App* app : group->get_subcommands(nullptr)) {
       names += (names.empty() ? "" : ", ") + app->get_name();

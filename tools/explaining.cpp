@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
 #include "framework/ops/resample.h"
 #include "framework/tensor/record.h"
 #include "interpret/report/heatmap.h"
@@ -121,7 +122,8 @@ Maps explain_images(
   if (method == "grad-cam") {
     maps.shown = resize_bilinear(maps.raw, images.size(2), images.size(3));
   } else {
-    maps.shown = interpret::channel_maximum(maps.raw);
+    maps.shown = images.rank() == 4 ? interpret::channel_maximum(maps.raw)
+                                    : relu(maps.raw) + relu(-maps.raw);
   }
   return maps;
 }

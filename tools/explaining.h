@@ -30,8 +30,9 @@ std::string layer_for(const RunFolder& folder, const std::string& wanted);
 
 /// Maps of standardised images [N, C, H, W], one class per image.
 struct Maps {
-  Tensor raw;    // what the method gives: [N, C, H, W], or [N, 1, h, w] for Grad-CAM
-  Tensor shown;  // [N, 1, H, W]: largest absolute value over channels, or resized to the image
+  Tensor raw;  // what the method gives: [N, C, H, W], or [N, 1, h, w] for Grad-CAM
+  // [N, 1, H, W]: largest absolute value over channels, or resized to the image; [N, D] of a table
+  Tensor shown;
 };
 Maps explain_images(
     const RunFolder& folder, const std::string& method, const std::string& layer,

@@ -8,6 +8,8 @@
 #include "framework/ops/pointwise.h"
 #include "tools/arguments.h"
 
+#include <cmath>
+
 namespace limpid::tools {
 namespace {
 
@@ -21,6 +23,9 @@ Tensor from_array(const std::string& path, const ModelCard& card) {
   const Tensor array = load_npy(path);
   Tensor values = Tensor::empty(array.shape(), DType::f32);
   values.assign(array);
+  for (const double value : values.to_vector()) {
+    if (!std::isfinite(value)) throw FormatError(path, "", join_text("holds the value ", value));
+  }
   if (array.shape() == card.input) return reshape(values, with_batch(1, card.input));
   const bool fits = array.rank() == card.input.rank() + 1 &&
                     array.shape() == with_batch(array.shape()[0], card.input);
@@ -29,6 +34,7 @@ Tensor from_array(const std::string& path, const ModelCard& card) {
         path, ": has shape ", array.shape(), ", the model takes ", card.input,
         " or a batch of those"));
   }
+  if (array.shape()[0] == 0) throw UsageError(path + ": holds no examples");
   return values;
 }
 

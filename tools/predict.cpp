@@ -30,7 +30,6 @@ Json run(const Invocation& in, const PredictOptions& o) {
     const int64_t end = std::min(inputs.size(0), begin + kBatch);
     parts.push_back((*folder.model)(slice(inputs, 0, begin, end), pass));
   }
-  if (parts.empty()) throw UsageError("the input holds no examples");
   const Tensor logits = concat(parts, 0);  // [N, K]
   if (!in.common.out.empty()) save_npy(in.common.out, logits);
 

@@ -6,6 +6,7 @@
 #include "framework/train/checkpoint.h"
 #include "tools/arguments.h"
 
+#include <cmath>
 #include <filesystem>
 
 namespace limpid::tools {
@@ -82,7 +83,15 @@ RunFolder open_run(const std::string& path) {
   } catch (const Error& error) {
     throw FormatError(config_path, "", error.what());
   }
-  load_weights(path + "/last.safetensors", *run.model);
+  const std::string weights = path + "/last.safetensors";
+  load_weights(weights, *run.model);
+  for (const auto& [name, tensor] : state(*run.model)) {
+    for (const double value : tensor.to_vector()) {
+      if (!std::isfinite(value)) {
+        throw FormatError(weights, name, join_text("holds the value ", value));
+      }
+    }
+  }
   return run;
 }
 

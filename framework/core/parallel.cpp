@@ -9,6 +9,7 @@
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/version.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <optional>
@@ -28,6 +29,19 @@ void check_blas() {
   openblas_set_num_threads(1);
 }
 
+// OpenBLAS maps one work area of 128 MiB per calling thread and, when the system refuses, tries
+// for ever instead of failing. So ask for that much address space first, and give it back.
+void check_address_space(int count) {
+  const size_t bytes = static_cast<size_t>(count) * (size_t{129} << 20);
+  void* area = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (area == MAP_FAILED) {
+    raise<Error>(
+        "memory", "the system refused ", bytes, " bytes of address space for ", count,
+        " threads of OpenBLAS; see ulimit -v");
+  }
+  munmap(area, bytes);
+}
+
 // A first product on each thread, so that OpenBLAS never allocates its buffers later.
 void warm_up_blas() {
   const float one[4] = {1, 1, 1, 1};
@@ -45,6 +59,7 @@ class Workers {
   }
 
   void resize(int count) {
+    check_address_space(count);
     arena_.reset();
     allowance_.reset();
     allowance_.emplace(

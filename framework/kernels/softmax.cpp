@@ -20,7 +20,10 @@ void log_softmax(int64_t rows, int64_t n, const T* x, T* y) {
     for (int64_t at = begin * n; at < end * n; at += n) {
       const T top = k.largest(n, x + at);
       const double total = std::log(k.sum_exp(n, top, x + at));
-      k.affine(n, T(1), -static_cast<T>(static_cast<double>(top) + total), x + at, y + at);
+
+      // Two subtractions: their sum would round the small one away beside a large top
+      k.affine(n, T(1), -top, x + at, y + at);
+      k.affine(n, T(1), static_cast<T>(-total), y + at, y + at);
     }
   });
 }

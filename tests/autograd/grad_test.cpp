@@ -297,17 +297,32 @@ TEST_CASE("record: frozen inputs store no edge and keep nothing alive") {
   CHECK(by_image.node()->edges.size() == 1);
   CHECK(w.buffer().is_held());
   CHECK_FALSE(x.buffer().is_held());  // only the weight's gradient would need the image
+
+  // The output is kept for the divisor's formula alone
+  const Tensor numerator = leaf({1, 2});
+  const Tensor divisor = row({3, 4});
+  CHECK_FALSE((numerator / divisor).buffer().is_held());
+  CHECK((numerator / leaf({3, 4})).buffer().is_held());
 }
 
 TEST_CASE("record: formulas that a sweep does not need are not called") {
   const Tensor x = leaf({1, 2});
   const Tensor w = leaf({3, 4});
   int calls = 0;
-  const auto counted = [&calls](const Tensor& t) {
-    return record("counted", t.clone(), wrt(t, [&calls](const Tensor& g) {
-                    ++calls;
-                    return g;
-                  }));
+  const auto counting = [&calls](const Tensor& g) {
+    ++calls;
+    return g;
+  };
+  const Tensor pair = sum(record("pair", x + w, wrt(x, counting), wrt(w, counting)));
+  grad(pair, x);
+  CHECK(calls == 1);
+  grad(pair, std::vector<Tensor>{x, w});
+  CHECK(calls == 3);
+
+  // Nor those of ops that lead nowhere wanted
+  calls = 0;
+  const auto counted = [&counting](const Tensor& t) {
+    return record("counted", t.clone(), wrt(t, counting));
   };
   const Tensor y = sum(counted(x) * counted(w));
   grad(y, x);

@@ -1,5 +1,4 @@
-// tests/autograd/rules_test.cpp: guided and deconv backward passes on nets small enough to do by
-// hand.
+// tests/autograd/rules_test.cpp: guided and deconv backward passes on nets worked out by hand.
 //
 // At a rectifier with output r and upstream gradient g, standard passes g where r > 0, guided where
 // r > 0 and g > 0, deconv where g > 0.
@@ -19,9 +18,7 @@ Tensor row(std::initializer_list<double> values) {
   return Tensor::of({static_cast<int64_t>(values.size())}, values, DType::f64);
 }
 
-Tensor leaf(std::initializer_list<double> values) {
-  return row(values).require_gradient();
-}
+Tensor leaf(std::initializer_list<double> values) { return row(values).require_gradient(); }
 
 constexpr ReluRule kRules[] = {ReluRule::standard, ReluRule::guided, ReluRule::deconv};
 

@@ -13,7 +13,6 @@ using kernels::Unary;
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr double kSmallest = 0x1p-126;  // of the normal f32 numbers
 
 template <class T>

@@ -130,7 +130,9 @@ const std::vector<BadCall> kBadConv = {
 std::vector<OpCase> conv_cases() {
   std::vector<OpCase> cases;
   for (const Geometry& geometry : geometries()) {
-    const auto& [name, x, w, o, is_large] = geometry;
+    const Shape x = geometry.x;
+    const Shape w = geometry.w;
+    const ConvOptions o = geometry.o;
     const auto outputs = [&](int d) {
       return (x[d] + 2 * o.padding - (w[d] - 1) * o.dilation - 1) / o.stride + 1;
     };
@@ -201,9 +203,11 @@ std::vector<OpCase> window_cases() {
       {"large overlapping", {30, 10, 15, 15}, {.size = 3, .stride = 2, .padding = 1}, true},
   };
   std::vector<OpCase> cases;
-  for (const auto& [name, x, o_in, is_large] : poolings) {
-    const PoolOptions o = o_in;
-    const Shape input = x;
+  for (const Pooling& pooling : poolings) {
+    const std::string& name = pooling.name;
+    const Shape x = pooling.x;
+    const PoolOptions o = pooling.o;
+    const bool is_large = pooling.is_large;
     const int64_t stride = o.stride == 0 ? o.size : o.stride;
     const Shape g = {
         x[0], x[1], (x[2] + 2 * o.padding - o.size) / stride + 1,
@@ -222,9 +226,9 @@ std::vector<OpCase> window_cases() {
          .is_large = is_large});
     cases.push_back(
         {.name = "avg_pool2d_input " + name,
-         .op = [o, input](Inputs t) { return avg_pool2d_input(t[0], input, o); },
+         .op = [o, x](Inputs t) { return avg_pool2d_input(t[0], x, o); },
          .inputs = {normal(g)},
-         .reference = [o, input](Inputs t) { return reference::avg_pool2d_input(t[0], input, o); },
+         .reference = [o, x](Inputs t) { return reference::avg_pool2d_input(t[0], x, o); },
          .is_large = is_large});
   }
   const Function with_border = [](Inputs t) { return max_pool2d(t[0], {.size = 3, .padding = 2}); };
@@ -302,8 +306,11 @@ std::vector<OpCase> standardize_cases() {
       {"large per image", {9, 30, 20, 20}, {.groups = NormGroups::image_and_channel}, true},
   };
   std::vector<OpCase> cases;
-  for (const auto& [name, x, o_in, is_large] : variants) {
-    const NormOptions o = o_in;
+  for (const Normed& variant : variants) {
+    const std::string& name = variant.name;
+    const Shape x = variant.x;
+    const NormOptions o = variant.o;
+    const bool is_large = variant.is_large;
     const Sample values = normal(x);
     const Sample gamma = positive({x[1]});
     const Sample beta = normal({x[1]});

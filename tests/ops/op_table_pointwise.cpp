@@ -17,24 +17,12 @@ Function each_pair(double (*f)(double, double)) {
   return [f](Inputs t) { return reference::map(t[0], t[1], f); };
 }
 
-double plus(double a, double b) {
-  return a + b;
-}
-double minus(double a, double b) {
-  return a - b;
-}
-double times(double a, double b) {
-  return a * b;
-}
-double over(double a, double b) {
-  return a / b;
-}
-double rectified(double x) {
-  return x > 0 ? x : 0.0;
-}
-double rectified6(double x) {
-  return x < 0 ? 0.0 : x > 6 ? 6.0 : x;
-}
+double plus(double a, double b) { return a + b; }
+double minus(double a, double b) { return a - b; }
+double times(double a, double b) { return a * b; }
+double over(double a, double b) { return a / b; }
+double rectified(double x) { return x > 0 ? x : 0.0; }
+double rectified6(double x) { return x < 0 ? 0.0 : x > 6 ? 6.0 : x; }
 
 const std::vector<BadCall> kNoBroadcast = {
     {{{2, 3}, {2, 4}}, "cannot broadcast [2, 3] with [2, 4]"},

@@ -447,12 +447,12 @@ TEST_CASE("op table: every public function of framework/ops has a record") {
 
   std::map<std::string, int> recorded;
   for (const OpCase& record : op_table()) ++recorded[function_of(record)];
-  for (const auto& [name, overloads] : declared) {
-    CAPTURE(name);
-    CHECK(recorded[name] >= overloads);
+  for (const auto& entry : declared) {
+    CAPTURE(entry.first);
+    CHECK(recorded[entry.first] >= entry.second);
   }
-  for (const auto& [name, count] : recorded) {
-    CAPTURE(name);
-    CHECK(declared.count(name) == 1);
+  for (const auto& entry : recorded) {
+    CAPTURE(entry.first);
+    CHECK(declared.count(entry.first) == 1);
   }
 }

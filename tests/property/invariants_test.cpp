@@ -1,5 +1,4 @@
-// tests/property/invariants_test.cpp: what must hold for any values: sums, shifts, scales,
-// symmetry.
+// tests/property/invariants_test.cpp: sums, shifts, scales and symmetries that always hold.
 #include "framework/autograd/grad.h"
 #include "framework/core/rng.h"
 #include "framework/ops/ops.h"

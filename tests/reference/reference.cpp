@@ -604,13 +604,15 @@ Tensor normalize(
 // ---- Losses ----
 
 Tensor log_softmax(const Tensor& x) {
-  const Tensor log_sums = reduce(x, {x.rank() - 1}, [](std::span<const double> row) {
-    const double top = largest(row);
+  const std::vector<int> last = {x.rank() - 1};
+  const auto minus = [](double a, double b) { return a - b; };
+  const Tensor below_top = map(x, reduce(x, last, largest), minus);
+  const Tensor log_sums = reduce(below_top, last, [](std::span<const double> row) {
     double sum = 0;
-    for (const double v : row) sum += std::exp(v - top);
-    return top + std::log(sum);
+    for (const double v : row) sum += std::exp(v);
+    return std::log(sum);
   });
-  return map(x, log_sums, [](double a, double b) { return a - b; });
+  return map(below_top, log_sums, minus);
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {

@@ -72,9 +72,7 @@ Direction zero_direction(const std::vector<Tensor>& leaves) {
   return v;
 }
 
-double step_factor(double x) {
-  return std::max(1.0, std::abs(x));
-}
+double step_factor(double x) { return std::max(1.0, std::abs(x)); }
 
 // Every entry of the Jacobian: rows from the engine, columns from differences.
 double jacobian_error(
