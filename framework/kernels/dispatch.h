@@ -31,7 +31,7 @@ struct KernelTable {
   double (*dot)(int64_t n, const T* x, const T* y);
   double (*squares)(int64_t n, T mean, const T* x);
   T (*largest)(int64_t n, const T* x);
-  // sum of exp(x - top);  y = x - shift;  the log-softmax gradient y = g - exp(out) total
+  // sum of exp(x - top);  the log-softmax gradient y = g - exp(out) total
   double (*sum_exp)(int64_t n, T top, const T* x);
   void (*log_softmax_gradient)(int64_t n, T total, const T* g, const T* out, T* y);
   // sum g and sum g (x - mean);  y = a g + b (x - mean) + c, the shape of a standardize gradient
