@@ -73,19 +73,6 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
   return s;
 }
 
-// Logits in evaluation mode, some images at a time.
-Tensor logits_of(const RunFolder& folder, const Tensor& images) {
-  constexpr int64_t kBatch = 250;
-  const Recording off(false);
-  std::vector<Tensor> parts;
-  for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
-    Pass pass;
-    parts.push_back(
-        (*folder.model)(slice(images, 0, begin, std::min(images.size(0), begin + kBatch)), pass));
-  }
-  return concat(parts, 0);
-}
-
 // The class explained for each image.
 std::vector<int64_t> target_classes(
     const ExplainOptions& o, const Subject& s, const Tensor& logits) {

@@ -1,7 +1,6 @@
 // tools/predict.cpp: limpid predict.
 #include "framework/core/error.h"
 #include "framework/io/npy.h"
-#include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
@@ -20,17 +19,11 @@ struct PredictOptions {
 };
 
 Json run(const Invocation& in, const PredictOptions& o) {
-  constexpr int64_t kBatch = 250;  // images at a time
   const RunFolder folder = open_run(o.model);
   const Tensor inputs = standardised(read_inputs(o.input, folder.card), folder.card);
+  if (inputs.size(0) == 0) throw UsageError("the input holds no examples");
   const Recording off(false);
-  std::vector<Tensor> parts;
-  for (int64_t begin = 0; begin < inputs.size(0); begin += kBatch) {
-    Pass pass;
-    const int64_t end = std::min(inputs.size(0), begin + kBatch);
-    parts.push_back((*folder.model)(slice(inputs, 0, begin, end), pass));
-  }
-  const Tensor logits = concat(parts, 0);  // [N, K]
+  const Tensor logits = logits_of(folder, inputs);  // [N, K]
   if (!in.common.out.empty()) save_npy(in.common.out, logits);
 
   // The most likely class of each example

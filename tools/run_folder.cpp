@@ -3,6 +3,8 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/tensor/record.h"
 #include "framework/train/checkpoint.h"
 #include "tools/arguments.h"
 
@@ -145,6 +147,18 @@ BatchSource source_in_order(const datasets::Dataset& data, const ModelCard& card
         const datasets::Batch b = batches->get(epoch, index);
         return Batch{b.inputs, b.labels};
       }};
+}
+
+Tensor logits_of(const RunFolder& folder, const Tensor& images) {
+  constexpr int64_t kBatch = 250;  // images at a time
+  const Recording off(false);
+  std::vector<Tensor> parts;
+  for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
+    Pass pass;
+    const int64_t end = std::min(images.size(0), begin + kBatch);
+    parts.push_back((*folder.model)(slice(images, 0, begin, end), pass));
+  }
+  return concat(parts, 0);
 }
 
 Tensor standardised(const Tensor& images, const ModelCard& card) {

@@ -57,6 +57,9 @@ datasets::Dataset test_part(const std::string& spec, const Common& common, const
 BatchSource source_in_order(
     const datasets::Dataset& data, const ModelCard& card, int64_t batch = 250);
 
+/// Logits of standardised images in evaluation mode, some at a time: [N, K].
+Tensor logits_of(const RunFolder& folder, const Tensor& images);
+
 /// Images as the model expects them: (x - mean) / std per channel.
 Tensor standardised(const Tensor& images, const ModelCard& card);
 

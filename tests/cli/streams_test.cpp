@@ -170,7 +170,7 @@ TEST_CASE("streams: a working folder that is gone") {
   const TempDir folder;
   const std::string gone = folder.file("gone");
   std::filesystem::create_directory(gone);
-  // The shell of rmdir: limpid is started there by a program that removes the folder first
+  // The shell removes its own folder, then becomes limpid
   const ProcessResult result = run_process(
       "/bin/sh",
       {"-c", "rmdir ../gone && exec " LIMPID_BINARY " train --data digits --model mlp:8 --out r"},
