@@ -22,6 +22,9 @@ namespace fs = std::filesystem;
 constexpr int64_t kSyntheticTrain = 2000, kSyntheticTest = 500;
 constexpr uint64_t kTrainSeed = 0, kTestSeed = 1;  // of synthetic data
 constexpr double kMoonsNoise = 0.15;
+constexpr int64_t kGaussians = 4;
+constexpr double kGaussiansDeviation = 0.3;  // the nearest centre is right for 98.2 %
+constexpr double kRollNoise = 0.5;           // neighbouring turns are 6.3 apart
 constexpr std::string_view kIdxPrefix = "idx:";
 constexpr const char* kDebianFashion = "/usr/share/datasets/fashion-mnist";  // the Debian package
 
@@ -55,6 +58,20 @@ std::vector<Known> make_catalogue() {
        .what = "two interleaved half circles, synthetic",
        .shape = "[2]",
        .classes = 2,
+       .train = kSyntheticTrain,
+       .test = kSyntheticTest,
+       .licence = "generated"},
+      {.name = "gaussians",
+       .what = "four round clusters, synthetic",
+       .shape = "[2]",
+       .classes = kGaussians,
+       .train = kSyntheticTrain,
+       .test = kSyntheticTest,
+       .licence = "generated"},
+      {.name = "swiss-roll",
+       .what = "a rolled-up sheet cut into four, synthetic",
+       .shape = "[3]",
+       .classes = 4,
        .train = kSyntheticTrain,
        .test = kSyntheticTest,
        .licence = "generated"},
@@ -159,6 +176,16 @@ Split load_whole(const std::string& spec, const std::string& data_dir) {
     return {
         .train = moons(kSyntheticTrain, kMoonsNoise, Rng(kTrainSeed)),
         .test = moons(kSyntheticTest, kMoonsNoise, Rng(kTestSeed))};
+  }
+  if (spec == "gaussians") {
+    return {
+        .train = gaussians(kSyntheticTrain, kGaussians, kGaussiansDeviation, Rng(kTrainSeed)),
+        .test = gaussians(kSyntheticTest, kGaussians, kGaussiansDeviation, Rng(kTestSeed))};
+  }
+  if (spec == "swiss-roll") {
+    return {
+        .train = swiss_roll(kSyntheticTrain, kRollNoise, Rng(kTrainSeed)),
+        .test = swiss_roll(kSyntheticTest, kRollNoise, Rng(kTestSeed))};
   }
   if (spec == "shapes") {
     return {

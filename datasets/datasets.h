@@ -6,4 +6,4 @@
 #include "datasets/dataset.h"    // Dataset, Split, selecting, splitting, statistics
 #include "datasets/embedded.h"   // the two real sets inside the library
 #include "datasets/idx.h"        // files of the MNIST family
-#include "datasets/synthetic.h"  // moons, shapes
+#include "datasets/synthetic.h"  // moons, gaussians, swiss roll, shapes

@@ -1,4 +1,4 @@
-// datasets/synthetic.cpp: drawing moons and shapes.
+// datasets/synthetic.cpp: drawing points in the plane and in space, and shapes.
 #include "datasets/synthetic.h"
 
 #include "framework/core/error.h"
@@ -23,6 +23,8 @@ constexpr double kDarkest = 0.35;                       // background channels s
 constexpr double kBrightest = 0.5;                      // the shape's mean channel is above
 constexpr int64_t kMinSpeckles = 6, kMaxSpeckles = 14;  // per image
 constexpr double kNoise = 0.05;                         // standard deviation of a value
+constexpr int64_t kQuartiles = 4;                       // of the swiss roll
+constexpr double kRollHeight = 21;
 
 using Colour = std::array<double, 3>;
 
@@ -132,12 +134,18 @@ Tensor alternating(int64_t n, int64_t classes) {
   return labels;
 }
 
+// Checks the size of a set of points and the standard deviation of its noise.
+void check_points(const char* op, int64_t n, double noise) {
+  check_value(n >= 1, op, "needs at least 1 example, got ", n);
+  check_value(
+      noise >= 0 && std::isfinite(noise), op,
+      "the standard deviation of the noise must be finite and not negative, got ", noise);
+}
+
 }  // namespace
 
 Dataset moons(int64_t n, double noise, const Rng& rng) {
-  check_value(n >= 1, "moons", "needs at least 1 example, got ", n);
-  check_value(
-      noise >= 0 && std::isfinite(noise), "moons", "noise must not be negative, got ", noise);
+  check_points("moons", n, noise);
   Tensor points = Tensor::empty({n, 2});  // [n, 2]
   float* out = points.mutable_data<float>();
   for (int64_t i = 0; i < n; ++i) {
@@ -155,6 +163,47 @@ Dataset moons(int64_t n, double noise, const Rng& rng) {
       .labels = alternating(n, 2),
       .classes = 2,
       .class_names = {"upper", "lower"}};
+}
+
+Dataset gaussians(int64_t n, int64_t classes, double deviation, const Rng& rng) {
+  check_points("gaussians", n, deviation);
+  check_value(classes >= 1, "gaussians", "needs at least 1 class, got ", classes);
+  Tensor points = Tensor::empty({n, 2});  // [n, 2]
+  float* out = points.mutable_data<float>();
+  for (int64_t i = 0; i < n; ++i) {
+    Rng own = rng.child(static_cast<uint64_t>(i));
+    const double share = static_cast<double>(i % classes) / static_cast<double>(classes);
+    const double angle = 2 * std::numbers::pi * share;
+    out[2 * i] = static_cast<float>(std::cos(angle) + own.normal(0, deviation));
+    out[2 * i + 1] = static_cast<float>(std::sin(angle) + own.normal(0, deviation));
+  }
+  return {
+      .name = "gaussians",
+      .images = points,
+      .labels = alternating(n, classes),
+      .classes = classes,
+      .class_names = numbered_classes(classes)};
+}
+
+Dataset swiss_roll(int64_t n, double noise, const Rng& rng) {
+  check_points("swiss-roll", n, noise);
+  Tensor points = Tensor::empty({n, 3});  // [n, 3]
+  float* out = points.mutable_data<float>();
+  for (int64_t i = 0; i < n; ++i) {
+    Rng own = rng.child(static_cast<uint64_t>(i));
+    const double share = (static_cast<double>(i % kQuartiles) + own.uniform()) / kQuartiles;
+    const double t = 1.5 * std::numbers::pi * (1 + 2 * share);
+    const double height = own.uniform(0, kRollHeight);
+    out[3 * i] = static_cast<float>(t * std::cos(t) + own.normal(0, noise));
+    out[3 * i + 1] = static_cast<float>(height + own.normal(0, noise));
+    out[3 * i + 2] = static_cast<float>(t * std::sin(t) + own.normal(0, noise));
+  }
+  return {
+      .name = "swiss-roll",
+      .images = points,
+      .labels = alternating(n, kQuartiles),
+      .classes = kQuartiles,
+      .class_names = {"innermost", "inner", "outer", "outermost"}};
 }
 
 Dataset shapes(int64_t n, const Rng& rng) {

@@ -16,6 +16,22 @@ namespace limpid::datasets {
 /// Throws ValueError unless n >= 1 and noise >= 0.
 Dataset moons(int64_t n, double noise, const Rng& rng);
 
+/// A mixture of round Gaussians in the plane, features [n, 2]; the class is the component, and
+/// classes take turns. Component c of K stands on the unit circle:
+///   class c: (cos(2 pi c / K), sin(2 pi c / K)) + N(0, deviation^2) on both axes.
+/// So the best classifier is known, it takes the nearest centre: for K = 4 it is right with
+/// probability Phi(sqrt(1/2) / deviation)^2, and for K = 2 with Phi(1 / deviation).
+/// Throws ValueError unless n >= 1, classes >= 1 and deviation >= 0.
+Dataset gaussians(int64_t n, int64_t classes, double deviation, const Rng& rng);
+
+/// A rolled-up sheet in space, features [n, 3], cut across the roll into four classes. With t
+/// uniform on [3 pi / 2, 9 pi / 2] and h uniform on [0, 21]:
+///   (t cos t, h, t sin t)  plus N(0, noise^2) on all axes.
+/// The class is the quartile of t, in turn: class c has t in 3 pi / 2 + 3 pi / 4 * [c, c + 1].
+/// Formula and constants: Marsland, Machine Learning: An Algorithmic Perspective, 2009, chapter 10
+/// (the same as in scikit-learn). Throws ValueError unless n >= 1 and noise >= 0.
+Dataset swiss_roll(int64_t n, double noise, const Rng& rng);
+
 /// One coloured shape per image on a noisy background, [n, 3, 32, 32] in [0, 1], with its mask.
 /// Classes, alternating: disc, square, triangle, cross. What an explanation should find is known:
 /// the class is in the outline and nowhere else.

@@ -13,16 +13,24 @@ namespace {
 void declare(Arguments& a, TrainingOptions& o) {
   a.text(
       "data", o.data,
-      "what to train on: digits, fashion-2k, shapes, moons, mnist, idx:FOLDER, ...");
+      "what to train on: digits, fashion-2k, shapes, moons, gaussians, swiss-roll, mnist, "
+      "idx:FOLDER, ...");
   a.text("model", o.model, "the network: " + model_names());
   a.integer("epochs", o.epochs, "passes over the training part", 1, 100000);
   a.integer("batch", o.batch, "examples per step", 1, 1 << 20);
-  a.text("optimizer", o.optimizer, "sgd, adam or adamw", {"sgd", "adam", "adamw"});
+  a.text(
+      "optimizer", o.optimizer, "sgd, adam, adamw or rmsprop", {"sgd", "adam", "adamw", "rmsprop"});
   a.number("lr", o.lr, "largest learning rate", 1e-12, 1e3);
   a.number("momentum", o.momentum, "momentum of sgd", 0, 0.9999);
-  a.text("schedule", o.schedule, "constant, step or cosine", {"constant", "step", "cosine"});
+  a.flag("nesterov", o.nesterov, "Nesterov's form of momentum, with sgd");
+  a.text(
+      "schedule", o.schedule, "constant, step, cosine or one-cycle",
+      {"constant", "step", "cosine", "one-cycle"});
   a.integer("warmup", o.warmup, "epochs over which the learning rate rises at first", 0, 100000);
   a.number("weight-decay", o.weight_decay, "weight decay on every parameter", 0, 10);
+  a.flag(
+      "decay-weights-only", o.decay_weights_only,
+      "no weight decay on biases and on the parameters of norms");
   a.number("clip", o.clip, "largest norm of the gradient; 0: none", 0, 1e9);
   a.integer("limit-train", o.limit_train, "use a class-balanced part; 0: all", 0, INT64_MAX);
   a.integer("limit-test", o.limit_test, "use a class-balanced part; 0: all", 0, INT64_MAX);

@@ -6,6 +6,7 @@
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
 #include "framework/optim/adam.h"
+#include "framework/optim/rmsprop.h"
 #include "framework/optim/schedule.h"
 #include "framework/optim/sgd.h"
 #include "framework/train/checkpoint.h"
@@ -24,12 +25,19 @@ constexpr uint64_t kOrder = 2;
 constexpr uint64_t kSteps = 3;
 
 std::unique_ptr<Optimizer> make_optimizer(const TrainingOptions& o, Module& model) {
+  const std::vector<ParameterGroup> groups =
+      o.decay_weights_only ? decay_weights_only(parameters(model))
+                           : std::vector<ParameterGroup>{{.parameters = parameters(model)}};
   if (o.optimizer == "sgd") {
     return std::make_unique<Sgd>(
-        parameters(model), SgdOptions{.momentum = o.momentum, .weight_decay = o.weight_decay});
+        groups,
+        SgdOptions{.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov});
+  }
+  if (o.optimizer == "rmsprop") {
+    return std::make_unique<RmsProp>(groups, RmsPropOptions{.weight_decay = o.weight_decay});
   }
   return std::make_unique<Adam>(
-      parameters(model),
+      groups,
       AdamOptions{.weight_decay = o.weight_decay, .decouples_decay = o.optimizer == "adamw"});
 }
 

@@ -18,9 +18,11 @@ struct TrainingOptions {
   std::string optimizer = "adam";
   double lr = 2e-3;
   double momentum = 0.9;  // sgd only
+  bool nesterov = false;  // sgd only
   std::string schedule = "cosine";
   int64_t warmup = 0;  // epochs
   double weight_decay = 0;
+  bool decay_weights_only = false;
   double clip = 0;
   int64_t limit_train = 0;
   int64_t limit_test = 0;

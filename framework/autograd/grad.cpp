@@ -2,6 +2,7 @@
 #include "framework/autograd/grad.h"
 
 #include "framework/core/error.h"
+#include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 
@@ -222,6 +223,18 @@ Tensor hessian_vector_product(const Tensor& y, const Tensor& x, const Tensor& v)
   const Tensor slope = grad(y, x, {.create_graph = true});
   if (!slope.requires_gradient()) return Tensor::zeros(x.shape(), x.dtype());  // y is linear in x
   return grad(slope, x, {.seed = v});
+}
+
+Tensor jacobian(const Tensor& y, const Tensor& x) {
+  const Recording off(false);
+  std::vector<Tensor> rows;
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    const Tensor unit = one_hot(Tensor::of_integers({}, {i}), y.numel(), y.dtype());
+    const Tensor row = grad(y, x, {.seed = reshape(unit, y.shape())});
+    rows.push_back(reshape(row, {1, x.numel()}));
+  }
+  check_shape(!rows.empty(), "jacobian", "y is empty (", y.shape(), ")");
+  return concat(rows, 0);
 }
 
 }  // namespace limpid

@@ -39,4 +39,8 @@ void backward(const Tensor& loss, std::span<const Tensor> leaves);
 /// The product of the Hessian of the scalar y with v: d<dy/dx, v>/dx. Two sweeps.
 Tensor hessian_vector_product(const Tensor& y, const Tensor& x, const Tensor& v);
 
+/// All partial derivatives of y by x, [numel of y, numel of x]: one sweep per element of y, so for
+/// small outputs.
+Tensor jacobian(const Tensor& y, const Tensor& x);
+
 }  // namespace limpid

@@ -11,10 +11,38 @@
 
 namespace limpid::kernels {
 
-enum class Unary : uint8_t { neg, exp, log, sqrt, tanh, sigmoid, relu, relu6, count };
+enum class Unary : uint8_t {
+  neg,
+  exp,
+  log,
+  sqrt,
+  tanh,
+  sigmoid,
+  relu,
+  relu6,
+  sin,
+  cos,
+  erf,
+  softplus,
+  sign,
+  count
+};
 
-/// mask: a where b > 0, else 0. mask6: a where 0 < b < 6, else 0.
-enum class Binary : uint8_t { add, sub, mul, div, mask, mask6, count };
+/// mask: a where b > 0, else 0. mask6: a where 0 < b < 6, else 0. pow: a^b.
+/// less, less_equal, equal: 1 where it holds, else 0.
+enum class Binary : uint8_t {
+  add,
+  sub,
+  mul,
+  div,
+  mask,
+  mask6,
+  pow,
+  less,
+  less_equal,
+  equal,
+  count
+};
 
 /// y[i] = op(x[i]).
 template <class T>

@@ -13,6 +13,11 @@ inline __attribute__((always_inline)) V apply(V x) {
   if constexpr (op == Unary::tanh) return pack_tanh(x);
   if constexpr (op == Unary::sigmoid) return 1 / (1 + pack_exp(-x));
   if constexpr (op == Unary::relu) return choose(x < 0, V{}, x);  // NaN stays
+  if constexpr (op == Unary::sin) return pack_sin(x);
+  if constexpr (op == Unary::cos) return pack_cos(x);
+  if constexpr (op == Unary::erf) return pack_erf(x);
+  if constexpr (op == Unary::softplus) return pack_softplus(x);
+  if constexpr (op == Unary::sign) return choose(x > 0, V{} + 1, choose(x < 0, V{} - 1, x));
   if constexpr (op == Unary::relu6) return choose(x < 0, V{}, choose(x > 6, V{} + 6, x));
 }
 
@@ -23,6 +28,10 @@ inline __attribute__((always_inline)) V apply(V a, V b) {
   if constexpr (op == Binary::mul) return a * b;
   if constexpr (op == Binary::div) return a / b;
   if constexpr (op == Binary::mask) return choose(b > 0, a, V{});
+  if constexpr (op == Binary::pow) return pack_pow(a, b);
+  if constexpr (op == Binary::less) return choose(a < b, V{} + 1, V{});
+  if constexpr (op == Binary::less_equal) return choose(a <= b, V{} + 1, V{});
+  if constexpr (op == Binary::equal) return choose(a == b, V{} + 1, V{});
   if constexpr (op == Binary::mask6) return choose((b > 0) & (b < 6), a, V{});
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 namespace limpid::kernels {
 namespace {
@@ -96,6 +98,59 @@ void scatter_add(
   });
 }
 
+template <class T>
+void cumsum(int64_t outer, int64_t n, int64_t inner, bool from_the_end, const T* x, T* y) {
+  parallel::for_blocks(outer * inner, kBlock / (n + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t column = begin; column < end; ++column) {
+      const int64_t base = column / inner * n * inner + column % inner;
+      T total = 0;
+      for (int64_t k = 0; k < n; ++k) {
+        const int64_t at = base + (from_the_end ? n - 1 - k : k) * inner;
+        total += x[at];
+        y[at] = total;
+      }
+    }
+  });
+}
+
+template <class T>
+void take_rows(int64_t count, int64_t width, const T* x, const int64_t* index, T* y) {
+  parallel::for_blocks(count, kBlock / (width + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      std::copy_n(x + index[k] * width, width, y + k * width);
+    }
+  });
+}
+
+// Rows may be named twice, so the columns are what runs in parallel
+template <class T>
+void add_rows(int64_t count, int64_t width, const T* g, const int64_t* index, T* y) {
+  parallel::for_blocks(width, kBlock / (count + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = 0; k < count; ++k) {
+      for (int64_t i = begin; i < end; ++i) y[index[k] * width + i] += g[k * width + i];
+    }
+  });
+}
+
+template <class T>
+void arg_sort(
+    int64_t outer, int64_t n, int64_t inner, bool descending, const T* x, int64_t* index) {
+  parallel::for_blocks(outer * inner, kBlock / (8 * n + 1) + 1, [&](int64_t begin, int64_t end) {
+    std::vector<int64_t> order(static_cast<size_t>(n));
+    for (int64_t column = begin; column < end; ++column) {
+      const int64_t base = column / inner * n * inner + column % inner;
+      std::iota(order.begin(), order.end(), int64_t{0});
+      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+        const T u = x[base + a * inner];
+        const T v = x[base + b * inner];
+        if (u != u || v != v) return u == u && v != v;
+        return descending ? u > v : u < v;
+      });
+      for (int64_t k = 0; k < n; ++k) index[base + k * inner] = order[static_cast<size_t>(k)];
+    }
+  });
+}
+
 template void copy_slices(
     int64_t, int64_t, int64_t, const float*, int64_t, int64_t, float*, int64_t, int64_t);
 template void copy_slices(
@@ -111,5 +166,15 @@ template void gather(int64_t, int64_t, int64_t, int64_t, const int64_t*, const i
 template void scatter_add(int64_t, int64_t, int64_t, int64_t, const float*, const int64_t*, float*);
 template void scatter_add(
     int64_t, int64_t, int64_t, int64_t, const double*, const int64_t*, double*);
+
+template void cumsum(int64_t, int64_t, int64_t, bool, const float*, float*);
+template void cumsum(int64_t, int64_t, int64_t, bool, const double*, double*);
+template void take_rows(int64_t, int64_t, const float*, const int64_t*, float*);
+template void take_rows(int64_t, int64_t, const double*, const int64_t*, double*);
+template void take_rows(int64_t, int64_t, const int64_t*, const int64_t*, int64_t*);
+template void add_rows(int64_t, int64_t, const float*, const int64_t*, float*);
+template void add_rows(int64_t, int64_t, const double*, const int64_t*, double*);
+template void arg_sort(int64_t, int64_t, int64_t, bool, const float*, int64_t*);
+template void arg_sort(int64_t, int64_t, int64_t, bool, const double*, int64_t*);
 
 }  // namespace limpid::kernels

@@ -28,4 +28,21 @@ template <class T>
 void scatter_add(
     int64_t outer, int64_t n, int64_t m, int64_t inner, const T* g, const int64_t* index, T* y);
 
+/// Running sums along the middle axis of [outer, n, inner], from its start or from its end.
+template <class T>
+void cumsum(int64_t outer, int64_t n, int64_t inner, bool from_the_end, const T* x, T* y);
+
+/// y[k, :] = x[index[k], :] for rows of `width`.
+template <class T>
+void take_rows(int64_t count, int64_t width, const T* x, const int64_t* index, T* y);
+
+/// The adjoint: y[index[k], :] += g[k, :], in order of k.
+template <class T>
+void add_rows(int64_t count, int64_t width, const T* g, const int64_t* index, T* y);
+
+/// index[o, :, i] = the order that sorts x[o, :, i], ascending or descending; equal entries keep
+/// their order, NaN comes last.
+template <class T>
+void arg_sort(int64_t outer, int64_t n, int64_t inner, bool descending, const T* x, int64_t* index);
+
 }  // namespace limpid::kernels

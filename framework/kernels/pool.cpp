@@ -22,6 +22,13 @@ Window window(const PoolDims& d, int64_t p, int64_t q) {
       std::min(x + d.k, d.W)};
 }
 
+// The cells that adaptive output (p, q) averages.
+Window adaptive_window(const PoolDims& d, int64_t p, int64_t q) {
+  return {
+      p * d.H / d.P, ((p + 1) * d.H + d.P - 1) / d.P, q * d.W / d.Q,
+      ((q + 1) * d.W + d.Q - 1) / d.Q};
+}
+
 // 2x2 windows side by side, the usual case: no bounds to check.
 template <class T>
 void max_pool_2x2(const PoolDims& d, const T* x, T* y, int32_t* index) {
@@ -68,7 +75,8 @@ void max_pool_plane(const PoolDims& d, const T* x, T* y, int32_t* index) {
 
 template <class T>
 void max_pool2d(const PoolDims& d, const T* x, T* y, int32_t* index) {
-  const bool is_2x2 = d.k == 2 && d.stride == 2 && d.padding == 0;
+  const bool is_2x2 =
+      d.k == 2 && d.stride == 2 && d.padding == 0 && 2 * d.P <= d.H && 2 * d.Q <= d.W;
   parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       int32_t* positions = index == nullptr ? nullptr : index + plane * d.P * d.Q;
@@ -129,6 +137,36 @@ void avg_pool2d_input(const PoolDims& d, const T* g, T* dx) {
   });
 }
 
+template <class T>
+void adaptive_avg_pool2d(const PoolDims& d, const T* x, T* y) {
+  parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
+      const T* image = x + item / (d.P * d.Q) * d.H * d.W;
+      const Window w = adaptive_window(d, item / d.Q % d.P, item % d.Q);
+      T total = 0;
+      for (int64_t i = w.top; i < w.bottom; ++i) {
+        for (int64_t j = w.left; j < w.right; ++j) total += image[i * d.W + j];
+      }
+      y[item] = total / static_cast<T>((w.bottom - w.top) * (w.right - w.left));
+    }
+  });
+}
+
+template <class T>
+void adaptive_avg_pool2d_input(const PoolDims& d, const T* g, T* dx) {
+  parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    std::fill(dx + begin * d.H * d.W, dx + end * d.H * d.W, T(0));
+    for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
+      T* image = dx + item / (d.P * d.Q) * d.H * d.W;
+      const Window w = adaptive_window(d, item / d.Q % d.P, item % d.Q);
+      const T part = g[item] / static_cast<T>((w.bottom - w.top) * (w.right - w.left));
+      for (int64_t i = w.top; i < w.bottom; ++i) {
+        for (int64_t j = w.left; j < w.right; ++j) image[i * d.W + j] += part;
+      }
+    }
+  });
+}
+
 template void max_pool2d(const PoolDims&, const float*, float*, int32_t*);
 template void max_pool2d(const PoolDims&, const double*, double*, int32_t*);
 template void plane_pick(int64_t, int64_t, int64_t, const float*, const int32_t*, float*);
@@ -139,5 +177,10 @@ template void avg_pool2d(const PoolDims&, const float*, float*);
 template void avg_pool2d(const PoolDims&, const double*, double*);
 template void avg_pool2d_input(const PoolDims&, const float*, float*);
 template void avg_pool2d_input(const PoolDims&, const double*, double*);
+
+template void adaptive_avg_pool2d(const PoolDims&, const float*, float*);
+template void adaptive_avg_pool2d(const PoolDims&, const double*, double*);
+template void adaptive_avg_pool2d_input(const PoolDims&, const float*, float*);
+template void adaptive_avg_pool2d_input(const PoolDims&, const double*, double*);
 
 }  // namespace limpid::kernels

@@ -33,4 +33,13 @@ void avg_pool2d(const PoolDims& d, const T* x, T* y);
 template <class T>
 void avg_pool2d_input(const PoolDims& d, const T* g, T* dx);
 
+/// Mean of input rows floor(p H / P) to ceil((p + 1) H / P) - 1 and columns alike; k, stride and
+/// padding are not read.
+template <class T>
+void adaptive_avg_pool2d(const PoolDims& d, const T* x, T* y);
+
+/// The adjoint.
+template <class T>
+void adaptive_avg_pool2d_input(const PoolDims& d, const T* g, T* dx);
+
 }  // namespace limpid::kernels

@@ -73,9 +73,35 @@ void resize_bilinear_input(const ResizeDims& d, const T* g, T* dx) {
   });
 }
 
+template <class T>
+void resize_nearest(const ResizeDims& d, const T* x, T* y) {
+  parallel::for_blocks(d.planes, planes_per_block(d), [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
+      const T* image = x + item / (d.P * d.Q) * d.H * d.W;
+      y[item] = image[item / d.Q % d.P * d.H / d.P * d.W + item % d.Q * d.W / d.Q];
+    }
+  });
+}
+
+template <class T>
+void resize_nearest_input(const ResizeDims& d, const T* g, T* dx) {
+  parallel::for_blocks(d.planes, planes_per_block(d), [&](int64_t begin, int64_t end) {
+    std::fill(dx + begin * d.H * d.W, dx + end * d.H * d.W, T(0));
+    for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
+      T* image = dx + item / (d.P * d.Q) * d.H * d.W;
+      image[item / d.Q % d.P * d.H / d.P * d.W + item % d.Q * d.W / d.Q] += g[item];
+    }
+  });
+}
+
 template void resize_bilinear(const ResizeDims&, const float*, float*);
 template void resize_bilinear(const ResizeDims&, const double*, double*);
 template void resize_bilinear_input(const ResizeDims&, const float*, float*);
 template void resize_bilinear_input(const ResizeDims&, const double*, double*);
+
+template void resize_nearest(const ResizeDims&, const float*, float*);
+template void resize_nearest(const ResizeDims&, const double*, double*);
+template void resize_nearest_input(const ResizeDims&, const float*, float*);
+template void resize_nearest_input(const ResizeDims&, const double*, double*);
 
 }  // namespace limpid::kernels

@@ -20,4 +20,12 @@ void resize_bilinear(const ResizeDims& d, const T* x, T* y);
 template <class T>
 void resize_bilinear_input(const ResizeDims& d, const T* g, T* dx);
 
+/// Output (p, q) copies input (floor(p H / P), floor(q W / Q)).
+template <class T>
+void resize_nearest(const ResizeDims& d, const T* x, T* y);
+
+/// The adjoint.
+template <class T>
+void resize_nearest_input(const ResizeDims& d, const T* g, T* dx);
+
 }  // namespace limpid::kernels

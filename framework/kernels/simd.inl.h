@@ -148,3 +148,50 @@ inline __attribute__((always_inline)) F pack_tanh(F x) {
   const F outer = 1.0F - 2.0F / (pack_exp(size + size) + 1.0F);
   return choose(size < 0.625F, inner, choose(x < 0.0F, -outer, choose(x == x, outer, x)));
 }
+
+// ---- Functions that call the C library for each lane: accurate, not fast ----
+
+inline __attribute__((always_inline)) F pack_sin(F x) {
+  return each_lane(x, [](float v) { return __builtin_sinf(v); });
+}
+inline __attribute__((always_inline)) D pack_sin(D x) {
+  return each_lane(x, [](double v) { return __builtin_sin(v); });
+}
+inline __attribute__((always_inline)) F pack_cos(F x) {
+  return each_lane(x, [](float v) { return __builtin_cosf(v); });
+}
+inline __attribute__((always_inline)) D pack_cos(D x) {
+  return each_lane(x, [](double v) { return __builtin_cos(v); });
+}
+inline __attribute__((always_inline)) F pack_erf(F x) {
+  return each_lane(x, [](float v) { return __builtin_erff(v); });
+}
+inline __attribute__((always_inline)) D pack_erf(D x) {
+  return each_lane(x, [](double v) { return __builtin_erf(v); });
+}
+inline __attribute__((always_inline)) F pack_pow(F a, F b) {
+  F y = a;
+  for (int i = 0; i < kLanes<float>; ++i) y[i] = __builtin_powf(a[i], b[i]);
+  return y;
+}
+inline __attribute__((always_inline)) D pack_pow(D a, D b) {
+  D y = a;
+  for (int i = 0; i < kLanes<double>; ++i) y[i] = __builtin_pow(a[i], b[i]);
+  return y;
+}
+
+/// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), which neither overflows nor loses small values.
+template <class V>
+inline __attribute__((always_inline)) V pack_softplus(V x) {
+  const V size = choose(x < 0, -x, x);
+  const V small = pack_exp(-size);
+  V y = x;
+  for (int i = 0; i < static_cast<int>(sizeof(V) / sizeof(x[0])); ++i) {
+    if constexpr (sizeof(x[0]) == 4) {
+      y[i] = __builtin_log1pf(small[i]);
+    } else {
+      y[i] = __builtin_log1p(small[i]);
+    }
+  }
+  return choose(x < 0, V{}, x) + y;
+}

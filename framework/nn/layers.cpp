@@ -121,6 +121,75 @@ Tensor InstanceNorm2d::forward(const Tensor& x, Pass&) {
       x, weight_, bias_, {.groups = NormGroups::image_and_channel, .epsilon = kEpsilon});
 }
 
+GroupNorm::GroupNorm(int64_t groups, int64_t channels)
+    : groups_(groups), weight_(ones_parameter(channels)), bias_(zeros_parameter(channels)) {
+  check_value(
+      groups >= 1 && channels % groups == 0, "GroupNorm", groups, " groups do not divide ",
+      channels, " channels");
+}
+
+void GroupNorm::visit(Visitor& v) {
+  v.parameter("weight", weight_);
+  v.parameter("bias", bias_);
+}
+
+Tensor GroupNorm::forward(const Tensor& x, Pass&) {
+  return group_norm(x, groups_, weight_, bias_, kEpsilon);
+}
+
+LayerNorm::LayerNorm(int64_t features)
+    : weight_(ones_parameter(features)), bias_(zeros_parameter(features)) {}
+
+void LayerNorm::visit(Visitor& v) {
+  v.parameter("weight", weight_);
+  v.parameter("bias", bias_);
+}
+
+Tensor LayerNorm::forward(const Tensor& x, Pass&) {
+  return layer_norm(x, weight_, bias_, kEpsilon);
+}
+
+// ---- ConvTranspose2d and Embedding ----
+
+ConvTranspose2d::ConvTranspose2d(
+    int64_t in, int64_t out, const Conv2dOptions& o, int64_t output_padding, Rng& rng)
+    : options_{.stride = o.stride, .padding = o.padding, .groups = o.groups},
+      output_padding_(output_padding) {
+  check_value(
+      o.groups >= 1 && in % o.groups == 0 && out % o.groups == 0, "ConvTranspose2d", o.groups,
+      " groups do not divide ", in, " and ", out, " channels");
+  const int64_t fan_in = out / o.groups * o.size * o.size;  // as PyTorch counts it
+  weight_ = uniform_by_fan_in({in, out / o.groups, o.size, o.size}, fan_in, rng);
+  weight_.require_gradient();
+  if (o.bias) {
+    bias_ = uniform_by_fan_in({out}, fan_in, rng);
+    bias_.require_gradient();
+  }
+}
+
+void ConvTranspose2d::visit(Visitor& v) {
+  v.parameter("weight", weight_);
+  if (bias_.defined()) v.parameter("bias", bias_);
+}
+
+Tensor ConvTranspose2d::forward(const Tensor& x, Pass&) {
+  const Tensor y = conv_transpose2d(x, weight_, options_, output_padding_);
+  return bias_.defined() ? y + reshape(bias_, {1, bias_.numel(), 1, 1}) : y;
+}
+
+int64_t ConvTranspose2d::macs(const Shape& input, const Shape&) const {
+  return input.numel() * weight_.numel() / weight_.size(0);
+}
+
+Embedding::Embedding(int64_t rows, int64_t features, Rng& rng)
+    : weight_(Tensor::normal({rows, features}, rng, 0, 1)) {
+  weight_.require_gradient();
+}
+
+void Embedding::visit(Visitor& v) { v.parameter("weight", weight_); }
+
+Tensor Embedding::forward(const Tensor& x, Pass&) { return take_rows(weight_, x); }
+
 // ---- Layers without state ----
 
 Tensor ReLU::forward(const Tensor& x, Pass&) { return relu(x); }
@@ -128,6 +197,10 @@ Tensor ReLU::forward(const Tensor& x, Pass&) { return relu(x); }
 Tensor MaxPool2d::forward(const Tensor& x, Pass&) { return max_pool2d(x, options_); }
 
 Tensor AvgPool2d::forward(const Tensor& x, Pass&) { return avg_pool2d(x, options_); }
+
+Tensor AdaptiveAvgPool2d::forward(const Tensor& x, Pass&) {
+  return adaptive_avg_pool2d(x, height_, width_);
+}
 
 Tensor GlobalAvgPool2d::forward(const Tensor& x, Pass&) { return flatten(global_avg_pool2d(x)); }
 

@@ -84,6 +84,67 @@ class InstanceNorm2d : public Module {
   Tensor weight_, bias_;  // [C]
 };
 
+/// Group norm (ops/norm.h): the channels of each image in groups, with affine.
+class GroupNorm : public Module {
+ public:
+  /// Throws ValueError unless groups divides channels.
+  GroupNorm(int64_t groups, int64_t channels);
+  const char* type() const override { return "GroupNorm"; }
+  void visit(Visitor& v) override;
+
+ private:
+  Tensor forward(const Tensor& x, Pass&) override;
+
+  int64_t groups_;
+  Tensor weight_, bias_;  // [C]
+};
+
+/// Layer norm (ops/norm.h) over the last dimension, with affine.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(int64_t features);
+  const char* type() const override { return "LayerNorm"; }
+  void visit(Visitor& v) override;
+
+ private:
+  Tensor forward(const Tensor& x, Pass&) override;
+
+  Tensor weight_, bias_;  // [D]
+};
+
+/// Transposed convolution: [N, C, H, W] -> [N, K, P, Q], P = (H - 1) stride - 2 padding + size +
+/// output_padding (ops/conv.h, conv_transpose2d). PyTorch's weight layout.
+class ConvTranspose2d : public Module {
+ public:
+  ConvTranspose2d(
+      int64_t in, int64_t out, const Conv2dOptions& options, int64_t output_padding, Rng& rng);
+  const char* type() const override { return "ConvTranspose2d"; }
+  void visit(Visitor& v) override;
+  int64_t macs(const Shape& input, const Shape& output) const override;
+
+ private:
+  Tensor forward(const Tensor& x, Pass&) override;
+
+  Tensor weight_;  // [C, K/groups, R, S]
+  Tensor bias_;    // [K], or undefined
+  ConvOptions options_;
+  int64_t output_padding_;
+};
+
+/// Rows of a table looked up by number: indices [...] i64 -> [..., D].
+class Embedding : public Module {
+ public:
+  /// Initial rows are normal with deviation 1, as in PyTorch.
+  Embedding(int64_t rows, int64_t features, Rng& rng);
+  const char* type() const override { return "Embedding"; }
+  void visit(Visitor& v) override;
+
+ private:
+  Tensor forward(const Tensor& x, Pass&) override;
+
+  Tensor weight_;  // [rows, D]
+};
+
 /// A layer without state: a function of its input.
 class Stateless : public Module {
  public:
@@ -97,6 +158,20 @@ class ReLU : public Stateless {
 
  private:
   Tensor forward(const Tensor& x, Pass&) override;
+};
+
+/// Any function of one tensor as a layer: Activation("GELU", gelu).
+class Activation : public Stateless {
+ public:
+  using Function = Tensor (*)(const Tensor&);
+  Activation(const char* type, Function f) : type_(type), function_(f) {}
+  const char* type() const override { return type_; }
+
+ private:
+  Tensor forward(const Tensor& x, Pass&) override { return function_(x); }
+
+  const char* type_;
+  Function function_;
 };
 
 /// Largest value of each window.
@@ -119,6 +194,17 @@ class AvgPool2d : public Stateless {
  private:
   Tensor forward(const Tensor& x, Pass&) override;
   PoolOptions options_;
+};
+
+/// Means over height x width windows that cover the image (ops/pool.h).
+class AdaptiveAvgPool2d : public Stateless {
+ public:
+  AdaptiveAvgPool2d(int64_t height, int64_t width) : height_(height), width_(width) {}
+  const char* type() const override { return "AdaptiveAvgPool2d"; }
+
+ private:
+  Tensor forward(const Tensor& x, Pass&) override;
+  int64_t height_, width_;
 };
 
 /// Mean of each plane: [N, C, H, W] -> [N, C].

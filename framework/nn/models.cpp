@@ -4,15 +4,20 @@
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/nn/layers.h"
-#include "framework/ops/linear_maps.h"
-#include "framework/ops/pointwise.h"
-#include "framework/ops/reduce.h"
+#include "framework/nn/model_parts.h"
 
 #include <algorithm>
 #include <charconv>
 #include <vector>
 
 namespace limpid {
+
+void models::check_image(const std::string& model, const Shape& input, int64_t smallest) {
+  check_shape(
+      input.rank() == 3 && input[1] >= smallest && input[2] >= smallest, "model", model,
+      " needs images of at least ", smallest, "x", smallest, ", got ", input);
+}
+
 namespace {
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -36,11 +41,16 @@ int64_t positive_number(const std::string& text, const std::string& model) {
   return value;
 }
 
-void check_image(const std::string& model, const Shape& input, int64_t smallest) {
-  check_shape(
-      input.rank() == 3 && input[1] >= smallest && input[2] >= smallest, "model", model,
-      " needs images of at least ", smallest, "x", smallest, ", got ", input);
+double width_factor(const std::string& text, const std::string& model) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  check_value(
+      error == std::errc() && end == text.data() + text.size() && value > 0 && value <= 16, "model",
+      "'", text, "' in ", model, " is not a width factor above 0 and up to 16");
+  return value;
 }
+
+using models::check_image;
 
 // mlp:H1-H2-...: fc1, relu1, ..., fcN
 std::unique_ptr<Module> mlp(const std::string& widths, const ModelShape& shape, Rng& rng) {
@@ -128,101 +138,13 @@ std::unique_ptr<Module> convnet(const ConvnetOptions& o, const ModelShape& shape
   return net;
 }
 
-// Shortcut option A (He et al. 2016, section 3.3): every second pixel, new channels zero.
-Tensor shortcut_a(const Tensor& x, int64_t channels) {
-  const int64_t extra = channels - x.size(1);
-  if (extra == 0) return x;
-  const auto every_second = [](const Tensor& t, int64_t axis) {  // entries 0, 2, 4, ...
-    const int64_t half = (t.size(axis) + 1) / 2;
-    const Tensor even = t.size(axis) % 2 == 0 ? t : pad(t, axis, 0, 1);
-    const AxisSplit s = split_at(even.shape(), static_cast<int>(axis));
-    const Tensor pairs = reshape(even, {s.outer, half, 2, s.inner});
-    return reshape(slice(pairs, 2, 0, 1), even.shape().with(static_cast<int>(axis), half));
-  };
-  return pad(every_second(every_second(x, 2), 3), 1, extra / 2, extra - extra / 2);
-}
-
-// conv-bn-relu-conv-bn + shortcut, relu; names as in common CIFAR ResNet code
-class BasicBlock : public Module {
- public:
-  BasicBlock(int64_t in, int64_t out, int64_t stride, Rng& rng)
-      : conv1_(in, out, {.stride = stride, .padding = 1, .bias = false}, rng),
-        bn1_(out),
-        conv2_(out, out, {.padding = 1, .bias = false}, rng),
-        bn2_(out),
-        channels_(out) {}
-  const char* type() const override { return "BasicBlock"; }
-  void visit(Visitor& v) override {
-    v.child("conv1", conv1_);
-    v.child("bn1", bn1_);
-    v.child("conv2", conv2_);
-    v.child("bn2", bn2_);
-  }
-
- private:
-  Tensor forward(const Tensor& x, Pass& pass) override {
-    const Tensor inner = relu(bn1_(conv1_(x, pass), pass));
-    const Tensor residual = bn2_(conv2_(inner, pass), pass);
-    return relu(residual + shortcut_a(x, channels_));
-  }
-
-  Conv2d conv1_;
-  BatchNorm2d bn1_;
-  Conv2d conv2_;
-  BatchNorm2d bn2_;
-  int64_t channels_;
-};
-
-// CIFAR ResNet of 6n + 2 layers: three stages of n blocks, widths 16, 32, 64
-class CifarResNet : public Module {
- public:
-  CifarResNet(int64_t blocks, const ModelShape& shape, Rng& rng)
-      : conv1_(shape.input[0], 16, {.padding = 1, .bias = false}, rng), bn1_(16) {
-    int64_t channels = 16;
-    for (Sequential* stage : {&layer1_, &layer2_, &layer3_}) {
-      const int64_t width = stage == &layer1_ ? 16 : 2 * channels;
-      for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t stride = width != channels ? 2 : 1;
-        stage->add<BasicBlock>(std::to_string(block), channels, width, stride, rng);
-        channels = width;
-      }
-    }
-    linear_ = std::make_unique<Linear>(channels, shape.classes, rng);
-  }
-  const char* type() const override { return "CifarResNet"; }
-  void visit(Visitor& v) override {
-    v.child("conv1", conv1_);
-    v.child("bn1", bn1_);
-    v.child("layer1", layer1_);
-    v.child("layer2", layer2_);
-    v.child("layer3", layer3_);
-    v.child("pool", pool_);
-    v.child("linear", *linear_);
-  }
-
- private:
-  Tensor forward(const Tensor& x, Pass& pass) override {
-    const Tensor stem = relu(bn1_(conv1_(x, pass), pass));                  // [N, 16, H, W]
-    const Tensor maps = layer3_(layer2_(layer1_(stem, pass), pass), pass);  // [N, 64, H/4, W/4]
-    return (*linear_)(pool_(maps, pass), pass);
-  }
-
-  Conv2d conv1_;
-  BatchNorm2d bn1_;
-  Sequential layer1_, layer2_, layer3_;
-  GlobalAvgPool2d pool_;
-  std::unique_ptr<Linear> linear_;
-};
-
-std::unique_ptr<Module> cifar_resnet(
-    const std::string& name, int64_t blocks, const ModelShape& shape, Rng& rng) {
-  check_image(name, shape.input, 4);
-  return std::make_unique<CifarResNet>(blocks, shape, rng);
-}
-
 }  // namespace
 
-std::string model_names() { return "mlp:H1-H2-..., lenet5, convnet[:WxD[:NORM[:POOL]]], resnet8"; }
+std::string model_names() {
+  return "mlp:H1-H2-..., lenet5, convnet[:WxD[:NORM[:POOL]]], resnet8, resnet20, resnet18[:W], "
+         "resnet18-imagenet, mobilenet_v2[:W], mobilenet_v2-imagenet, vgg11, vgg11-imagenet, "
+         "squeezenet1_0, tiny_vit";
+}
 
 std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& shape, Rng& rng) {
   check_value(
@@ -230,14 +152,31 @@ std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& sh
       shape.input, " and ", shape.classes, " classes");
   const size_t colon = name.find(':');
   const std::string kind = name.substr(0, colon);
-  const std::string options = colon == std::string::npos ? "" : name.substr(colon + 1);
   const bool is_plain = colon == std::string::npos;
+  const std::string options = is_plain ? "" : name.substr(colon + 1);
+  check_value(is_plain || !options.empty(), "model", "nothing follows the colon of '", name, "'");
+
+  // Networks with options
+  const auto width = [&] { return is_plain ? 1.0 : width_factor(options, name); };
   if (kind == "mlp") return mlp(is_plain ? "64" : options, shape, rng);
   if (kind == "convnet") {
     return convnet(is_plain ? ConvnetOptions() : parse_convnet(options), shape, rng);
   }
-  if (kind == "lenet5" && is_plain) return lenet5(shape, rng);
-  if (kind == "resnet8" && is_plain) return cifar_resnet(name, 1, shape, rng);
+  if (kind == "resnet18") return models::resnet18(width(), false, shape, rng);
+  if (kind == "mobilenet_v2") return models::mobilenet_v2(width(), false, shape, rng);
+
+  // Networks without
+  if (is_plain) {
+    if (name == "lenet5") return lenet5(shape, rng);
+    if (name == "resnet8") return models::cifar_resnet(1, shape, rng);
+    if (name == "resnet20") return models::cifar_resnet(3, shape, rng);
+    if (name == "resnet18-imagenet") return models::resnet18(1, true, shape, rng);
+    if (name == "mobilenet_v2-imagenet") return models::mobilenet_v2(1, true, shape, rng);
+    if (name == "vgg11") return models::vgg11(false, shape, rng);
+    if (name == "vgg11-imagenet") return models::vgg11(true, shape, rng);
+    if (name == "squeezenet1_0") return models::squeezenet1_0(shape, rng);
+    if (name == "tiny_vit") return models::tiny_vit(shape, rng);
+  }
   raise<ValueError>("model", "unknown model '", name, "'; there are: ", model_names());
 }
 

@@ -16,14 +16,24 @@ struct ModelShape {
   int64_t classes = 0;  // outputs
 };
 
+// clang-format off: a table
 /// Builds a network by name, with fresh weights from `rng`. Throws ValueError for an unknown name
 /// or option, listing the valid ones, ShapeError if the input is too small for it.
-///   mlp:H1-H2-...          Linear and ReLU; plain `mlp` is mlp:64
-///   lenet5                 LeNet-5 (LeCun et al. 1998) with ReLU and max-pool; first conv padded
-///   by 2 convnet[:WxD[:NORM[:POOL]]]  D blocks of conv 3x3 with W filters, norm, ReLU, pool 2;
-///                          NORM none|instance|batch, POOL avg|max; plain: 128x3:instance:avg
-///   resnet8                CIFAR ResNet (He et al. 2016, section 4.2), widths 16-32-64, one block
-///                          per stage, shortcut option A
+///   mlp:H1-H2-...        Linear and ReLU; plain `mlp` is mlp:64
+///   lenet5               LeCun et al. 1998, with ReLU and max-pool; first convolution padded by 2
+///   convnet[:WxD[:NORM[:POOL]]]
+///                        D blocks of conv 3x3 with W filters, norm, ReLU, pool 2;
+///                        NORM none|instance|batch, POOL avg|max; plain: 128x3:instance:avg
+///   resnet8, resnet20    CIFAR ResNet (He et al. 2016, section 4.2): widths 16-32-64, one or three
+///                        blocks per stage, shortcut option A
+///   resnet18[:W]         He et al. 2016, table 1, conv 3x3 as stem; W: width factor
+///   mobilenet_v2[:W]     Sandler et al. 2018, first stride 1
+///   vgg11                Simonyan and Zisserman 2015, configuration A; one hidden layer of 512
+///   squeezenet1_0        Iandola et al. 2016
+///   resnet18-imagenet, mobilenet_v2-imagenet, vgg11-imagenet
+///                        the same as torchvision has them, for photographs
+///   tiny_vit             Dosovitskiy et al. 2021: width 64, two blocks, four heads
+// clang-format on
 std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& shape, Rng& rng);
 
 /// The names above with one line each, for help texts.

@@ -111,4 +111,23 @@ Tensor conv2d_weight(const Tensor& g, const Tensor& x, const Shape& weight, cons
           [g = keep(g), o, s = x.shape()](const Tensor& v) { return conv2d_input(g, v, s, o); }));
 }
 
+Tensor conv_transpose2d(
+    const Tensor& g, const Tensor& w, const ConvOptions& o, int64_t output_padding) {
+  check_shape(
+      g.rank() == 4 && w.rank() == 4, "conv_transpose2d",
+      "needs maps [N, K, P, Q] and filters [K, C/groups, R, S] (", g.shape(), ", ", w.shape(), ")");
+  check_value(
+      output_padding >= 0 && output_padding < o.stride, "conv_transpose2d",
+      "needs 0 <= output padding < stride, got ", output_padding, ", ", o.stride);
+  const auto size = [&](int64_t out, int64_t taps) {
+    return (out - 1) * o.stride - 2 * o.padding + o.dilation * (taps - 1) + 1 + output_padding;
+  };
+  const int64_t height = size(g.size(2), w.size(2));
+  const int64_t width = size(g.size(3), w.size(3));
+  check_shape(
+      height >= 1 && width >= 1, "conv_transpose2d", "padding ", o.padding,
+      " leaves nothing of the output (", g.shape(), ", ", w.shape(), ")");
+  return conv2d_input(g, w, {g.size(0), w.size(1) * o.groups, height, width}, o);
+}
+
 }  // namespace limpid

@@ -37,4 +37,10 @@ Tensor conv2d_input(
 Tensor conv2d_weight(
     const Tensor& g, const Tensor& x, const Shape& weight, const ConvOptions& options = {});
 
+/// Transposed convolution as layers use it: conv2d_input with the input size that follows from g,
+/// H = (P - 1) stride - 2 padding + dilation (R - 1) + 1 + output_padding. g [N, K, P, Q],
+/// w [K, C/groups, R, S] -> [N, C, H, W]. Throws ValueError unless output_padding < stride.
+Tensor conv_transpose2d(
+    const Tensor& g, const Tensor& w, const ConvOptions& options = {}, int64_t output_padding = 0);
+
 }  // namespace limpid

@@ -13,6 +13,19 @@
 
 namespace limpid {
 
+namespace {
+
+// The shape with a dimension of size 1 put in at `axis` (-1: at the end).
+Shape with_dimension(const char* op, const Shape& shape, int64_t axis) {
+  const int64_t at = axis < 0 ? axis + shape.rank() + 1 : axis;
+  check_shape(at >= 0 && at <= shape.rank(), op, "no place for dimension ", axis, " in ", shape);
+  std::vector<int64_t> sizes(shape.sizes().begin(), shape.sizes().end());
+  sizes.insert(sizes.begin() + at, 1);
+  return Shape(std::span<const int64_t>(sizes));
+}
+
+}  // namespace
+
 // ---- reshape: its own adjoint ----
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
@@ -201,6 +214,119 @@ Tensor concat(std::span<const Tensor> parts, int64_t axis) {
 
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis) {
   return concat(std::span<const Tensor>(parts.begin(), parts.size()), axis);
+}
+
+Tensor stack(std::span<const Tensor> parts, int64_t axis) {
+  check_value(!parts.empty(), "stack", "needs at least one tensor");
+  const Shape& shape = parts.front().shape();
+  check_shape(shape.rank() < kMaxRank, "stack", "no room for a dimension beside ", shape);
+  const Shape longer = with_dimension("stack", shape, axis);
+  std::vector<Tensor> raised;
+  for (const Tensor& part : parts) {
+    check_shape(part.shape() == shape, "stack", "shapes differ (", shape, ", ", part.shape(), ")");
+    raised.push_back(reshape(part, longer));
+  }
+  return concat(raised, axis);
+}
+
+std::vector<Tensor> split(const Tensor& x, int64_t axis, int64_t size) {
+  check_value(size >= 1, "split", "needs pieces of at least 1 entry, got ", size);
+  const int64_t total = x.shape()[resolve_axis("split", axis, x.shape())];
+  std::vector<Tensor> parts;
+  for (int64_t begin = 0; begin < total; begin += size) {
+    parts.push_back(slice(x, axis, begin, std::min(total, begin + size)));
+  }
+  return parts;
+}
+
+// ---- cumsum and its reverse ----
+
+namespace {
+
+Tensor running_sum(const char* op, const Tensor& x, int d, bool from_the_end) {
+  const AxisSplit s = split_at(x.shape(), d);
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  visit_float(op, x.dtype(), [&]<class T>() {
+    kernels::cumsum<T>(s.outer, s.size, s.inner, from_the_end, x.data<T>(), y.mutable_data<T>());
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor cumsum(const Tensor& x, int64_t axis) {
+  const int d = resolve_axis("cumsum", axis, x.shape());
+  return record("cumsum", running_sum("cumsum", x, d, false), wrt(x, [d](const Tensor& g) {
+                  return reverse_cumsum(g, d);
+                }));
+}
+
+Tensor reverse_cumsum(const Tensor& x, int64_t axis) {
+  const int d = resolve_axis("reverse_cumsum", axis, x.shape());
+  return record(
+      "reverse_cumsum", running_sum("reverse_cumsum", x, d, true),
+      wrt(x, [d](const Tensor& g) { return cumsum(g, d); }));
+}
+
+// ---- take_rows and add_rows: gather and scatter_add of whole rows ----
+
+namespace {
+
+void check_rows(const char* op, const Tensor& index, int64_t rows) {
+  check_dtype(index.dtype() == DType::i64, op, "index must be i64, got ", name_of(index.dtype()));
+  for (const int64_t i : index.values<int64_t>()) {
+    check_value(i >= 0 && i < rows, op, "index ", i, " is not in [0, ", rows, ")");
+  }
+}
+
+}  // namespace
+
+Tensor take_rows(const Tensor& x, const Tensor& index) {
+  check_shape(
+      x.rank() == 2 && index.rank() < kMaxRank, "take_rows", "needs a table [R, D] (", x.shape(),
+      ", index ", index.shape(), ")");
+  check_rows("take_rows", index, x.size(0));
+  const Shape shape = with_dimension("take_rows", index.shape(), -1).with(index.rank(), x.size(1));
+  Tensor y = Tensor::empty(shape, x.dtype());
+  visit_any(x.dtype(), [&]<class T>() {
+    kernels::take_rows<T>(
+        index.numel(), x.size(1), x.data<T>(), index.data<int64_t>(), y.mutable_data<T>());
+  });
+  return record("take_rows", y, wrt(x, [index = keep(index), rows = x.size(0)](const Tensor& g) {
+                  return add_rows(g, index, rows);
+                }));
+}
+
+Tensor add_rows(const Tensor& g, const Tensor& index, int64_t rows) {
+  const int last = resolve_axis("add_rows", -1, g.shape());
+  const int64_t width = g.shape()[last];
+  check_shape(
+      with_dimension("add_rows", index.shape(), -1).with(index.rank(), width) == g.shape(),
+      "add_rows", "index ", index.shape(), " does not fit ", g.shape());
+  check_rows("add_rows", index, rows);
+  Tensor y = Tensor::zeros({rows, width}, g.dtype());
+  visit_float("add_rows", g.dtype(), [&]<class T>() {
+    kernels::add_rows<T>(
+        index.numel(), width, g.data<T>(), index.data<int64_t>(), y.mutable_data<T>());
+  });
+  return record("add_rows", y, wrt(g, [index = keep(index)](const Tensor& v) {
+                  return take_rows(v, index);
+                }));
+}
+
+Tensor one_hot(const Tensor& index, int64_t classes, DType dtype) {
+  check_shape(index.rank() < kMaxRank, "one_hot", "no room for a dimension beside ", index.shape());
+  check_rows("one_hot", index, classes);
+  Tensor y = Tensor::zeros(
+      with_dimension("one_hot", index.shape(), -1).with(index.rank(), classes), dtype);
+  visit_any(dtype, [&]<class T>() {
+    T* out = y.mutable_data<T>();
+    const auto values = index.values<int64_t>();
+    for (size_t k = 0; k < values.size(); ++k) {
+      out[static_cast<int64_t>(k) * classes + values[k]] = T(1);
+    }
+  });
+  return y;
 }
 
 // ---- gather and scatter_add ----

@@ -4,6 +4,7 @@
 // the map again, so the pair is closed under differentiation:
 //   reshape / reshape      permute / inverse permute    broadcast_to / sum_to
 //   slice / pad            concat / slices              gather / scatter_add
+//   cumsum / reverse_cumsum                             take_rows / add_rows
 // Tensors stay contiguous: reshape shares the buffer, everything else copies.
 #pragma once
 
@@ -39,6 +40,25 @@ Tensor pad(const Tensor& x, int64_t axis, int64_t before, int64_t after);
 /// Joins tensors along an existing dimension. Throws ShapeError unless all others agree.
 Tensor concat(std::span<const Tensor> parts, int64_t axis);
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis);
+
+/// Joins tensors of one shape along a new dimension at `axis`.
+Tensor stack(std::span<const Tensor> parts, int64_t axis);
+/// Pieces of `size` entries along a dimension, the last one shorter. Throws ValueError unless
+/// size >= 1.
+std::vector<Tensor> split(const Tensor& x, int64_t axis, int64_t size);
+
+/// Running sums along a dimension: y[j] = x[0] + ... + x[j].
+Tensor cumsum(const Tensor& x, int64_t axis);
+/// The adjoint of cumsum: sums from the other end, y[j] = x[j] + ... + x[last].
+Tensor reverse_cumsum(const Tensor& x, int64_t axis);
+
+/// Rows of a table: x [R, D] at index [...] i64 -> [..., D]; an embedding looks up its words so.
+/// Throws ValueError for an index outside [0, R).
+Tensor take_rows(const Tensor& x, const Tensor& index);
+/// The adjoint of take_rows: zeros [rows, D] to which g [..., D] is added at `index`.
+Tensor add_rows(const Tensor& g, const Tensor& index, int64_t rows);
+/// 1 at the class of each entry, else 0: index [...] i64 -> [..., classes]. No gradient.
+Tensor one_hot(const Tensor& index, int64_t classes, DType dtype = DType::f32);
 
 /// y[..., j, ...] = x[..., index[..., j, ...], ...] along `axis`; index is i64 with the rank of x
 /// and the sizes of x on all other dimensions. Throws ValueError for an index out of range.

@@ -39,24 +39,95 @@ Tensor log_softmax(const Tensor& x) {
 
 Tensor softmax(const Tensor& x) { return exp(log_softmax(x)); }
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
+namespace {
+
+// Scores [N, K] with N labels in [0, K), N at least 1.
+void check_labels(const char* op, const Tensor& scores, const Tensor& labels) {
   check_shape(
-      logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0), "cross_entropy",
-      "needs logits [N, K] and labels [N] (", logits.shape(), ", ", labels.shape(), ")");
+      scores.rank() == 2 && labels.rank() == 1 && scores.size(0) == labels.size(0), op,
+      "needs logits [N, K] and labels [N] (", scores.shape(), ", ", labels.shape(), ")");
   check_dtype(
-      labels.dtype() == DType::i64, "cross_entropy", "labels must be i64, got ",
-      name_of(labels.dtype()));
-  check_shape(labels.numel() > 0, "cross_entropy", "the batch is empty (", logits.shape(), ")");
+      labels.dtype() == DType::i64, op, "labels must be i64, got ", name_of(labels.dtype()));
+  check_shape(labels.numel() > 0, op, "the batch is empty (", scores.shape(), ")");
   for (const int64_t label : labels.values<int64_t>()) {
     check_value(
-        label >= 0 && label < logits.size(1), "cross_entropy", "label ", label, " is not in [0, ",
-        logits.size(1), ")");
+        label >= 0 && label < scores.size(1), op, "label ", label, " is not in [0, ",
+        scores.size(1), ")");
   }
+}
+
+void check_same(const char* op, const Tensor& a, const Tensor& b) {
+  check_shape(a.shape() == b.shape(), op, "shapes differ (", a.shape(), ", ", b.shape(), ")");
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
+  check_labels("cross_entropy", logits, labels);
   return -mean(select(log_softmax(logits), labels.values<int64_t>()));
 }
 
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& o) {
+  check_labels("cross_entropy", logits, labels);
+  check_value(
+      o.label_smoothing >= 0 && o.label_smoothing < 1, "cross_entropy",
+      "needs 0 <= label smoothing < 1, got ", o.label_smoothing);
+  const int64_t classes = logits.size(1);
+  const Tensor weights =
+      o.class_weights.defined() ? o.class_weights : Tensor::ones({classes}, logits.dtype());
+  check_shape(
+      weights.shape() == Shape({classes}), "cross_entropy", "needs one weight per class, got ",
+      weights.shape(), " for ", logits.shape());
+
+  // q = t w, with t the smoothed target [N, K]
+  const Tensor exact = one_hot(labels, classes, logits.dtype());
+  const double share = o.label_smoothing / static_cast<double>(classes);
+  const Tensor q = affine(exact, 1 - o.label_smoothing, share) * weights;
+  return -sum(q * log_softmax(logits)) / sum(exact * weights);
+}
+
+Tensor soft_cross_entropy(const Tensor& logits, const Tensor& target) {
+  check_same("soft_cross_entropy", logits, target);
+  return -mean(sum(target * log_softmax(logits), {-1}));
+}
+
+Tensor nll(const Tensor& log_probabilities, const Tensor& labels) {
+  check_labels("nll", log_probabilities, labels);
+  return -mean(select(log_probabilities, labels.values<int64_t>()));
+}
+
+Tensor l1(const Tensor& a, const Tensor& b) {
+  check_same("l1", a, b);
+  return mean(abs(a - b));
+}
+
+// With c = min(|d|, delta): d^2/2 inside and delta (|d| - delta/2) outside are c (|d| - c/2)
+Tensor huber(const Tensor& a, const Tensor& b, double delta) {
+  check_same("huber", a, b);
+  check_value(delta > 0, "huber", "needs delta > 0, got ", delta);
+  const Tensor size = abs(a - b);
+  const Tensor inside = minimum(size, Tensor::scalar(delta, a.dtype()));
+  return mean(inside * (size - 0.5 * inside));
+}
+
+Tensor bce_with_logits(const Tensor& x, const Tensor& t) {
+  check_same("bce_with_logits", x, t);
+  return mean(softplus(x) - x * t);
+}
+
+Tensor kl_divergence(const Tensor& log_q, const Tensor& log_p) {
+  check_same("kl_divergence", log_q, log_p);
+  return mean(sum(exp(log_p) * (log_p - log_q), {-1}));
+}
+
+Tensor hinge(const Tensor& x, const Tensor& t) {
+  check_same("hinge", x, t);
+  const Tensor margin = 1 - x * t;
+  return mean(mask(margin, margin));
+}
+
 Tensor mse(const Tensor& a, const Tensor& b) {
-  check_shape(a.shape() == b.shape(), "mse", "shapes differ (", a.shape(), ", ", b.shape(), ")");
+  check_same("mse", a, b);
   const Tensor difference = a - b;
   return mean(difference * difference);
 }

@@ -182,6 +182,15 @@ Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, 
       }));
 }
 
+// [1, C, 1, ...] for x [N, C, ...]
+Shape along_channels(const Shape& x) {
+  Shape shape = x;
+  for (int d = 0; d < x.rank(); ++d) {
+    if (d != 1) shape = shape.with(d, 1);
+  }
+  return shape;
+}
+
 void check_gradient(const char* op, const Tensor& g, const Tensor& x) {
   check_shape(
       g.shape() == x.shape(), op, "gradient ", g.shape(), " does not fit the input ", x.shape());
@@ -230,11 +239,50 @@ Tensor normalize(
   if (gamma.defined()) scale = gamma * scale;
   Tensor shift = -(mean * scale);
   if (beta.defined()) shift = beta + shift;
-  Shape per_channel = x.shape();  // [1, C, 1, ...]
-  for (int d = 0; d < x.rank(); ++d) {
-    if (d != 1) per_channel = per_channel.with(d, 1);
+  const Shape shape = along_channels(x.shape());
+  return x * reshape(scale, shape) + reshape(shift, shape);
+}
+
+Tensor group_norm(
+    const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, double epsilon) {
+  check_shape(x.rank() >= 2, "group_norm", "needs [N, C, ...], got ", x.shape());
+  check_shape(
+      groups >= 1 && x.size(1) % groups == 0, "group_norm", groups, " groups do not divide the ",
+      x.size(1), " channels of ", x.shape());
+  check_channels("group_norm", gamma, x);
+  check_channels("group_norm", beta, x);
+
+  // A group is an image and "channel" of the view [N, groups, values]
+  int64_t values = x.size(1) / groups;
+  for (int d = 2; d < x.rank(); ++d) values *= x.shape()[d];
+  check_shape(
+      values >= 2, "group_norm", "a group needs at least two values (", x.shape(), ", groups ",
+      groups, ")");
+  const Tensor grouped = reshape(x, {x.size(0), groups, values});
+  const NormOptions options{.groups = NormGroups::image_and_channel, .epsilon = epsilon};
+  Tensor y = reshape(standardize(grouped, Tensor(), Tensor(), options), x.shape());
+  if (gamma.defined()) y = y * reshape(gamma, along_channels(x.shape()));
+  if (beta.defined()) y = y + reshape(beta, along_channels(x.shape()));
+  return y;
+}
+
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon) {
+  const int last = resolve_axis("layer_norm", -1, x.shape());
+  const AxisSplit split = split_at(x.shape(), last);
+  check_shape(
+      split.size >= 2, "layer_norm", "the last dimension of ", x.shape(),
+      " needs at least two features");
+  for (const Tensor& t : {gamma, beta}) {
+    check_shape(
+        !t.defined() || t.shape() == Shape({split.size}), "layer_norm",
+        "needs one value per feature, got ", t.defined() ? t.shape() : Shape(), " for ", x.shape());
   }
-  return x * reshape(scale, per_channel) + reshape(shift, per_channel);
+  const Tensor rows = reshape(x, {1, split.outer, split.size});  // each row a group
+  const NormOptions options{.groups = NormGroups::image_and_channel, .epsilon = epsilon};
+  Tensor y = reshape(standardize(rows, Tensor(), Tensor(), options), x.shape());
+  if (gamma.defined()) y = y * gamma;
+  if (beta.defined()) y = y + beta;
+  return y;
 }
 
 }  // namespace limpid

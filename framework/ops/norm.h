@@ -53,4 +53,14 @@ Tensor normalize(
     const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& gamma,
     const Tensor& beta, double epsilon = 1e-5);
 
+/// Group norm (Wu and He, ECCV 2018): the C channels of each image in `groups` groups; gamma and
+/// beta [C] or undefined. x [N, C, ...]. Throws ShapeError unless groups divides C.
+Tensor group_norm(
+    const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta,
+    double epsilon = 1e-5);
+
+/// Layer norm (Ba et al. 2016): the last dimension, D, of each position; gamma and beta [D] or
+/// undefined.
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon = 1e-5);
+
 }  // namespace limpid

@@ -4,11 +4,11 @@
 // clang-format off: the order is for reading
 #include "framework/ops/conv.h"         // convolution and its adjoints
 #include "framework/ops/linear_maps.h"  // reshape, permute, broadcast, slice, concat, gather
-#include "framework/ops/loss.h"         // log-softmax, cross-entropy, mse, cosine
+#include "framework/ops/loss.h"         // log-softmax, cross-entropy, mse, ...
 #include "framework/ops/matmul.h"       // matrix products
 #include "framework/ops/norm.h"         // the standardize family
 #include "framework/ops/pointwise.h"    // arithmetic, exp, log, relu, ...
 #include "framework/ops/pool.h"         // max and average pooling
 #include "framework/ops/reduce.h"       // sum, mean, variance, norm, max
-#include "framework/ops/resample.h"     // bilinear resizing
+#include "framework/ops/resample.h"     // bilinear and nearest resizing
 // clang-format on

@@ -6,6 +6,8 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/tensor/record.h"
 
+#include <numbers>
+
 namespace limpid {
 namespace {
 
@@ -142,6 +144,110 @@ Tensor relu6(const Tensor& x) {
     return rectifier_gradient(applies ? rules.relu : ReluRule::standard, g, out, mask6);
   };
   return record("relu6", pointwise("relu6", Unary::relu6, x), wrt(x, formula));
+}
+
+Tensor sin(const Tensor& x) {
+  return record("sin", pointwise("sin", Unary::sin, x), wrt(x, [x = keep(x)](const Tensor& g) {
+                  return g * cos(x);
+                }));
+}
+
+Tensor cos(const Tensor& x) {
+  return record("cos", pointwise("cos", Unary::cos, x), wrt(x, [x = keep(x)](const Tensor& g) {
+                  return -(g * sin(x));
+                }));
+}
+
+// d erf(x)/dx = 2 / sqrt(pi) e^(-x^2)
+Tensor erf(const Tensor& x) {
+  const auto formula = [x = keep(x)](const Tensor& g) {
+    return g * (2 * std::numbers::inv_sqrtpi * exp(-(*x * *x)));
+  };
+  return record("erf", pointwise("erf", Unary::erf, x), wrt(x, formula));
+}
+
+Tensor softplus(const Tensor& x) {
+  return record(
+      "softplus", pointwise("softplus", Unary::softplus, x),
+      wrt(x, [x = keep(x)](const Tensor& g) { return g * sigmoid(x); }));
+}
+
+Tensor abs(const Tensor& x) {
+  const Tensor slope = sign(x);  // a constant: its derivative is 0
+  return record(
+      "abs", pointwise("abs", Binary::mul, x, slope),
+      wrt(x, [slope = keep(slope)](const Tensor& g) { return g * slope; }));
+}
+
+Tensor pow(const Tensor& x, double p) {
+  const double q = p == 0 ? 0 : p - 1;  // 0 x^0, for 0 x^-1 would be NaN at 0
+  const auto formula = [x = keep(x), p, q](const Tensor& g) { return g * (p * pow(x, q)); };
+  return record(
+      "pow", pointwise("pow", Binary::pow, x, Tensor::scalar(p, x.dtype())), wrt(x, formula));
+}
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  check_value(low <= high, "clamp", "needs low <= high, got ", low, ", ", high);
+  const auto number = [&](double value) { return Tensor::scalar(value, x.dtype()); };
+  return minimum(maximum(x, number(low)), number(high));
+}
+
+namespace {
+
+Tensor is_nan(const Tensor& x) { return 1 - equal(x, x); }
+
+}  // namespace
+
+// b where it is larger or NaN
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  const Tensor take_a = pointwise("maximum", Binary::less_equal, b, a);
+  return where(take_a + is_nan(a), a, b);
+}
+
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  const Tensor take_a = pointwise("minimum", Binary::less_equal, a, b);
+  return where(take_a + is_nan(a), a, b);
+}
+
+Tensor leaky_relu(const Tensor& x, double slope) { return (1 - slope) * mask(x, x) + slope * x; }
+
+// exp only of what is negative, or a large x would give inf in the branch that is not taken
+Tensor elu(const Tensor& x, double alpha) {
+  const Tensor negative = minimum(x, Tensor::scalar(0, x.dtype()));
+  return mask(x, x) + alpha * (exp(negative) - 1);
+}
+
+Tensor silu(const Tensor& x) { return x * sigmoid(x); }
+
+Tensor gelu(const Tensor& x) { return 0.5 * x * (1 + erf(x * (1 / std::numbers::sqrt2))); }
+
+// ---- Comparisons: constants for the tape ----
+
+Tensor less(const Tensor& a, const Tensor& b) { return pointwise("less", Binary::less, a, b); }
+
+Tensor less_equal(const Tensor& a, const Tensor& b) {
+  return pointwise("less_equal", Binary::less_equal, a, b);
+}
+
+Tensor greater(const Tensor& a, const Tensor& b) {
+  return pointwise("greater", Binary::less, b, a);
+}
+
+Tensor greater_equal(const Tensor& a, const Tensor& b) {
+  return pointwise("greater_equal", Binary::less_equal, b, a);
+}
+
+Tensor equal(const Tensor& a, const Tensor& b) { return pointwise("equal", Binary::equal, a, b); }
+
+Tensor sign(const Tensor& x) { return pointwise("sign", Unary::sign, x); }
+
+// Two masks, so that a NaN or an infinity in the branch not taken stays out
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  const Shape shape =
+      broadcast("where", broadcast("where", condition.shape(), a.shape()), b.shape());
+  const Tensor yes = greater(condition, Tensor::scalar(0, condition.dtype()));  // 1 or 0
+  const Tensor chosen = broadcast_to(yes, shape);
+  return mask(broadcast_to(a, shape), chosen) + mask(broadcast_to(b, shape), 1 - chosen);
 }
 
 // Piecewise constant in x, so the only edge is the one of g

@@ -44,6 +44,45 @@ Tensor relu(const Tensor& x);
 /// pass limits them to relu (ReluScope).
 Tensor relu6(const Tensor& x);
 
+Tensor sin(const Tensor& x);       // sine, x in radians
+Tensor cos(const Tensor& x);       // cosine
+Tensor erf(const Tensor& x);       // 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x
+Tensor softplus(const Tensor& x);  // log(1 + e^x), for any x without overflow
+/// |x|; the derivative at 0 is taken as 0.
+Tensor abs(const Tensor& x);
+/// x^p for a number p. The derivative p x^(p-1) follows the same rules: NaN where x < 0 and p is
+/// not whole; infinite at 0 for p < 1.
+Tensor pow(const Tensor& x, double p);
+/// min(max(x, low), high); the gradient passes on the closed interval. Throws ValueError unless
+/// low <= high.
+Tensor clamp(const Tensor& x, double low, double high);
+/// The larger of two, element by element, or NaN if either is; where they are equal the gradient
+/// goes to a.
+Tensor maximum(const Tensor& a, const Tensor& b);
+/// The smaller of two, or NaN; where they are equal the gradient goes to a.
+Tensor minimum(const Tensor& a, const Tensor& b);
+
+/// x where x > 0, else slope x (Maas et al. 2013); the derivative at 0 is the slope. Not affected
+/// by backward rules, like the other smooth or leaky units below.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);
+/// x where x > 0, else alpha (e^x - 1) (Clevert et al., ICLR 2016).
+Tensor elu(const Tensor& x, double alpha = 1);
+/// x sigmoid(x), also called swish (Elfwing et al. 2018).
+Tensor silu(const Tensor& x);
+/// x (1 + erf(x / sqrt(2))) / 2, the exact form (Hendrycks and Gimpel 2016).
+Tensor gelu(const Tensor& x);
+
+// Comparisons and step functions: 1 or 0 (sign: -1, 0, 1) in the type of the inputs. Their
+// derivative is 0 wherever it exists, so they are not recorded and act as constants.
+Tensor less(const Tensor& a, const Tensor& b);           // a < b
+Tensor less_equal(const Tensor& a, const Tensor& b);     // a <= b
+Tensor greater(const Tensor& a, const Tensor& b);        // a > b
+Tensor greater_equal(const Tensor& a, const Tensor& b);  // a >= b
+Tensor equal(const Tensor& a, const Tensor& b);          // a == b
+Tensor sign(const Tensor& x);                            // NaN stays NaN
+/// a where condition > 0, else b; all three broadcast. Linear in a and b.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+
 /// g where x > 0, else 0. Linear in g; a step function of x, whose derivative is 0 wherever it
 /// exists. The building block of the gradients of rectifiers. Shapes must agree.
 Tensor mask(const Tensor& g, const Tensor& x);

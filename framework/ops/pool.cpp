@@ -22,12 +22,18 @@ PoolDims pool_dims(const char* op, const Shape& x, const PoolOptions& o) {
       o.size <= x[2] + 2 * o.padding && o.size <= x[3] + 2 * o.padding, op, "window ", o.size, "x",
       o.size, " exceeds the padded image (", x, ", padding ", o.padding, ")");
   check_shape(x[2] * x[3] <= INT32_MAX, op, "planes over 2^31 cells are not supported (", x, ")");
+  const auto windows = [&](int64_t cells) {
+    const int64_t room = cells + 2 * o.padding - o.size;
+    const int64_t count = (room + (o.ceil ? stride - 1 : 0)) / stride + 1;
+    // A last window that would start behind the image is none
+    return o.ceil && (count - 1) * stride >= cells + o.padding ? count - 1 : count;
+  };
   return {
       .planes = x[0] * x[1],
       .H = x[2],
       .W = x[3],
-      .P = (x[2] + 2 * o.padding - o.size) / stride + 1,
-      .Q = (x[3] + 2 * o.padding - o.size) / stride + 1,
+      .P = windows(x[2]),
+      .Q = windows(x[3]),
       .k = o.size,
       .stride = stride,
       .padding = o.padding};
@@ -90,6 +96,7 @@ Tensor plane_spread(const Tensor& g, const PlaneIndex& index) {
 }
 
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& o) {
+  check_value(!o.ceil, "avg_pool2d", "windows over the edge are offered for max_pool2d only");
   const PoolDims d = pool_dims("avg_pool2d", x.shape(), o);
   Tensor y = Tensor::empty({x.shape()[0], x.shape()[1], d.P, d.Q}, x.dtype());
   visit_float("avg_pool2d", x.dtype(), [&]<class T>() {
@@ -101,6 +108,7 @@ Tensor avg_pool2d(const Tensor& x, const PoolOptions& o) {
 }
 
 Tensor avg_pool2d_input(const Tensor& g, const Shape& input, const PoolOptions& o) {
+  check_value(!o.ceil, "avg_pool2d_input", "windows over the edge are offered for max_pool2d only");
   const PoolDims d = pool_dims("avg_pool2d_input", input, o);
   check_shape(
       g.shape() == Shape({input[0], input[1], d.P, d.Q}), "avg_pool2d_input", "gradient ",
@@ -110,6 +118,50 @@ Tensor avg_pool2d_input(const Tensor& g, const Shape& input, const PoolOptions& 
     kernels::avg_pool2d_input<T>(d, g.data<T>(), dx.mutable_data<T>());
   });
   return record("avg_pool2d_input", dx, wrt(g, [o](const Tensor& v) { return avg_pool2d(v, o); }));
+}
+
+namespace {
+
+PoolDims adaptive_dims(const char* op, const Shape& x, int64_t height, int64_t width) {
+  check_shape(
+      x.rank() == 4 && x[2] >= 1 && x[3] >= 1 && height >= 1 && width >= 1, op,
+      "needs images [N, C, H, W] and sizes of at least 1, got ", x, " to ", height, "x", width);
+  return {
+      .planes = x[0] * x[1],
+      .H = x[2],
+      .W = x[3],
+      .P = height,
+      .Q = width,
+      .k = 0,
+      .stride = 0,
+      .padding = 0};
+}
+
+}  // namespace
+
+Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width) {
+  const PoolDims d = adaptive_dims("adaptive_avg_pool2d", x.shape(), height, width);
+  Tensor y = Tensor::empty({x.size(0), x.size(1), height, width}, x.dtype());
+  visit_float("adaptive_avg_pool2d", x.dtype(), [&]<class T>() {
+    kernels::adaptive_avg_pool2d<T>(d, x.data<T>(), y.mutable_data<T>());
+  });
+  return record("adaptive_avg_pool2d", y, wrt(x, [s = x.shape()](const Tensor& g) {
+                  return adaptive_avg_pool2d_input(g, s);
+                }));
+}
+
+Tensor adaptive_avg_pool2d_input(const Tensor& g, const Shape& input) {
+  check_shape(
+      g.rank() == 4 && input.rank() == 4 && g.shape()[0] == input[0] && g.shape()[1] == input[1],
+      "adaptive_avg_pool2d_input", "gradient ", g.shape(), " does not fit an input of ", input);
+  const PoolDims d = adaptive_dims("adaptive_avg_pool2d_input", input, g.size(2), g.size(3));
+  Tensor dx = Tensor::empty(input, g.dtype());
+  visit_float("adaptive_avg_pool2d_input", g.dtype(), [&]<class T>() {
+    kernels::adaptive_avg_pool2d_input<T>(d, g.data<T>(), dx.mutable_data<T>());
+  });
+  return record("adaptive_avg_pool2d_input", dx, wrt(g, [P = d.P, Q = d.Q](const Tensor& v) {
+                  return adaptive_avg_pool2d(v, P, Q);
+                }));
 }
 
 Tensor global_avg_pool2d(const Tensor& x) {

@@ -2,9 +2,12 @@
 #include "framework/ops/reduce.h"
 
 #include "framework/core/error.h"
+#include "framework/kernels/index.h"
 #include "framework/kernels/reduce.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+
+#include <limits>
 
 namespace limpid {
 namespace {
@@ -69,6 +72,36 @@ Tensor arg_max(const Tensor& x, int64_t axis) {
 Tensor max(const Tensor& x, int64_t axis) {
   const int d = resolve_axis("max", axis, x.shape());
   return gather(x, where_largest("max", x, d), d);
+}
+
+Tensor arg_sort(const Tensor& x, int64_t axis, bool descending) {
+  const int d = resolve_axis("arg_sort", axis, x.shape());
+  const AxisSplit split = split_at(x.shape(), d);
+  Tensor index = Tensor::empty(x.shape(), DType::i64);
+  visit_float("arg_sort", x.dtype(), [&]<class T>() {
+    kernels::arg_sort<T>(
+        split.outer, split.size, split.inner, descending, x.data<T>(),
+        index.mutable_data<int64_t>());
+  });
+  return index;
+}
+
+Tensor arg_top(const Tensor& x, int64_t axis, int64_t count) {
+  const int d = resolve_axis("arg_top", axis, x.shape());
+  check_value(
+      count >= 1 && count <= x.shape()[d], "arg_top", "needs 1 to ", x.shape()[d], " entries, got ",
+      count, " (", x.shape(), ")");
+  return slice(arg_sort(x, d, true), d, 0, count);
+}
+
+// The shift is a constant: it enters both terms alike, so its own gradient cancels. An infinite one
+// would leave inf - inf.
+Tensor log_sum_exp(const Tensor& x) {
+  const Tensor top = max(x.detach(), -1);
+  const auto number = [&](double value) { return Tensor::scalar(value, x.dtype()); };
+  const Tensor is_finite = less(abs(top), number(std::numeric_limits<double>::infinity()));
+  const Tensor shift = where(is_finite, top, number(0));
+  return log(sum(exp(x - shift), {-1})) + shift;
 }
 
 }  // namespace limpid

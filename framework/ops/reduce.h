@@ -25,4 +25,14 @@ Tensor arg_max(const Tensor& x, int64_t axis);
 /// The largest entry along one dimension; its gradient goes to the entry at arg_max.
 Tensor max(const Tensor& x, int64_t axis);
 
+/// Positions that sort one dimension, shaped like x: i64, no gradient; gather(x, arg_sort(x, a), a)
+/// is sorted. Equal entries keep their order, NaN comes last.
+Tensor arg_sort(const Tensor& x, int64_t axis, bool descending = false);
+/// The first `count` positions of the descending order. Throws ValueError unless
+/// 1 <= count <= size.
+Tensor arg_top(const Tensor& x, int64_t axis, int64_t count);
+
+/// log sum exp(x) over the last dimension, which keeps size 1; computed around the largest entry.
+Tensor log_sum_exp(const Tensor& x);
+
 }  // namespace limpid

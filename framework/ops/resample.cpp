@@ -42,4 +42,30 @@ Tensor resize_bilinear_input(const Tensor& g, int64_t height, int64_t width) {
                 }));
 }
 
+Tensor resize_nearest(const Tensor& x, int64_t height, int64_t width) {
+  check_sizes("resize_nearest", x.shape(), height, width);
+  const Shape& s = x.shape();
+  Tensor y = Tensor::empty({s[0], s[1], height, width}, x.dtype());
+  visit_float("resize_nearest", x.dtype(), [&]<class T>() {
+    kernels::resize_nearest<T>(
+        {s[0] * s[1], s[2], s[3], height, width}, x.data<T>(), y.mutable_data<T>());
+  });
+  return record("resize_nearest", y, wrt(x, [H = s[2], W = s[3]](const Tensor& g) {
+                  return resize_nearest_input(g, H, W);
+                }));
+}
+
+Tensor resize_nearest_input(const Tensor& g, int64_t height, int64_t width) {
+  check_sizes("resize_nearest_input", g.shape(), height, width);
+  const Shape& s = g.shape();
+  Tensor dx = Tensor::empty({s[0], s[1], height, width}, g.dtype());
+  visit_float("resize_nearest_input", g.dtype(), [&]<class T>() {
+    kernels::resize_nearest_input<T>(
+        {s[0] * s[1], height, width, s[2], s[3]}, g.data<T>(), dx.mutable_data<T>());
+  });
+  return record("resize_nearest_input", dx, wrt(g, [P = s[2], Q = s[3]](const Tensor& v) {
+                  return resize_nearest(v, P, Q);
+                }));
+}
+
 }  // namespace limpid

@@ -1,4 +1,4 @@
-// framework/ops/resample.h: bilinear resizing of images [N, C, H, W], a linear pair.
+// framework/ops/resample.h: resizing of images [N, C, H, W], linear pairs.
 #pragma once
 
 #include "framework/tensor/tensor.h"
@@ -11,5 +11,11 @@ namespace limpid {
 Tensor resize_bilinear(const Tensor& x, int64_t height, int64_t width);
 /// The adjoint: g [N, C, P, Q] -> [N, C, height, width].
 Tensor resize_bilinear_input(const Tensor& g, int64_t height, int64_t width);
+
+/// [N, C, H, W] -> [N, C, height, width]: output (p, q) copies input (floor(p H / height),
+/// floor(q W / width)).
+Tensor resize_nearest(const Tensor& x, int64_t height, int64_t width);
+/// The adjoint: g [N, C, P, Q] -> [N, C, height, width].
+Tensor resize_nearest_input(const Tensor& g, int64_t height, int64_t width);
 
 }  // namespace limpid

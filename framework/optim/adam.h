@@ -9,7 +9,7 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0;       // wd
+  double weight_decay = 0;       // wd, of groups without their own
   bool decouples_decay = false;  // AdamW: w shrinks by lr wd itself, not through the gradient
 };
 
@@ -20,11 +20,10 @@ struct AdamOptions {
 class Adam : public Optimizer {
  public:
   Adam(NamedParameters parameters, const AdamOptions& options = {});
+  Adam(const std::vector<ParameterGroup>& groups, const AdamOptions& options = {});
 
  private:
-  void update(
-      Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& slots, double learning_rate,
-      int64_t t) override;
+  void update(Tensor& parameter, const Update& u) override;
 
   AdamOptions options_;
 };

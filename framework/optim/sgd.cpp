@@ -7,30 +7,39 @@
 #include <cmath>
 
 namespace limpid {
+namespace {
 
-Sgd::Sgd(NamedParameters parameters, const SgdOptions& options)
-    : Optimizer(std::move(parameters), {"momentum"}), options_(options) {
+const SgdOptions& checked(const SgdOptions& o) {
   check_value(
-      options.momentum >= 0 && options.momentum < 1 && options.weight_decay >= 0 &&
-          std::isfinite(options.weight_decay),
-      "Sgd", "needs 0 <= momentum < 1 and weight decay >= 0, got ", options.momentum, ", ",
-      options.weight_decay);
+      o.momentum >= 0 && o.momentum < 1 && o.weight_decay >= 0 && std::isfinite(o.weight_decay),
+      "Sgd", "needs 0 <= momentum < 1 and weight decay >= 0, got ", o.momentum, ", ",
+      o.weight_decay);
+  check_value(!o.nesterov || o.momentum > 0, "Sgd", "nesterov needs momentum > 0");
+  return o;
 }
 
-void Sgd::update(
-    Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& slots, double learning_rate,
-    int64_t) {
+}  // namespace
+
+Sgd::Sgd(NamedParameters parameters, const SgdOptions& options)
+    : Sgd(std::vector<ParameterGroup>{{std::move(parameters)}}, options) {}
+
+Sgd::Sgd(const std::vector<ParameterGroup>& groups, const SgdOptions& options)
+    : Optimizer(groups, checked(options).weight_decay, {"momentum"}), options_(options) {}
+
+void Sgd::update(Tensor& parameter, const Update& u) {
   visit_float("Sgd", parameter.dtype(), [&]<class T>() {
-    const T* g = gradient.data<T>();
+    const T* gradients = u.gradient.data<T>();
     T* w = parameter.mutable_data<T>();
-    T* v = slots[0].mutable_data<T>();
+    T* v = u.slots[0].mutable_data<T>();
     const T momentum = static_cast<T>(options_.momentum);
-    const T decay = static_cast<T>(options_.weight_decay);
-    const T lr = static_cast<T>(learning_rate);
+    const T decay = static_cast<T>(u.weight_decay);
+    const T lr = static_cast<T>(u.learning_rate);
+    const bool nesterov = options_.nesterov;
     parallel::for_blocks(parameter.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        v[i] = momentum * v[i] + (g[i] + decay * w[i]);
-        w[i] -= lr * v[i];
+        const T g = gradients[i] + decay * w[i];
+        v[i] = momentum * v[i] + g;
+        w[i] -= lr * (nesterov ? g + momentum * v[i] : v[i]);
       }
     });
   });

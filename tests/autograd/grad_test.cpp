@@ -416,3 +416,14 @@ TEST_CASE("hessian_vector_product: of linear and of quadratic functions") {
   const Tensor w = leaf({5, 6});
   CHECK(bitwise_equal(hessian_vector_product(sum(x * w), x, v), row({0, 0})));
 }
+
+// y = (x0 x1, x0 + x2^2): J = [[x1, x0, 0], [1, 0, 2 x2]]
+TEST_CASE("jacobian: rows are outputs, columns are inputs") {
+  Tensor x = Tensor::of({3}, {2, 3, 5}, DType::f64).require_gradient();
+  const auto at = [&](int64_t i) { return slice(x, 0, i, i + 1); };
+  const Tensor y = concat({at(0) * at(1), at(0) + at(2) * at(2)}, 0);
+  const Tensor J = jacobian(y, x);
+  CHECK(J.shape() == Shape({2, 3}));
+  CHECK(J.to_vector() == std::vector<double>{3, 2, 0, 1, 0, 10});
+  CHECK_THROWS_AS(jacobian(slice(y, 0, 0, 0), x), ShapeError);
+}

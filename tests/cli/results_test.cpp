@@ -224,6 +224,8 @@ TEST_CASE("data info: what is known of a set") {
       {"digits", 1438, 359, 10, Json::array({1, 8, 8}), false},
       {"fashion-2k", 2000, 500, 10, Json::array({1, 28, 28}), false},
       {"moons", 2000, 500, 2, Json::array({2}), true},
+      {"gaussians", 2000, 500, 4, Json::array({2}), true},
+      {"swiss-roll", 2000, 500, 4, Json::array({3}), true},
       {"shapes", 2000, 500, 4, Json::array({3, 32, 32}), false},
   };
   for (const Row& row : expected) {

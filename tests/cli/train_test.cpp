@@ -119,6 +119,8 @@ TEST_CASE("train: every optimiser, schedule and model") {
   int number = 0;
   for (const char* options :
        {"--data digits --model mlp --optimizer sgd --schedule constant",
+        "--data digits --model mlp --optimizer sgd --nesterov --schedule one-cycle",
+        "--data gaussians --model mlp --optimizer rmsprop --weight-decay 0.1 --decay-weights-only",
         "--data digits --model mlp:8-8 --optimizer adamw --schedule step --weight-decay 0.01",
         "--data moons --model mlp:8 --optimizer adam --warmup 1 --clip 0.1 --batch 7",
         "--data fashion-2k --model lenet5", "--data shapes --model convnet:4x2:none:max",

@@ -58,7 +58,7 @@ class Variable {
 }  // namespace
 
 TEST_CASE("catalogue: the sets inside the library load as they are announced") {
-  for (const char* name : {"digits", "fashion-2k", "moons", "shapes"}) {
+  for (const char* name : {"digits", "fashion-2k", "moons", "gaussians", "swiss-roll", "shapes"}) {
     CAPTURE(name);
     const Known* known = find_known(name);
     REQUIRE(known != nullptr);
@@ -79,10 +79,13 @@ TEST_CASE("catalogue: the sets inside the library load as they are announced") {
 }
 
 TEST_CASE("catalogue: synthetic data are constants, and their parts differ") {
-  const Split one = load("moons"), two = load("moons", {.split_seed = 5});
-  CHECK(std::ranges::equal(one.train.images.bytes(), two.train.images.bytes()));
-  CHECK_FALSE(
-      std::ranges::equal(one.train.images.bytes().first(64), one.test.images.bytes().first(64)));
+  for (const char* name : {"moons", "gaussians", "swiss-roll"}) {
+    CAPTURE(name);
+    const Split one = load(name), two = load(name, {.split_seed = 5});
+    CHECK(std::ranges::equal(one.train.images.bytes(), two.train.images.bytes()));
+    CHECK_FALSE(
+        std::ranges::equal(one.train.images.bytes().first(64), one.test.images.bytes().first(64)));
+  }
 }
 
 TEST_CASE("catalogue: split and limits") {

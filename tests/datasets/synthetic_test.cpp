@@ -1,4 +1,4 @@
-// tests/datasets/synthetic_test.cpp: moons and shapes are what their formulas promise.
+// tests/datasets/synthetic_test.cpp: the synthetic sets are what their formulas promise.
 #include "datasets/synthetic.h"
 
 #include "framework/core/error.h"
@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <numbers>
 
 namespace limpid::datasets {
 namespace {
@@ -69,6 +71,108 @@ TEST_CASE("moons: noise has the stated size, and a longer set begins with the sh
   CHECK_THROWS_AS(moons(0, 0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(moons(5, -0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(moons(5, std::nan(""), Rng(0)), ValueError);
+}
+
+TEST_CASE("gaussians: without deviation every point is its centre") {
+  const Dataset set = gaussians(10, 4, 0, Rng(1));
+  CHECK(set.name == "gaussians");
+  CHECK(set.images.shape() == Shape{10, 2});
+  CHECK(class_counts(set) == std::vector<int64_t>{3, 3, 2, 2});
+  CHECK(set.class_names == std::vector<std::string>{"0", "1", "2", "3"});
+  const double centres[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
+  const auto p = set.images.values<float>();
+  for (size_t i = 0; i < 10; ++i) {
+    CHECK(set.labels.values<int64_t>()[i] == static_cast<int64_t>(i % 4));
+    for (size_t d = 0; d < 2; ++d) {
+      CHECK(std::abs(static_cast<double>(p[2 * i + d]) - centres[i % 4][d]) < 1e-6);
+    }
+  }
+  CHECK(gaussians(3, 1, 0, Rng(0)).classes == 1);
+}
+
+TEST_CASE("gaussians: moments, and the accuracy that theory gives the nearest centre") {
+  constexpr int64_t kCount = 20000;
+  const Dataset set = gaussians(kCount, 4, 0.5, Rng(2));
+  const auto p = set.images.values<float>();
+  double right = 0;
+  double sum[2] = {0, 0}, square[2] = {0, 0}, product = 0;
+  for (size_t i = 0; i < kCount; ++i) {
+    const auto x = static_cast<double>(p[2 * i]), y = static_cast<double>(p[2 * i + 1]);
+    const double angle = std::numbers::pi / 2 * static_cast<double>(i % 4);
+    const double u = x - std::cos(angle), v = y - std::sin(angle);
+    sum[0] += u, sum[1] += v;
+    square[0] += u * u, square[1] += v * v, product += u * v;
+    // Nearest of the four centres: the quadrant between the diagonals
+    const size_t nearest = std::abs(x) > std::abs(y) ? (x > 0 ? 0 : 2) : (y > 0 ? 1 : 3);
+    if (nearest == i % 4) ++right;
+  }
+  // Standard errors: mean 0.0035, variance 0.0025, covariance 0.0018, accuracy 0.0025
+  for (const int d : {0, 1}) {
+    CHECK(std::abs(sum[d] / kCount) < 0.015);
+    CHECK(std::abs(square[d] / kCount - 0.25) < 0.01);
+  }
+  CHECK(std::abs(product / kCount) < 0.008);
+  const double phi = 0.5 * std::erfc(-std::sqrt(0.5) / 0.5 / std::sqrt(2.0));
+  CHECK(std::abs(right / kCount - phi * phi) < 0.01);
+}
+
+TEST_CASE("gaussians: a longer set begins with the shorter one; errors") {
+  const Dataset set = gaussians(100, 3, 0.3, Rng(2));
+  CHECK(std::ranges::equal(
+      gaussians(10, 3, 0.3, Rng(2)).images.bytes(), set.images.bytes().first(10 * 2 * 4)));
+  CHECK_FALSE(
+      std::ranges::equal(gaussians(100, 3, 0.3, Rng(3)).images.bytes(), set.images.bytes()));
+  CHECK_THROWS_AS(gaussians(0, 3, 0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(gaussians(5, 0, 0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(gaussians(5, 3, -0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(gaussians(5, 3, std::nan(""), Rng(0)), ValueError);
+  CHECK_THROWS_AS(gaussians(5, 3, std::numeric_limits<double>::infinity(), Rng(0)), ValueError);
+}
+
+TEST_CASE("swiss roll: without noise every point lies on the sheet, in the quartile of its class") {
+  constexpr int64_t kCount = 4001;
+  const Dataset set = swiss_roll(kCount, 0, Rng(1));
+  CHECK(set.name == "swiss-roll");
+  CHECK(set.images.shape() == Shape{kCount, 3});
+  CHECK(class_counts(set) == std::vector<int64_t>{1001, 1000, 1000, 1000});
+  CHECK(set.class_names.size() == 4);
+  const auto p = set.images.values<float>();
+  double mean_t = 0, mean_height = 0;
+  for (size_t i = 0; i < kCount; ++i) {
+    const auto x = static_cast<double>(p[3 * i]), z = static_cast<double>(p[3 * i + 2]);
+    const auto height = static_cast<double>(p[3 * i + 1]);
+    const double t = std::hypot(x, z);  // as |t (cos t, sin t)| = t
+    const double quartile = (t / (1.5 * std::numbers::pi) - 1) / 2 * 4;
+    const auto label = static_cast<double>(set.labels.values<int64_t>()[i]);
+    // Float rounding of a coordinate of size 14 is 1e-6
+    CHECK(std::abs(x - t * std::cos(t)) < 1e-4);
+    CHECK(std::abs(z - t * std::sin(t)) < 1e-4);
+    CHECK(quartile > label - 1e-5);
+    CHECK(quartile < label + 1 + 1e-5);
+    CHECK(height >= 0);
+    CHECK(height <= 21);
+    mean_t += t / kCount, mean_height += height / kCount;
+  }
+  // Standard errors of the means: t 0.011 (its quartiles are fixed), height 0.1
+  CHECK(std::abs(mean_t - 3 * std::numbers::pi) < 0.05);
+  CHECK(std::abs(mean_height - 10.5) < 0.4);
+}
+
+TEST_CASE("swiss roll: noise has the stated size, a longer set begins with the shorter; errors") {
+  const Dataset clean = swiss_roll(2000, 0, Rng(2)), noisy = swiss_roll(2000, 0.5, Rng(2));
+  const auto a = clean.images.values<float>(), b = noisy.images.values<float>();
+  double square[3] = {0, 0, 0};
+  for (size_t i = 0; i < a.size(); ++i) {
+    square[i % 3] += std::pow(static_cast<double>(b[i] - a[i]), 2);
+  }
+  for (const double sum : square)
+    CHECK(std::sqrt(sum / 2000) == doctest::Approx(0.5).epsilon(0.06));
+  CHECK(std::ranges::equal(
+      swiss_roll(10, 0.5, Rng(2)).images.bytes(), noisy.images.bytes().first(10 * 3 * 4)));
+  CHECK_FALSE(std::ranges::equal(swiss_roll(2000, 0, Rng(3)).images.bytes(), clean.images.bytes()));
+  CHECK_THROWS_AS(swiss_roll(0, 0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(swiss_roll(5, -0.1, Rng(0)), ValueError);
+  CHECK_THROWS_AS(swiss_roll(5, std::nan(""), Rng(0)), ValueError);
 }
 
 TEST_CASE("shapes: form, balance, range") {

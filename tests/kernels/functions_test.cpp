@@ -259,3 +259,53 @@ TEST_CASE("special values: masks select, they do not multiply") {
     CHECK(y[8] == 0);
   });
 }
+
+TEST_CASE("softplus: f32 relative error below 4e-7 down to the normal numbers") {
+  for_sets([] {
+    Report report;
+    sweep(Unary::softplus, [&](float x, float y) {
+      const auto wide = static_cast<double>(x);
+      const double expected =
+          wide > 0 ? wide + std::log1p(std::exp(-wide)) : std::log1p(std::exp(wide));
+      if (std::isnan(x)) {
+        report.special(x, std::isnan(y));
+      } else if (x == kInfinity) {
+        report.special(x, y == kInfinity);
+      } else if (x < -87.3366F) {
+        report.special(x, y == 0);
+      } else if (x > -87.3F) {
+        report.error(x, relative(static_cast<double>(y), expected));
+      }
+    });
+    CAPTURE(report.at);
+    CAPTURE(report.wrong_at);
+    CHECK(report.worst < 4e-7);
+    CHECK(report.worst > 1e-9);
+    CHECK(report.wrong == 0);
+    CHECK(applied(Unary::softplus, -kInfinity) == 0.0F);
+    CHECK(applied(Unary::softplus, 1000.0) == 1000.0);
+  });
+}
+
+TEST_CASE("sin, cos, erf, pow: every lane calls the library, at every place of a pack") {
+  for_sets([] {
+    Rng rng(9);
+    for (const int64_t n : {1, 3, 4, 7, 8, 15, 16, 33, 100}) {
+      CAPTURE(n);
+      std::vector<double> x(static_cast<size_t>(n));
+      rng.uniform(x, -4, 4);
+      const std::vector<float> narrow(x.begin(), x.end());
+      for (const auto& [op, f] :
+           {std::pair<Unary, double (*)(double)>{Unary::sin, std::sin},
+            {Unary::cos, std::cos},
+            {Unary::erf, std::erf}}) {
+        const std::vector<double> y = applied(op, x);
+        const std::vector<float> z = applied(op, narrow);
+        for (size_t i = 0; i < x.size(); ++i) {
+          CHECK(y[i] == doctest::Approx(f(x[i])).epsilon(1e-14));
+          CHECK(z[i] == doctest::Approx(f(static_cast<double>(narrow[i]))).epsilon(1e-6));
+        }
+      }
+    }
+  });
+}

@@ -153,3 +153,49 @@ TEST_CASE("index kernels: the same bits at any thread count") {
   };
   CHECK(run(1) == run(3));
 }
+
+TEST_CASE("cumsum: both directions of random lines, whole numbers exactly") {
+  Rng rng(21);
+  for (int round = 0; round < 100; ++round) {
+    const int64_t outer = rng.integer(5), n = rng.integer(9), inner = rng.integer(6);
+    CAPTURE(outer);
+    CAPTURE(n);
+    CAPTURE(inner);
+    const std::vector<double> x = counted<double>(outer * n * inner);
+    for (const bool from_the_end : {false, true}) {
+      std::vector<double> y(x.size(), -1.0);
+      kernels::cumsum<double>(outer, n, inner, from_the_end, x.data(), y.data());
+      for (int64_t i = 0; i < outer * n * inner; ++i) {
+        const int64_t j = i / inner % n;
+        double expected = 0;
+        for (int64_t k = 0; k < n; ++k) {
+          const bool counts = from_the_end ? k >= j : k <= j;
+          if (counts) expected += x[static_cast<size_t>(i + (k - j) * inner)];
+        }
+        CHECK(y[static_cast<size_t>(i)] == expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("take_rows and add_rows: random tables, rows named never, once or often") {
+  Rng rng(22);
+  for (int round = 0; round < 100; ++round) {
+    const int64_t rows = 1 + rng.integer(9), width = rng.integer(7), count = rng.integer(30);
+    const std::vector<int64_t> index = random_index(rng, count, rows);
+    const std::vector<double> table = counted<double>(rows * width);
+    std::vector<double> taken(static_cast<size_t>(count * width), -1.0);
+    kernels::take_rows<double>(count, width, table.data(), index.data(), taken.data());
+    std::vector<double> expected(table.size(), 0.0);
+    for (int64_t k = 0; k < count; ++k) {
+      for (int64_t i = 0; i < width; ++i) {
+        const int64_t cell = index[static_cast<size_t>(k)] * width + i;
+        CHECK(taken[static_cast<size_t>(k * width + i)] == static_cast<double>(cell));
+        expected[static_cast<size_t>(cell)] += static_cast<double>(cell);
+      }
+    }
+    std::vector<double> added(table.size(), 0.0);
+    kernels::add_rows<double>(count, width, taken.data(), index.data(), added.data());
+    CHECK(added == expected);
+  }
+}

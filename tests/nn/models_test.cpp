@@ -161,16 +161,14 @@ TEST_CASE("make_model: unknown names, bad options and inputs that are too small"
   };
   const Shape image = {3, 32, 32};
   CHECK_THROWS_WITH_AS(
-      make("vgg", image),
-      "model: unknown model 'vgg'; there are: mlp:H1-H2-..., lenet5, "
-      "convnet[:WxD[:NORM[:POOL]]], resnet8",
+      make("vgg", image), ("model: unknown model 'vgg'; there are: " + model_names()).c_str(),
       ValueError);
   for (const std::string name :
        {"",
         "MLP",
         "lenet5:3",
         "resnet8:1",
-        "resnet20",
+        "resnet21",
         "mlp:",
         "mlp:0",
         "mlp:-4",

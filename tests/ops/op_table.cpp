@@ -66,8 +66,9 @@ std::string function_of(const OpCase& record) {
 const std::vector<OpCase>& op_table() {
   static const std::vector<OpCase> table = [] {
     std::vector<OpCase> all = pointwise_cases();
-    for (OpCase& record : map_cases()) all.push_back(std::move(record));
-    for (OpCase& record : family_cases()) all.push_back(std::move(record));
+    for (const auto& cases : {unit_cases, map_cases, row_cases, family_cases, loss_cases}) {
+      for (OpCase& record : cases()) all.push_back(std::move(record));
+    }
     return all;
   }();
   return table;

@@ -2,7 +2,7 @@
 //
 // A record says what to call, on what, and what must come out. Everything else (gradients of
 // orders 1 and 2, types, threads, instruction sets, frozen inputs, memory, planted sign errors) is
-// derived from it. To test a new op, add a record to one of op_table_{pointwise,maps,families}.cpp.
+// derived from it. To test a new op, add a record to the op_table_*.cpp that names its header.
 #pragma once
 
 #include "framework/core/rng.h"
@@ -72,5 +72,8 @@ const std::vector<OpCase>& op_table();
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> map_cases();
 std::vector<OpCase> family_cases();
+std::vector<OpCase> unit_cases();
+std::vector<OpCase> row_cases();
+std::vector<OpCase> loss_cases();
 
 }  // namespace limpid

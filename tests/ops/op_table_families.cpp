@@ -1,7 +1,6 @@
-// tests/ops/op_table_families.cpp: records of matmul.h, conv.h, pool.h, norm.h and loss.h.
+// tests/ops/op_table_families.cpp: records of matmul.h, conv.h, pool.h and norm.h.
 #include "framework/ops/conv.h"
 #include "framework/ops/linear_maps.h"
-#include "framework/ops/loss.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/norm.h"
 #include "framework/ops/pointwise.h"
@@ -172,6 +171,52 @@ std::vector<OpCase> conv_cases() {
   return cases;
 }
 
+// The output shape is stated here, not computed.
+OpCase transposed(
+    const std::string& name, const Shape& g, const Shape& w, const Shape& output,
+    const ConvOptions& o, int64_t output_padding = 0) {
+  return {
+      .name = "conv_transpose2d" + name,
+      .op = [=](Inputs t) { return conv_transpose2d(t[0], t[1], o, output_padding); },
+      .inputs = {normal(g), normal(w)},
+      .reference =
+          [=](Inputs t) {
+            return reference::conv2d_input(t[0], t[1], output.with(0, t[0].size(0)), o);
+          }};
+}
+
+std::vector<OpCase> transposed_cases() {
+  const ConvOptions half = {.stride = 2, .padding = 1};
+  const ConvOptions groups = {.stride = 2, .groups = 2};
+  const ConvOptions wide = {.stride = 3, .padding = 2, .dilation = 2};
+  std::vector<OpCase> cases = {
+      transposed("", {2, 3, 2, 4}, {3, 2, 3, 3}, {2, 2, 4, 6}, {}),
+      transposed(" doubling", {2, 3, 3, 2}, {3, 2, 4, 4}, {2, 2, 6, 4}, half),
+      transposed(" output padding", {1, 2, 3, 2}, {2, 2, 3, 3}, {1, 2, 6, 4}, half, 1),
+      transposed(" groups", {2, 4, 2, 3}, {4, 1, 2, 3}, {2, 2, 4, 7}, groups),
+      transposed(" dilation", {1, 2, 3, 2}, {2, 1, 3, 2}, {1, 1, 9, 4}, wide, 2),
+  };
+  const auto call = [](const ConvOptions& o, int64_t output_padding) -> Function {
+    return [=](Inputs t) { return conv_transpose2d(t[0], t[1], o, output_padding); };
+  };
+  cases[0].throws = {
+      {{{3, 2, 4}, {3, 2, 3, 3}}, "needs maps [N, K, P, Q]"},
+      {{{2, 3, 2, 4}, {3, 2, 3, 3}},
+       "needs 0 <= output padding < stride, got 1, 1",
+       Throws::value_error,
+       call({}, 1)},
+      {{{2, 3, 2, 4}, {3, 2, 3, 3}},
+       "needs 0 <= output padding < stride",
+       Throws::value_error,
+       call({}, -1)},
+      {{{2, 3, 1, 1}, {3, 2, 3, 3}},
+       "padding 2 leaves nothing of the output",
+       Throws::shape_error,
+       call({.padding = 2}, 0)},
+      {{{2, 2, 2, 4}, {3, 2, 3, 3}}, "", Throws::shape_error, {}, "conv2d_input"}};
+  return cases;
+}
+
 // ---- Pooling ----
 
 // An index as max_pool2d writes it, with the positions given.
@@ -199,7 +244,13 @@ std::vector<OpCase> window_cases() {
       {"2x2 padding 1", {1, 2, 3, 4}, {.size = 2, .padding = 1}},
       {"stride wider than window", {1, 2, 7, 8}, {.size = 2, .stride = 3}},
       {"whole image", {2, 2, 3, 3}, {.size = 3}},
+      {"ceil", {1, 2, 5, 7}, {.ceil = true}},
+      {"ceil without effect", {1, 2, 4, 6}, {.ceil = true}},
+      {"ceil 3x3 stride 2", {1, 2, 6, 7}, {.size = 3, .stride = 2, .ceil = true}},
+      {"ceil one row behind", {1, 1, 3, 4}, {.stride = 2, .padding = 1, .ceil = true}},
+      {"ceil wide stride", {1, 1, 7, 6}, {.size = 2, .stride = 3, .ceil = true}},
       {"large", {40, 10, 16, 16}, {}, true},
+      {"large ceil", {40, 10, 17, 17}, {.ceil = true}, true},
       {"large overlapping", {30, 10, 15, 15}, {.size = 3, .stride = 2, .padding = 1}, true},
   };
   std::vector<OpCase> cases;
@@ -218,6 +269,7 @@ std::vector<OpCase> window_cases() {
          .inputs = {distinct(x)},
          .reference = [o](Inputs t) { return reference::max_pool2d(t[0], o); },
          .is_large = is_large});
+    if (o.ceil) continue;
     cases.push_back(
         {.name = "avg_pool2d " + name,
          .op = [o](Inputs t) { return avg_pool2d(t[0], o); },
@@ -236,10 +288,18 @@ std::vector<OpCase> window_cases() {
       {{{2, 4, 6}}, "needs images [N, C, H, W]"},
       {{{1, 1, 1, 6}}, "window 2x2 exceeds the padded image"},
       {{{1, 1, 6, 6}}, "padding <= size / 2", Throws::value_error, with_border}};
+  const std::string max_only = "windows over the edge are offered for max_pool2d only";
   cases[1].throws = {
       {{{2, 4, 6}}, "needs images [N, C, H, W]"},
-      {{{1, 1, 1, 6}}, "window 2x2 exceeds the padded image"}};
-  cases[2].throws = {{{{2, 2, 3, 3}}, "does not fit an input of [2, 2, 4, 6]"}};
+      {{{1, 1, 1, 6}}, "window 2x2 exceeds the padded image"},
+      {{{1, 1, 5, 5}}, max_only, Throws::value_error, [](Inputs t) {
+         return avg_pool2d(t[0], {.ceil = true});
+       }}};
+  cases[2].throws = {
+      {{{2, 2, 3, 3}}, "does not fit an input of [2, 2, 4, 6]"},
+      {{{1, 1, 3, 3}}, max_only, Throws::value_error, [](Inputs t) {
+         return avg_pool2d_input(t[0], {1, 1, 5, 5}, {.ceil = true});
+       }}};
   return cases;
 }
 
@@ -279,6 +339,52 @@ std::vector<OpCase> pool_cases() {
              return reference::reduce(t[0], {2, 3}, reference::average);
            },
        .throws = {{{{2, 3, 4}}, "needs images [N, C, H, W]"}}});
+  return cases;
+}
+
+struct Adaptive {
+  std::string name;
+  Shape x;
+  int64_t height, width;
+  bool is_large = false;
+};
+
+std::vector<OpCase> adaptive_cases() {
+  const std::vector<Adaptive> variants = {
+      {"even", {2, 2, 4, 6}, 2, 3},
+      {"overlapping", {1, 2, 5, 7}, 3, 4},
+      {"to a point", {2, 2, 3, 5}, 1, 1},
+      {"to more cells", {1, 2, 3, 2}, 5, 4},
+      {"to the same size", {1, 1, 3, 4}, 3, 4},
+      {"large", {40, 20, 13, 13}, 6, 7, true},
+  };
+  std::vector<OpCase> cases;
+  for (const auto& [name, shape, height, width, is_large] : variants) {
+    const Shape x = shape;
+    const int64_t P = height;
+    const int64_t Q = width;
+    cases.push_back(
+        {.name = "adaptive_avg_pool2d " + name,
+         .op = [=](Inputs t) { return adaptive_avg_pool2d(t[0], P, Q); },
+         .inputs = {normal(x)},
+         .reference = [=](Inputs t) { return reference::adaptive_avg_pool2d(t[0], P, Q); },
+         .is_large = is_large});
+    cases.push_back(
+        {.name = "adaptive_avg_pool2d_input " + name,
+         .op = [=](Inputs t) { return adaptive_avg_pool2d_input(t[0], x); },
+         .inputs = {normal({x[0], x[1], P, Q})},
+         .reference = [=](Inputs t) { return reference::adaptive_avg_pool2d_input(t[0], x); },
+         .is_large = is_large});
+  }
+  cases[0].throws = {
+      {{{2, 4, 6}}, "needs images [N, C, H, W]"},
+      {{{2, 2, 0, 6}}, "needs images [N, C, H, W]"},
+      {{{2, 2, 4, 6}}, "to 0x3", Throws::shape_error, [](Inputs t) {
+         return adaptive_avg_pool2d(t[0], 0, 3);
+       }}};
+  cases[1].throws = {
+      {{{2, 3, 2, 3}}, "does not fit an input of [2, 2, 4, 6]"},
+      {{{2, 2, 3}}, "does not fit an input of [2, 2, 4, 6]"}};
   return cases;
 }
 
@@ -434,92 +540,87 @@ std::vector<OpCase> norm_cases() {
   return cases;
 }
 
-// ---- Losses ----
+// Group norm and layer norm with every choice of gamma and beta.
+std::vector<OpCase> feature_norm_cases() {
+  std::vector<OpCase> cases;
+  const auto add = [&](const std::string& op, const std::string& detail, const Shape& x,
+                       int64_t features, const Function& f, const Function& expected,
+                       bool is_large = false) {
+    const Sample gamma = positive({features});
+    const Sample beta = normal({features});
+    for (const std::vector<Sample>& inputs :
+         {std::vector<Sample>{normal(x), gamma, beta}, {normal(x)}, {normal(x), gamma}}) {
+      const std::string given[] = {" alone", " with gamma", ""};
+      cases.push_back(
+          {.name = op + detail + given[inputs.size() - 1],
+           .op = f,
+           .inputs = inputs,
+           .reference = expected,
+           .is_large = is_large});
+    }
+  };
+  const auto add_groups = [&](const std::string& detail, const Shape& x, int64_t groups,
+                              double epsilon = 1e-5, bool is_large = false) {
+    const auto f = [=](Inputs t) {
+      return group_norm(t[0], groups, input_or_none(t, 1), input_or_none(t, 2), epsilon);
+    };
+    const auto expected = [=](Inputs t) {
+      return reference::group_norm(t[0], groups, input_or_none(t, 1), input_or_none(t, 2), epsilon);
+    };
+    add("group_norm", detail, x, x[1], f, expected, is_large);
+  };
+  const auto add_layer = [&](const std::string& detail, const Shape& x, double epsilon = 1e-5,
+                             bool is_large = false) {
+    const auto f = [=](Inputs t) {
+      return layer_norm(t[0], input_or_none(t, 1), input_or_none(t, 2), epsilon);
+    };
+    const auto expected = [=](Inputs t) {
+      return reference::layer_norm(t[0], input_or_none(t, 1), input_or_none(t, 2), epsilon);
+    };
+    add("layer_norm", detail, x, x[x.rank() - 1], f, expected, is_large);
+  };
+  add_groups("", {2, 4, 2, 3}, 2);
+  add_groups(" of all channels", {3, 2, 4}, 1);
+  add_groups(" rows", {2, 6}, 2, 0.1);
+  add_groups(" per channel", {2, 3, 4}, 3);
+  add_groups(" large", {9, 30, 20, 20}, 5, 1e-5, true);
+  add_layer("", {3, 5});
+  add_layer(" sequences", {2, 3, 4});
+  add_layer(" rank 1", {6}, 0.1);
+  add_layer(" large", {40, 30, 50}, 1e-5, true);
 
-std::vector<OpCase> loss_cases() {
-  const auto log_probabilities = [](Inputs t) { return log_softmax(t[0]); };
-  const auto expected_log = [](Inputs t) { return reference::log_softmax(t[0]); };
-  const auto expected = [](Inputs t) {
-    return reference::map(reference::log_softmax(t[0]), [](double y) { return std::exp(y); });
-  };
-  const auto entropy = [](Inputs t) { return cross_entropy(t[0], t[1]); };
-  const auto expected_entropy = [](Inputs t) { return reference::cross_entropy(t[0], t[1]); };
-  const auto cosine = [](double epsilon) -> Function {
-    return [=](Inputs t) { return cosine_similarity(t[0], t[1], epsilon); };
-  };
-  const auto expected_cosine = [](double epsilon) -> Function {
-    return [=](Inputs t) { return reference::cosine_similarity(t[0], t[1], epsilon); };
-  };
-  const auto square_mean = [](Inputs t) {
-    return reference::reduce(
-        reference::map(t[0], t[1], [](double a, double b) { return (a - b) * (a - b); }),
-        reference::average);
-  };
-  return {
-      {.name = "log_softmax",
-       .op = log_probabilities,
-       .inputs = {{3, 4}},
-       .reference = expected_log,
-       .order = 3,
-       .throws = {{{normal({})}, "no dimension -1"}, {{{3, 0}}, "the last dimension is empty"}}},
-      {.name = "log_softmax rank 1",
-       .op = log_probabilities,
-       .inputs = {{5}},
-       .reference = expected_log},
-      {.name = "log_softmax rank 3",
-       .op = log_probabilities,
-       .inputs = {{2, 2, 3}},
-       .reference = expected_log},
-      {.name = "log_softmax large",
-       .op = log_probabilities,
-       .inputs = {{500, 101}},
-       .reference = expected_log,
-       .is_large = true},
-      {.name = "softmax",
-       .op = [](Inputs t) { return softmax(t[0]); },
-       .inputs = {{3, 4}},
-       .reference = expected,
-       .order = 3,
-       .throws =
-           {{{{3, 0}}, "the last dimension is empty", Throws::shape_error, {}, "log_softmax"}}},
-      {.name = "cross_entropy",
-       .op = entropy,
-       .inputs = {{3, 4}, labels({3}, 4)},
-       .reference = expected_entropy,
-       .order = 3,
-       .throws =
-           {{{{3, 4}, labels({2}, 4)}, "needs logits [N, K] and labels [N]"},
-            {{{3}, labels({3}, 4)}, "needs logits [N, K] and labels [N]"},
-            {{{0, 4}, labels({0}, 4)}, "the batch is empty ([0, 4])"},
-            {{{9, 1}, labels({9}, 4)}, "is not in [0, 1)", Throws::value_error},
-            {{{3, 4}, {3}}, "labels must be i64", Throws::dtype_error}}},
-      {.name = "cross_entropy one row",
-       .op = entropy,
-       .inputs = {{1, 3}, labels({1}, 3)},
-       .reference = expected_entropy},
-      {.name = "mse",
-       .op = [](Inputs t) { return mse(t[0], t[1]); },
-       .inputs = {{2, 3}, {2, 3}},
-       .reference = square_mean,
-       .throws = {{{{2, 3}, {3}}, "shapes differ"}}},
-      {.name = "cosine_similarity",
-       .op = cosine(1e-12),
-       .inputs = {{3, 4}, {3, 4}},
-       .reference = expected_cosine(1e-12),
-       .order = 3,
-       .throws = {{{{2, 3}, {3, 2}}, "shapes differ"}}},
-      {.name = "cosine_similarity images",
-       .op = cosine(0.5),
-       .inputs = {{2, 1, 2, 3}, {2, 1, 2, 3}},
-       .reference = expected_cosine(0.5)},
-  };
+  for (OpCase& record : cases) {
+    if (record.name == "group_norm") {
+      record.throws = {
+          {{{3}, {3}, {3}}, "needs [N, C, ...]"},
+          {{{2, 3, 2}, {3}, {3}}, "2 groups do not divide the 3 channels of [2, 3, 2]"},
+          {{{2, 4, 2}, {3}, {4}}, "needs one value per channel"},
+          {{{2, 4, 2}, {4}, {4}},
+           "0 groups do not divide the 4 channels of [2, 4, 2]",
+           Throws::shape_error,
+           [](Inputs t) { return group_norm(t[0], 0, t[1], t[2]); }},
+          {{{2, 2}, {2}, {2}},
+           "a group needs at least two values ([2, 2], groups 2)",
+           Throws::shape_error,
+           [](Inputs t) { return group_norm(t[0], 2, {}, {}); }}};
+    } else if (record.name == "layer_norm") {
+      record.throws = {
+          {{normal({}), {1}, {1}}, "no dimension -1 in []"},
+          {{{3, 1}, {1}, {1}}, "the last dimension of [3, 1] needs at least two features"},
+          {{{3, 5}, {3}, {5}}, "needs one value per feature, got [3] for [3, 5]"},
+          {{{3, 5}, {5}, {1, 5}}, "needs one value per feature, got [1, 5] for [3, 5]"}};
+    }
+  }
+  return cases;
 }
 
 }  // namespace
 
 std::vector<OpCase> family_cases() {
   std::vector<OpCase> all = matmul_cases();
-  for (const auto& more : {conv_cases(), pool_cases(), norm_cases(), loss_cases()}) {
+  for (const auto& more :
+       {conv_cases(), transposed_cases(), pool_cases(), adaptive_cases(), norm_cases(),
+        feature_norm_cases()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

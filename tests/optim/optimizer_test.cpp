@@ -9,6 +9,7 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/optim/adam.h"
+#include "framework/optim/rmsprop.h"
 #include "framework/optim/sgd.h"
 #include "tests/support/compare.h"
 
@@ -31,12 +32,12 @@ Tensor leaf(const Values& values, DType dtype = DType::f64) {
   return Tensor::of({n}, values, dtype).require_gradient();
 }
 
-// The gradients of three steps, for two parameters in one tensor.
-const std::vector<Values> kGradients = {{0.5, -2}, {0.25, 1}, {-1, 3}};
+// The gradients of five steps, for two parameters in one tensor.
+const std::vector<Values> kGradients = {{0.5, -2}, {0.25, 1}, {-1, 3}, {2, -0.5}, {-0.125, 4}};
 const Values kStart = {1, -3};
-const Values kRates = {0.1, 0.05, 0.2};
+const Values kRates = {0.1, 0.05, 0.2, 0.01, 0.3};
 
-// Runs the three steps. The formula maps (w, g, lr, t) and a state of its own to the new w; it
+// Runs the five steps. The formula maps (w, g, lr, t) and a state of its own to the new w; it
 // must agree after every step.
 template <class Formula>
 void check_steps(
@@ -56,12 +57,28 @@ void check_steps(
   }
 }
 
-// v = mu v + g + wd w; w = w - lr v
+// v = mu v + g + wd w; w = w - lr v, or with Nesterov w - lr (g + wd w + mu v)
 struct SgdFormula {
-  double momentum, decay, v = 0;
+  double momentum, decay;
+  bool nesterov = false;
+  double v = 0;
   double operator()(double w, double g, double lr, double) {
-    v = momentum * v + g + decay * w;
-    return w - lr * v;
+    g += decay * w;
+    v = momentum * v + g;
+    return nesterov ? w - lr * (g + momentum * v) : w - lr * v;
+  }
+};
+
+// PyTorch's documentation of torch.optim.RMSprop, not centred; buffer only with momentum
+struct RmsPropFormula {
+  double alpha, epsilon, decay, momentum, square = 0, buffer = 0;
+  double operator()(double w, double g, double lr, double) {
+    g += decay * w;
+    square = alpha * square + (1 - alpha) * g * g;
+    const double scaled = g / (std::sqrt(square) + epsilon);
+    if (momentum == 0) return w - lr * scaled;
+    buffer = momentum * buffer + scaled;
+    return w - lr * buffer;
   }
 };
 
@@ -84,10 +101,15 @@ auto sgd(const SgdOptions& o) {
 auto adam(const AdamOptions& o) {
   return [o](NamedParameters p) { return std::make_unique<Adam>(std::move(p), o); };
 }
+auto rmsprop(const RmsPropOptions& o) {
+  return [o](NamedParameters p) { return std::make_unique<RmsProp>(std::move(p), o); };
+}
 
 // One optimiser of each kind, with all options in use.
 const std::vector<std::function<std::unique_ptr<Optimizer>(NamedParameters)>> kKinds = {
     sgd({.momentum = 0.9, .weight_decay = 0.01}),
+    sgd({.momentum = 0.9, .weight_decay = 0.01, .nesterov = true}),
+    rmsprop({.weight_decay = 0.01, .momentum = 0.9}),
     adam({.weight_decay = 0.01}),
     adam({.weight_decay = 0.01, .decouples_decay = true}),
 };
@@ -106,6 +128,40 @@ TEST_CASE("Sgd: steps by the formula, with momentum and decay on and off") {
     w.set_gradient(Tensor::of({1}, {2}, DType::f64));
     optimizer.step(0.1);
     CHECK(w.item() == doctest::Approx(expected).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("Sgd: Nesterov's steps by the formula") {
+  check_steps(sgd({.nesterov = true}), SgdFormula{0.9, 0, true});
+  check_steps(
+      sgd({.momentum = 0.5, .weight_decay = 0.1, .nesterov = true}), SgdFormula{0.5, 0.1, true});
+
+  // By hand: v = 2, w = 1 - 0.1 (2 + 1.8) = 0.62; v = 3.8, w = 0.62 - 0.1 (2 + 3.42) = 0.078
+  Tensor w = leaf({1});
+  Sgd optimizer({{"w", w}}, {.nesterov = true});
+  for (const double expected : {0.62, 0.078}) {
+    w.set_gradient(Tensor::of({1}, {2}, DType::f64));
+    optimizer.step(0.1);
+    CHECK(w.item() == doctest::Approx(expected).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("RmsProp: steps by the formula") {
+  check_steps(rmsprop({}), RmsPropFormula{0.99, 1e-8, 0, 0});
+  check_steps(rmsprop({.alpha = 0}), RmsPropFormula{0, 1e-8, 0, 0});
+  check_steps(
+      rmsprop({.alpha = 0.5, .epsilon = 0.1, .weight_decay = 0.2}),
+      RmsPropFormula{0.5, 0.1, 0.2, 0});
+  check_steps(
+      rmsprop({.weight_decay = 0.1, .momentum = 0.9}), RmsPropFormula{0.99, 1e-8, 0.1, 0.9});
+
+  // The first step is 10 lr: |g| / sqrt(0.01 g^2); epsilon = 1 outside the root: 3 / (0.3 + 1)
+  for (const auto& [epsilon, expected] : {std::pair{1e-12, 10.0}, {1.0, 3 / 1.3}}) {
+    Tensor w = leaf({0});
+    RmsProp optimizer({{"w", w}}, {.epsilon = epsilon});
+    w.set_gradient(Tensor::of({1}, {-3}, DType::f64));
+    optimizer.step(0.1);
+    CHECK(w.item() == doctest::Approx(0.1 * expected).epsilon(1e-11));
   }
 }
 
@@ -137,7 +193,7 @@ TEST_CASE("optimisers: f32 follows f64") {
       a->step(0.1);
       b->step(0.1);
     }
-    CHECK(close(narrow, wide, 1e-6));  // three steps of a few roundings of 2^-24 = 6e-8
+    CHECK(close(narrow, wide, 1e-6));  // five steps of a few roundings of 2^-24 = 6e-8
   }
 }
 
@@ -189,13 +245,24 @@ TEST_CASE("optimisers: options and rates outside their range") {
     CHECK_THROWS_AS(Sgd(p, {.momentum = bad}), ValueError);
     CHECK_THROWS_AS(Adam(p, {.beta1 = bad}), ValueError);
     CHECK_THROWS_AS(Adam(p, {.beta2 = bad}), ValueError);
+    CHECK_THROWS_AS(RmsProp(p, {.alpha = bad}), ValueError);
+    CHECK_THROWS_AS(RmsProp(p, {.momentum = bad}), ValueError);
   }
   for (const double bad : {-1e-9, kNan, kInfinity}) {
     CHECK_THROWS_AS(Sgd(p, {.weight_decay = bad}), ValueError);
     CHECK_THROWS_AS(Adam(p, {.weight_decay = bad}), ValueError);
     CHECK_THROWS_AS(Adam(p, {.epsilon = bad}), ValueError);
+    CHECK_THROWS_AS(RmsProp(p, {.epsilon = bad}), ValueError);
+    CHECK_THROWS_AS(RmsProp(p, {.weight_decay = bad}), ValueError);
   }
   CHECK_THROWS_AS(Adam(p, {.epsilon = 0}), ValueError);
+  CHECK_THROWS_WITH_AS(
+      RmsProp(p, {.epsilon = 0}),
+      "RmsProp: needs 0 <= alpha, momentum < 1, epsilon > 0 and weight decay >= 0, got 0.99, 0, 0, "
+      "0",
+      ValueError);
+  CHECK_THROWS_WITH_AS(
+      Sgd(p, {.momentum = 0, .nesterov = true}), "Sgd: nesterov needs momentum > 0", ValueError);
   CHECK_THROWS_WITH_AS(
       Sgd(p, {.momentum = 2}), "Sgd: needs 0 <= momentum < 1 and weight decay >= 0, got 2, 0",
       ValueError);
@@ -221,6 +288,10 @@ TEST_CASE("optimisers: state has names, shapes and types, and starts at zero") {
   };
   using Names = std::vector<std::string>;
   CHECK(names(Sgd(p)) == Names{"steps", "momentum.fc.weight", "momentum.fc.bias"});
+  CHECK(
+      names(RmsProp(p)) ==
+      Names{
+          "steps", "square.fc.weight", "momentum.fc.weight", "square.fc.bias", "momentum.fc.bias"});
   CHECK(
       names(Adam(p)) ==
       Names{"steps", "mean.fc.weight", "square.fc.weight", "mean.fc.bias", "square.fc.bias"});

@@ -15,6 +15,24 @@ using Kind = Schedule::Kind;
 // Closed forms with one cosine and a few products: 1e-14 is some fifty units of 2^-53.
 doctest::Approx near(double value) { return doctest::Approx(value).epsilon(1e-14); }
 
+// PyTorch's OneCycleLR with its defaults, phase after phase as in its get_lr().
+double one_cycle_of_pytorch(double max_lr, double total, double t) {
+  const double initial = max_lr / 25, least = initial / 1e4;
+  struct Phase {
+    double end, from, to;
+  };
+  double start = 0;
+  for (const Phase& p :
+       {Phase{0.3 * total - 1, initial, max_lr}, Phase{total - 1, max_lr, least}}) {
+    if (t <= p.end || p.end == total - 1) {
+      const double share = (t - start) / (p.end - start);
+      return p.to + (p.from - p.to) / 2 * (1 + std::cos(3.14159265358979323846 * share));
+    }
+    start = p.end;
+  }
+  return least;
+}
+
 }  // namespace
 
 TEST_CASE("schedule: constant, with and without warm-up") {
@@ -64,6 +82,52 @@ TEST_CASE("schedule: cosine starts at lr after the warm-up, is halved half way, 
   for (int64_t t = 21; t <= 100; ++t) CHECK(warm.at(t) < warm.at(t - 1));
 }
 
+TEST_CASE("schedule: multi-step divides by ten at each milestone, in any order") {
+  const Schedule s{
+      .kind = Kind::multi_step, .learning_rate = 2, .steps = 30, .milestones = {20, 5, 25}};
+  CHECK(s.at(0) == 2);
+  CHECK(s.at(4) == 2);
+  CHECK(s.at(5) == near(0.2));
+  CHECK(s.at(19) == near(0.2));
+  CHECK(s.at(20) == near(0.02));
+  CHECK(s.at(25) == near(0.002));
+  CHECK(s.at(29) == near(0.002));
+  const Schedule none{.kind = Kind::multi_step, .learning_rate = 2, .steps = 30};
+  CHECK(none.at(29) == 2);
+  const Schedule warm{
+      .kind = Kind::multi_step, .learning_rate = 2, .steps = 30, .warmup = 4, .milestones = {2, 9}};
+  CHECK(warm.at(1) == near(1));  // milestones within the warm-up count after it
+  CHECK(warm.at(4) == near(0.2));
+  CHECK(warm.at(9) == near(0.02));
+}
+
+TEST_CASE("schedule: one-cycle rises from lr / 25 and falls to lr / 250000") {
+  const Schedule s{.kind = Kind::one_cycle, .learning_rate = 2, .steps = 100};
+  CHECK(s.at(0) == near(0.08));
+  CHECK(s.at(29) == near(2));                              // 0.3 T - 1
+  CHECK(s.at(64) == near(1 + 4e-6));                       // half way down: the mean of 2 and 8e-6
+  CHECK(s.at(99) == doctest::Approx(8e-6).epsilon(1e-9));  // 1 + cos cancels
+  CHECK(s.at(1000) == s.at(99));
+  for (int64_t t = 1; t < 100; ++t) CHECK((s.at(t) > s.at(t - 1)) == (t <= 29));
+
+  // Every step of runs whose peak is whole, lies between steps, or before the first
+  for (const int64_t steps : {100, 25, 10, 7, 2}) {
+    const Schedule run{.kind = Kind::one_cycle, .learning_rate = 0.3, .steps = steps};
+    for (int64_t t = 0; t < steps; ++t) {
+      const double expected =
+          one_cycle_of_pytorch(0.3, static_cast<double>(steps), static_cast<double>(t));
+      CHECK(run.at(t) == doctest::Approx(expected).epsilon(1e-10).scale(1e-3));
+    }
+  }
+
+  // The warm-up, where given, is the length of the rise
+  const Schedule warm{.kind = Kind::one_cycle, .learning_rate = 2, .steps = 100, .warmup = 11};
+  CHECK(warm.at(0) == near(0.08));
+  CHECK(warm.at(5) == near(1.04));
+  CHECK(warm.at(10) == near(2));
+  CHECK(warm.at(11) < 2);
+}
+
 TEST_CASE("schedule: degenerate runs stay finite") {
   const Schedule one{.learning_rate = 1, .steps = 1};
   CHECK(one.at(0) == 1);
@@ -72,14 +136,27 @@ TEST_CASE("schedule: degenerate runs stay finite") {
   CHECK(all_warm.at(5) == 1);
   const Schedule empty{.learning_rate = 1, .steps = 0};
   CHECK(empty.at(0) == 1);
+  for (const int64_t steps : {0, 1, 2, 3, 4}) {
+    for (const int64_t warmup : {0, 1, 4}) {
+      const Schedule cycle{
+          .kind = Kind::one_cycle, .learning_rate = 1, .steps = steps, .warmup = warmup};
+      for (int64_t t = 0; t <= steps; ++t) {
+        CHECK(cycle.at(t) >= 4e-6 * (1 - 1e-9));
+        CHECK(cycle.at(t) <= 1);
+      }
+    }
+  }
 }
 
 TEST_CASE("schedule_kind: by name") {
   CHECK(schedule_kind("constant") == Kind::constant);
   CHECK(schedule_kind("step") == Kind::step);
+  CHECK(schedule_kind("multi-step") == Kind::multi_step);
   CHECK(schedule_kind("cosine") == Kind::cosine);
+  CHECK(schedule_kind("one-cycle") == Kind::one_cycle);
   CHECK_THROWS_WITH_AS(
-      schedule_kind("linear"), "schedule: 'linear' is not constant, step or cosine", ValueError);
+      schedule_kind("linear"),
+      "schedule: 'linear' is not constant, step, multi-step, cosine or one-cycle", ValueError);
   CHECK_THROWS_AS(schedule_kind(""), ValueError);
 }
 

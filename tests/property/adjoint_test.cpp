@@ -205,3 +205,38 @@ TEST_CASE("adjoint: masks are projections") {
     CHECK(bitwise_equal(mask(x, x), relu(x)));
   }
 }
+
+TEST_CASE("adjoint: cumsum and reverse_cumsum, take_rows and add_rows") {
+  Random random(31);
+  for (int round = 0; round < kRounds; ++round) {
+    const Shape shape = random.shape(static_cast<int>(random.between(1, 4)), 7);
+    const int64_t axis = random.between(0, shape.rank() - 1);
+    const Tensor x = random.tensor(shape);
+    const Tensor g = random.tensor(shape);
+    CHECK(agree(cumsum(x, axis), g, x, reverse_cumsum(g, axis)));
+
+    const int64_t rows = random.between(1, 20), width = random.between(1, 9);
+    const Tensor index =
+        random.index(random.shape(static_cast<int>(random.between(0, 3)), 6), rows);
+    const Tensor table = random.tensor({rows, width});
+    const Tensor taken = take_rows(table, index);
+    const Tensor h = random.tensor(taken.shape());
+    CHECK(agree(taken, h, table, add_rows(h, index, rows)));
+    const Tensor ones = one_hot(reshape(index, {index.numel()}), rows, DType::f64);
+    CHECK(close(reshape(matmul(ones, table), taken.shape()), taken));
+  }
+}
+
+TEST_CASE("adjoint: resize_nearest and adaptive_avg_pool2d with their inputs") {
+  Random random(32);
+  for (int round = 0; round < kRounds; ++round) {
+    const Shape shape = random.shape(4, 9);
+    const int64_t P = random.between(1, 12), Q = random.between(1, 12);
+    const Tensor x = random.tensor(shape);
+    const Tensor g = random.tensor({shape[0], shape[1], P, Q});
+    CHECK(agree(resize_nearest(x, P, Q), g, x, resize_nearest_input(g, shape[2], shape[3])));
+    CHECK(agree(adaptive_avg_pool2d(x, P, Q), g, x, adaptive_avg_pool2d_input(g, shape)));
+    const Tensor ones = Tensor::ones(shape, DType::f64);
+    CHECK(close(adaptive_avg_pool2d(ones, P, Q), Tensor::ones(g.shape(), DType::f64)));
+  }
+}

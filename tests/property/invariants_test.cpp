@@ -267,3 +267,38 @@ TEST_CASE("random graphs: the gradient of a sum is the sum of gradients") {
     CHECK(relative_error(uv, vu) < 1e-12);
   }
 }
+
+TEST_CASE("arg_sort: a permutation that puts every line in order; arg_top its beginning") {
+  Random random(41);
+  for (int round = 0; round < kRounds; ++round) {
+    const int64_t N = random.between(1, 5), K = random.between(2, 12);
+    const Tensor x = random.tensor({N, K});
+    const Tensor up = gather(x, arg_sort(x, 1), 1);
+    const Tensor steps = slice(up, 1, 1, K) - slice(up, 1, 0, K - 1);
+    for (const double step : steps.to_vector()) CHECK(step >= 0);
+    CHECK(close(sum(up * up, {1}), sum(x * x, {1})));
+    CHECK(bitwise_equal(gather(-x, arg_sort(-x, 1, true), 1), -up));
+    CHECK(bitwise_equal(arg_top(x, 1, 1), arg_max(x, 1)));
+  }
+}
+
+TEST_CASE("units: identities between the functions") {
+  Random random(42);
+  for (int round = 0; round < kRounds; ++round) {
+    const Tensor x = random.tensor({random.between(1, 40)}, 3);
+    const Tensor y = random.tensor(x.shape(), 3);
+    const Tensor zero = Tensor::zeros(x.shape(), DType::f64);
+    CHECK(close(sin(x) * sin(x) + cos(x) * cos(x), zero + 1));
+    CHECK(close(softplus(x) - softplus(-x), x));
+    CHECK(close(gelu(x) - gelu(-x), x));
+    CHECK(close(silu(x) - silu(-x), x));
+    CHECK(bitwise_equal(erf(-x), -erf(x)));
+    CHECK(bitwise_equal(abs(x), maximum(x, -x)));
+    CHECK(bitwise_equal(leaky_relu(x, 1), x));
+    CHECK(close(maximum(x, y) + minimum(x, y), x + y));
+    CHECK(close(maximum(x, zero), relu(x)));
+    CHECK(bitwise_equal(where(greater(x, y), x, y), maximum(x, y)));
+    CHECK(close(pow(x, 3), x * x * x, 1e-11));
+    CHECK(close(log_sum_exp(x + 5), log_sum_exp(x) + 5));
+  }
+}

@@ -335,11 +335,21 @@ Tensor conv2d_weight(
 
 namespace {
 
-Shape pooled(const Shape& x, const PoolOptions& o) {
+// Windows that fit into the padded line; with ceil, also one that begins on it and reaches over.
+int64_t windows(int64_t cells, const PoolOptions& o) {
   const int64_t stride = o.stride == 0 ? o.size : o.stride;
-  return {
-      x[0], x[1], (x[2] + 2 * o.padding - o.size) / stride + 1,
-      (x[3] + 2 * o.padding - o.size) / stride + 1};
+  int64_t count = 0;
+  int64_t end = 0;  // of the last window, from the start of the padding
+  for (int64_t begin = 0;; begin += stride, ++count) {
+    const bool fits = begin + o.size <= cells + 2 * o.padding;
+    const bool reaches_over = o.ceil && end < cells + 2 * o.padding && begin < cells + o.padding;
+    if (!fits && !reaches_over) return count;
+    end = begin + o.size;
+  }
+}
+
+Shape pooled(const Shape& x, const PoolOptions& o) {
+  return {x[0], x[1], windows(x[2], o), windows(x[3], o)};
 }
 
 // Calls f(output index, input index within the plane, plane) for every cell of every window.

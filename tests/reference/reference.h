@@ -30,6 +30,13 @@ Tensor concat(const std::vector<Tensor>& parts, int axis);
 Tensor gather(const Tensor& x, const Tensor& index, int axis);
 Tensor scatter_add(const Tensor& g, const Tensor& index, int axis, int64_t size);
 
+Tensor stack(const std::vector<Tensor>& parts, int axis);
+Tensor cumsum(const Tensor& x, int axis, bool from_the_end = false);
+/// Rows of a table x [R, D] at index [...], and the adjoint.
+Tensor take_rows(const Tensor& x, const Tensor& index);
+Tensor add_rows(const Tensor& g, const Tensor& index, int64_t rows);
+Tensor one_hot(const Tensor& index, int64_t classes);
+
 /// f of the values along the named axes, in row-major order; the axes keep size 1.
 using Summary = std::function<double(std::span<const double>)>;
 Tensor reduce(const Tensor& x, const std::vector<int>& axes, const Summary& f);
@@ -40,6 +47,9 @@ double spread(std::span<const double> values);  // mean squared distance from th
 double length(std::span<const double> values);  // Euclidean
 double largest(std::span<const double> values);
 double where_largest(std::span<const double> values);  // NaN counts as largest, first of equals
+/// Positions, as f64; equal entries keep their order, NaN comes last.
+Tensor arg_sort(const Tensor& x, int axis, bool descending = false);
+Tensor log_sum_exp(const Tensor& x);
 
 /// a [..., M, K] b [..., K, N], or b [K, N] for all; with either side stored transposed.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
@@ -65,6 +75,10 @@ Tensor plane_spread(const Tensor& g, const std::vector<int>& positions, const Sh
 
 Tensor resize_bilinear(const Tensor& x, int64_t height, int64_t width);
 Tensor resize_bilinear_input(const Tensor& g, int64_t height, int64_t width);
+Tensor resize_nearest(const Tensor& x, int64_t height, int64_t width);
+Tensor resize_nearest_input(const Tensor& g, int64_t height, int64_t width);
+Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width);
+Tensor adaptive_avg_pool2d_input(const Tensor& g, const Shape& input);
 
 // ---- Standardizing; gamma and beta may be undefined ----
 
@@ -79,11 +93,25 @@ Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& o 
 Tensor normalize(
     const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& gamma,
     const Tensor& beta, double epsilon = 1e-5);
+Tensor group_norm(
+    const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta,
+    double epsilon = 1e-5);
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon = 1e-5);
 
 // ---- Losses ----
 
 Tensor log_softmax(const Tensor& x);
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
+/// With the targets smoothed and weighted; weights [K] may be undefined.
+Tensor cross_entropy(
+    const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& weights);
+Tensor soft_cross_entropy(const Tensor& logits, const Tensor& target);
+Tensor nll(const Tensor& log_probabilities, const Tensor& labels);
+Tensor l1(const Tensor& a, const Tensor& b);
+Tensor huber(const Tensor& a, const Tensor& b, double delta = 1);
+Tensor bce_with_logits(const Tensor& x, const Tensor& t);
+Tensor kl_divergence(const Tensor& log_q, const Tensor& log_p);
+Tensor hinge(const Tensor& x, const Tensor& t);
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, double epsilon);
 
 }  // namespace limpid::reference

@@ -1,5 +1,4 @@
-// tests/support/process.cpp: fork, exec and wait; output goes through files, so no pipe can fill
-// up.
+// tests/support/process.cpp: fork, exec and wait; output goes to files, as a pipe could fill up.
 #include "tests/support/process.h"
 
 #include <algorithm>
