@@ -16,14 +16,16 @@ Json list(const Invocation& in) {
   for (const datasets::Known& known : datasets::catalogue()) {
     const bool is_built_in = known.files.empty();
     const bool is_there = is_built_in || std::filesystem::exists(folder + "/" + known.name);
+    const bool is_a_path = known.train == 0;  // a form of name, of any size
+    const std::string count = is_a_path ? "" : join_text(", ", known.train, " + ", known.test);
+    const char* place = is_a_path     ? ""
+                        : is_built_in ? ", built in"
+                        : is_there    ? ", in the data folder"
+                                      : ", not here";
     in.console.result(join_text(
         in.console.bold(known.name),
-        std::string(known.name.size() < 14 ? 14 - known.name.size() : 1, ' '), known.shape, ", ",
-        known.train, " + ", known.test,
-        is_built_in ? ", built in"
-        : is_there  ? ", in the data folder"
-                    : ", not here",
-        "\n              ", known.what, " (", known.licence, ")"));
+        std::string(known.name.size() < 14 ? 14 - known.name.size() : 1, ' '), known.shape, count,
+        place, "\n              ", known.what, " (", known.licence, ")"));
     rows.push(Json::object(
         {{"name", known.name},
          {"what", known.what},
