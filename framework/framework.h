@@ -2,7 +2,9 @@
 #pragma once
 
 // clang-format off: the order is for reading
+#include "framework/autograd/anomaly.h"      // the op that made the first NaN
 #include "framework/autograd/grad.h"         // derivatives of any order
+#include "framework/autograd/recompute.h"    // memory for time
 #include "framework/core/error.h"            // typed errors
 #include "framework/core/parallel.h"         // blocks, threads
 #include "framework/core/rng.h"              // counter-based random numbers

@@ -323,7 +323,8 @@ double peak_rss_mb() {
 
 // One line, whatever the message holds.
 int report_error(const std::string& command, const std::string& message, int status) {
-  std::string line = "limpid: " + (command.empty() ? "" : command + ": ") + message;
+  const bool is_named = command.empty() || message.starts_with(command + ": ");
+  std::string line = "limpid: " + (is_named ? "" : command + ": ") + message;
   for (char& c : line) {
     if (c == '\n' || c == '\r') c = ' ';
   }

@@ -39,6 +39,7 @@ void declare(Arguments& a, TrainingOptions& o) {
   a.integer(
       "stop-after-epoch", o.stop_after_epoch, "stop early, on the same schedule; 0: do not", 0,
       100000);
+  a.flag("anomaly", o.anomaly, "stop at the first op that makes a NaN or an infinity; slow");
   a.flag("resume", o.resume, "go on with the run in --out");
 }
 

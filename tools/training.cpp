@@ -1,6 +1,7 @@
 // tools/training.cpp: data, model, optimiser and files of a run put together.
 #include "tools/training.h"
 
+#include "framework/autograd/anomaly.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
@@ -15,6 +16,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
 namespace limpid::tools {
 namespace {
@@ -214,6 +216,9 @@ TrainingResult train_run(
     console.note("interrupted; go on with: limpid train --resume --out " + folder);
     return false;
   };
+  AnomalyCheck anomaly_check;
+  std::optional<Observing> watch;
+  if (o.anomaly) watch.emplace(anomaly_check);
   fit(*run.model, *optimizer, make_schedule(o, source.batches), source,
       {.epochs = o.epochs,
        .seed = seed.child(kSteps).state().key,

@@ -29,6 +29,7 @@ struct TrainingOptions {
   double test_fraction = 0.2;
   int64_t split_seed = 0;
   int64_t stop_after_epoch = 0;  // 0: not before the end
+  bool anomaly = false;          // stop at the first op that makes a NaN or an infinity
   bool resume = false;
   bool replaces = false;  // may replace a run in the same folder
 };

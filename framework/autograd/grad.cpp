@@ -70,6 +70,7 @@ void propagate(Node& node, uint64_t sweep) {
       Node& input = *edge.input;
       if (input.sweep != sweep || !input.needed) continue;
       const Tensor part = edge.formula(node.upstream, out);
+      if (Observer* observer = Observing::current()) observer->on_gradient(node.op, part);
       check_graph(
           part.shape() == input.shape, node.op, "its gradient has shape ", part.shape(),
           ", but the input has ", input.shape);

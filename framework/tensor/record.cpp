@@ -11,6 +11,7 @@ namespace {
 
 thread_local bool recording_is_on = true;
 thread_local BackwardRules rules_in_force;
+thread_local Observer* observer_in_force = nullptr;
 
 // Dropping an edge drops its input node, whose edges drop theirs, ...: on a chain of 500,000 ops
 // nested destructors would overflow the stack. So only the outermost destructor on a thread
@@ -101,6 +102,12 @@ RuleScope::RuleScope(const BackwardRules& rules) : before_(std::exchange(rules_i
 
 RuleScope::~RuleScope() { rules_in_force = before_; }
 
+Observing::Observing(Observer& observer) : before_(std::exchange(observer_in_force, &observer)) {}
+
+Observing::~Observing() { observer_in_force = before_; }
+
+Observer* Observing::current() { return observer_in_force; }
+
 // ---- record() ----
 
 namespace detail {
@@ -117,6 +124,7 @@ Tensor attach(const char* op, Tensor out, std::vector<Edge> edges, bool wants_ou
 }  // namespace detail
 
 Tensor record_all(const char* op, Tensor out, std::vector<std::pair<Tensor, Vjp>> rules) {
+  if (Observer* observer = Observing::current()) observer->on_result(op, out);
   if (!Recording::is_on()) return out;
   std::vector<Edge> edges;
   for (auto& [input, formula] : rules) {

@@ -164,7 +164,7 @@ struct Node : std::enable_shared_from_this<Node> {
 
 std::shared_ptr<Node> make_leaf(const Shape& shape, DType dtype);
 
-// ---- The two thread-local settings of the tape, changed only by scope objects ----
+// ---- The three thread-local settings of the tape, changed only by scope objects ----
 
 /// Switches recording on or off for a scope.
 class Recording {
@@ -207,6 +207,30 @@ class RuleScope {
   BackwardRules before_;
 };
 
+/// Sees what ops make, on the thread it watches: for checks and measurements, never for results.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// An op has made `value`, recorded or not.
+  virtual void on_result(const char* op, const Tensor& value) = 0;
+  /// A formula of `op` has made the gradient of one of its inputs.
+  virtual void on_gradient(const char* op, const Tensor& gradient) = 0;
+};
+
+/// Lets an observer watch for a scope; it must outlive the scope.
+class Observing {
+ public:
+  explicit Observing(Observer& observer);
+  ~Observing();
+  Observing(const Observing&) = delete;
+  Observing& operator=(const Observing&) = delete;
+  /// The observer of this thread, or null.
+  static Observer* current();
+
+ private:
+  Observer* before_;
+};
+
 // ---- record() ----
 
 /// "With respect to `input`, the gradient is formula(g)."
@@ -245,6 +269,7 @@ Tensor attach(const char* op, Tensor out, std::vector<Edge> edges, bool wants_ou
 /// gradient. `out` must have been made for this call. Frozen inputs store nothing.
 template <class... Fs>
 Tensor record(const char* op, Tensor out, Wrt<Fs>... rules) {
+  if (Observer* observer = Observing::current()) observer->on_result(op, out);
   if (!Recording::is_on() || !(rules.input.requires_gradient() || ...)) return out;
   std::vector<Edge> edges;
   edges.reserve(sizeof...(rules));

@@ -51,8 +51,8 @@ void fit(
     if (!std::isfinite(value)) {
       throw NumericError(
           join_text(
-              "train: the loss is ", value, " in epoch ", progress.epoch + 1, ", step ",
-              progress.step + 1, "; try a smaller learning rate"),
+              "train: the loss is ", std::isnan(value) ? "NaN" : "infinite", " in epoch ",
+              progress.epoch + 1, ", step ", progress.step + 1, "; try a smaller learning rate"),
           value);
     }
     optimizer.clear_gradients();

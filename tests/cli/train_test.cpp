@@ -166,3 +166,13 @@ TEST_CASE("train: a run that leaves the finite numbers ends with 1 and keeps its
   CHECK(result.out == "");
   check_one_line(result.err, {"limpid: train: ", "loss", "learning rate"});
 }
+
+TEST_CASE("train: --anomaly names the op that left the finite numbers first") {
+  const TempDir folder;
+  const ProcessResult result =
+      run(folder,
+          "train --data digits --model mlp:64-64 --optimizer sgd --lr 1000 --schedule constant"
+          " --epochs 9 --anomaly --quiet --out r");
+  CHECK(result.status == 1);
+  check_one_line(result.err, {"limpid: train: ", "the first value that is not finite", "["});
+}

@@ -241,7 +241,7 @@ TEST_CASE("fit: an infinite loss stops as well, whatever computed it") {
   Progress progress;
   CHECK_THROWS_WITH_AS(
       fit(*run.model, *run.optimizer, {}, batches_of(rings(8, 26), 4, 0), options, progress),
-      "train: the loss is inf in epoch 1, step 1; try a smaller learning rate", NumericError);
+      "train: the loss is infinite in epoch 1, step 1; try a smaller learning rate", NumericError);
   CHECK(bitwise_equal(everything_of(run), before));
 }
 
