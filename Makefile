@@ -14,7 +14,7 @@ build = @unset MAKEFLAGS MFLAGS MAKELEVEL && \
 sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.cpp'
 
 .NOTPARALLEL:
-.PHONY: all setup demo test debug asan lint tidy check bench reproduce format install clean help
+.PHONY: all setup demo test debug asan tsan lint tidy check bench reproduce format install clean help
 
 all: setup  ## build the release, build/limpid (plain "make" does this)
 	$(call build,release,--target limpid)
@@ -36,6 +36,10 @@ debug: setup  ## the tests with assertions on, in build-debug
 asan: setup  ## the unit tests under the address and undefined-behaviour sanitizers
 	$(call build,asan-ubsan)
 	@ctest --preset asan-ubsan $(ARGS)
+
+tsan: setup  ## the unit tests under the thread sanitizer, and a planted race it must find
+	$(call build,tsan)
+	@ctest --preset tsan $(ARGS)
 
 lint:  ## include directions, first lines, ASCII, formatting
 	@tools/check_layers.sh
@@ -64,7 +68,7 @@ install: setup  ## headers, libraries and binary below PREFIX
 	@cmake --install build --prefix $(PREFIX)
 
 clean:  ## remove all build folders
-	rm -rf build build-debug build-asan
+	rm -rf build build-debug build-asan build-tsan
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | \

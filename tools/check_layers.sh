@@ -38,8 +38,8 @@ tests:                framework datasets interpret tools
 packages='
 cblas.h:          framework/core/parallel.cpp framework/kernels/gemm.cpp
 openblas_config.h: framework/core/parallel.cpp framework/kernels/gemm.cpp
-oneapi/:          framework/core/parallel.cpp
-tbb/:             framework/core/parallel.cpp
+oneapi/:          framework/core/parallel_tbb.cpp
+tbb/:             framework/core/parallel_tbb.cpp
 zlib.h:           framework/io/gzip.cpp framework/io/stb.cpp
 stb/:             framework/io/stb.cpp framework/io/image.cpp
 nlohmann/:        framework/io/json.cpp

@@ -1,18 +1,13 @@
-// framework/core/parallel.cpp: blocks on oneTBB, and OpenBLAS kept to one thread.
+// framework/core/parallel.cpp: work cut into blocks, and OpenBLAS kept to one thread.
 #include "framework/core/parallel.h"
 
 #include "framework/core/error.h"
+#include "framework/core/parallel_workers.h"
 
 #include <cblas.h>
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/partitioner.h>
-#include <oneapi/tbb/task_arena.h>
-#include <oneapi/tbb/version.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <optional>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -50,40 +45,29 @@ void warm_up_blas() {
       CblasRowMajor, CblasNoTrans, CblasNoTrans, 2, 2, 2, 1.0F, one, 2, one, 2, 0.0F, product, 2);
 }
 
-// The arena and the allowance of worker threads, both of the size asked for.
-class Workers {
+// How many threads there are, all of them warm.
+class Team {
  public:
-  Workers() {
+  Team() {
     check_blas();
     resize(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
   }
 
   void resize(int count) {
     check_address_space(count);
-    arena_.reset();
-    allowance_.reset();
-    allowance_.emplace(
-        tbb::global_control::max_allowed_parallelism, static_cast<size_t>(std::max(count, 1)));
-    arena_.emplace(count);
+    workers::resize(count);
     count_ = count;
-    arena_->execute([count] {
-      tbb::parallel_for(
-          0, 4 * count, [](int) { warm_up_blas(); }, tbb::simple_partitioner());
-    });
+    workers::run(4 * count, [](int64_t) { warm_up_blas(); });
   }
 
   int count() const { return count_; }
-  tbb::task_arena& arena() { return *arena_; }
 
  private:
-  std::optional<tbb::global_control> allowance_;
-  std::optional<tbb::task_arena> arena_;
   int count_ = 1;
 };
 
-// Never destroyed: worker threads may still be winding down when static objects go.
-Workers& workers() {
-  static Workers& instance = *new Workers;
+Team& team() {
+  static Team instance;
   return instance;
 }
 
@@ -96,8 +80,7 @@ void for_blocks(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> f)
     for (int64_t b = 0; b < blocks; ++b) run(b);
     return;
   }
-  workers().arena().execute(
-      [&] { tbb::parallel_for(int64_t{0}, blocks, run, tbb::simple_partitioner()); });
+  workers::run(blocks, run);
 }
 
 double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)> f) {
@@ -112,20 +95,20 @@ double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)
   return total;
 }
 
-int threads() { return workers().count(); }
+int threads() { return team().count(); }
 
 void set_threads(int count) {
   check_value(count >= 1 && count <= 1024, "threads", "need 1 to 1024, got ", count);
-  if (count != threads()) workers().resize(count);
+  if (count != threads()) team().resize(count);
 }
 
 int slot() {
-  const int index = tbb::this_task_arena::current_thread_index();
+  const int index = workers::slot();
   return index < 0 || index >= threads() ? 0 : index;
 }
 
 const char* blas_core_name() { return openblas_get_corename(); }
 
-const char* tbb_version() { return TBB_runtime_version(); }
+const char* tbb_version() { return workers::tbb_version(); }
 
 }  // namespace limpid::parallel

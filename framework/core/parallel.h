@@ -3,6 +3,7 @@
 // Work is cut into blocks whose size depends on the problem, never on the number of threads, and
 // partial results are combined in block order. So every result is the same, bit for bit, at any
 // thread count. oneTBB runs the blocks; OpenBLAS is kept to one thread and called inside them.
+// A build for ThreadSanitizer runs the same blocks on std::thread: parallel_workers.h.
 #pragma once
 
 #include <cstdint>
