@@ -45,7 +45,7 @@ Batch Batches::get(int64_t epoch, int64_t index) {
   const auto end = index + 1 == count_ ? order_.end() : begin + options_.batch;
   Batch out;
   out.indices.assign(begin, end);
-  out.inputs = gather(dataset_.images, out.indices);
+  out.inputs = dataset_.images.rows(out.indices);
   if (!options_.mean.empty()) {
     out.inputs = standardise(out.inputs, {.mean = options_.mean, .std = options_.std});
   }

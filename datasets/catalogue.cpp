@@ -1,6 +1,7 @@
 // datasets/catalogue.cpp: the known data sets and how each one is loaded.
 #include "datasets/catalogue.h"
 
+#include "datasets/csv.h"
 #include "datasets/embedded.h"
 #include "datasets/idx.h"
 #include "datasets/synthetic.h"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -25,7 +27,6 @@ constexpr double kMoonsNoise = 0.15;
 constexpr int64_t kGaussians = 4;
 constexpr double kGaussiansDeviation = 0.3;  // the nearest centre is right for 98.2 %
 constexpr double kRollNoise = 0.5;           // neighbouring turns are 6.3 apart
-constexpr std::string_view kIdxPrefix = "idx:";
 constexpr const char* kDebianFashion = "/usr/share/datasets/fashion-mnist";  // the Debian package
 
 // The four files of the MNIST family, given their sums.
@@ -119,6 +120,10 @@ std::vector<Known> make_catalogue() {
        .what = "a folder of IDX files, plain or .gz",
        .shape = "[1, H, W]",
        .licence = "yours"},
+      {.name = "csv:FILE",
+       .what = "a table, one column of which is the label",
+       .shape = "[D]",
+       .licence = "yours"},
   };
 }
 
@@ -163,12 +168,31 @@ Split load_known(const Known& known, const std::string& data_dir) {
   return out;
 }
 
+// What follows the prefix, if the specification begins with it.
+std::optional<std::string> path_after(std::string_view prefix, const std::string& spec) {
+  if (!spec.starts_with(prefix)) return std::nullopt;
+  check_value(
+      spec.size() > prefix.size(), "data", prefix, " needs a path, as in ", prefix, "path/to/it");
+  return spec.substr(prefix.size());
+}
+
+// Class numbers as targets.
+void become_targets(Dataset& part) {
+  if (part.is_empty() || part.is_regression()) return;
+  Tensor targets = Tensor::empty(part.labels.shape());  // [N]
+  targets.assign(part.labels);
+  part.labels = targets;
+  part.classes = 0;
+  part.class_names.clear();
+}
+
 // A set as its source has it; the test part may be empty.
-Split load_whole(const std::string& spec, const std::string& data_dir) {
-  if (spec.starts_with(kIdxPrefix)) {
-    const std::string folder = spec.substr(kIdxPrefix.size());
-    check_value(!folder.empty(), "data", "idx: needs a folder, as in idx:path/to/folder");
-    return load_idx(folder);
+Split load_whole(const std::string& spec, const LoadOptions& options) {
+  if (const auto folder = path_after("idx:", spec)) return load_idx(*folder);
+  if (const auto file = path_after("csv:", spec)) {
+    return {
+        .train = load_csv(
+            *file, {.label = options.label_column, .is_regression = options.is_regression})};
   }
   if (spec == "digits") return {.train = digits()};
   if (spec == "fashion-2k") return fashion_2k();
@@ -193,7 +217,7 @@ Split load_whole(const std::string& spec, const std::string& data_dir) {
         .test = shapes(kSyntheticTest, Rng(kTestSeed))};
   }
   const Known* known = find_known(spec);
-  if (known != nullptr && !known->files.empty()) return load_known(*known, data_dir);
+  if (known != nullptr && !known->files.empty()) return load_known(*known, options.data_dir);
 
   std::string names;
   for (const Known& entry : catalogue()) names += (names.empty() ? "" : ", ") + entry.name;
@@ -206,7 +230,11 @@ Split load(const std::string& spec, const LoadOptions& options) {
   check_value(
       options.limit_train >= 0 && options.limit_test >= 0, "data",
       "limits must not be negative, got ", options.limit_train, " and ", options.limit_test);
-  Split out = load_whole(spec, options.data_dir);
+  Split out = load_whole(spec, options);
+  if (options.is_regression) {
+    become_targets(out.train);
+    become_targets(out.test);
+  }
   if (out.test.is_empty()) {
     out = stratified_split(out.train, options.test_fraction, options.split_seed);
   }

@@ -3,7 +3,7 @@
 // This is the only place that knows the names of DATA on the command line:
 //   embedded          digits, fashion-2k
 //   synthetic         moons, gaussians, swiss-roll, shapes
-//   a path            idx:FOLDER
+//   a path            idx:FOLDER, csv:FILE
 //   the data folder   mnist, fashion-mnist, kmnist: four IDX files in DATA_DIR/NAME
 // Synthetic sets are constants like the others: the training part is drawn with seed 0, the test
 // part with seed 1, whatever the seed of the run; 2,000 + 500 examples, moons with
@@ -24,6 +24,8 @@ struct LoadOptions {
   uint64_t split_seed = 0;     // of that split
   int64_t limit_train = 0;     // class-balanced cuts, see limit_balanced; 0: everything
   int64_t limit_test = 0;
+  std::string label_column = {};  // of a table, see CsvOptions
+  bool is_regression = false;     // labels are wanted as numbers; classes 0, 1, ... become them
 };
 
 /// The set that `spec` names, in two parts. Throws ValueError for an unknown name, listing the

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace limpid::datasets {
@@ -15,12 +15,16 @@ namespace {
 
 constexpr int64_t kBlockValues = 1 << 14;  // values per parallel block, about one L1 cache
 
-int64_t block_of_rows(int64_t row) {
-  return std::max<int64_t>(1, kBlockValues / row);
-}
+int64_t block_of_rows(int64_t row) { return std::max<int64_t>(1, kBlockValues / row); }
 
-// The examples of each class, in file order.
+// The examples of each class, in file order; for targets, all of them in one.
 std::vector<std::vector<int64_t>> members(const Dataset& dataset) {
+  if (dataset.is_regression()) {
+    std::vector<std::vector<int64_t>> all(
+        1, std::vector<int64_t>(static_cast<size_t>(dataset.size())));
+    std::iota(all[0].begin(), all[0].end(), int64_t{0});
+    return all;
+  }
   std::vector<std::vector<int64_t>> result(static_cast<size_t>(dataset.classes));
   const int64_t* labels = dataset.labels.data<int64_t>();  // [N]
   for (int64_t i = 0; i < dataset.size(); ++i) {
@@ -30,30 +34,38 @@ std::vector<std::vector<int64_t>> members(const Dataset& dataset) {
 }
 
 // The channel axis of [N, C, ...]: sizes before, at and after it.
-AxisSplit channels_of(const char* op, const Tensor& images) {
-  check_shape(images.rank() >= 2, op, "needs images [N, C, ...], got ", images.shape());
-  return split_at(images.shape(), 1);
+AxisSplit channels_of(const char* op, const Shape& images) {
+  check_shape(images.rank() >= 2, op, "needs images [N, C, ...], got ", images);
+  return split_at(images, 1);
 }
 
-// Sum over one channel of term(x).
+// Sums of term(x, channel) over each channel, some rows at a time: bytes are converted on the way.
 template <class Term>
-double channel_sum(const AxisSplit& d, const float* values, int64_t channel, const Term& term) {
-  return parallel::sum_blocks(
-      d.outer, block_of_rows(d.size * d.inner), [&](int64_t begin, int64_t end) {
-        double sum = 0;
-        for (int64_t n = begin; n < end; ++n) {
-          const float* plane = values + (n * d.size + channel) * d.inner;
-          for (int64_t i = 0; i < d.inner; ++i) sum += term(static_cast<double>(plane[i]));
-        }
-        return sum;
-      });
+std::vector<double> channel_sums(const Examples& images, const AxisSplit& d, const Term& term) {
+  constexpr int64_t kRows = 4096;  // examples at a time; a memory limit, the sums depend on it
+  std::vector<double> sums(static_cast<size_t>(d.size), 0);
+  for (int64_t begin = 0; begin < d.outer; begin += kRows) {
+    const Tensor part = images.rows(begin, std::min(d.outer, begin + kRows));  // [B, C, ...]
+    const float* values = part.data<float>();
+    for (size_t c = 0; c < sums.size(); ++c) {
+      const int64_t at = static_cast<int64_t>(c);
+      sums[c] += parallel::sum_blocks(
+          part.size(0), block_of_rows(d.size * d.inner), [&](int64_t from, int64_t to) {
+            double sum = 0;
+            for (int64_t n = from; n < to; ++n) {
+              const float* plane = values + (n * d.size + at) * d.inner;
+              for (int64_t i = 0; i < d.inner; ++i) sum += term(static_cast<double>(plane[i]), c);
+            }
+            return sum;
+          });
+    }
+  }
+  return sums;
 }
 
 }  // namespace
 
-Shape Dataset::example_shape() const {
-  return Shape(images.shape().sizes().subspan(1));
-}
+Shape Dataset::example_shape() const { return Shape(images.shape().sizes().subspan(1)); }
 
 void check_dataset(const char* op, const Dataset& dataset) {
   const std::string set = dataset.name.empty() ? "the data set" : dataset.name;
@@ -63,9 +75,10 @@ void check_dataset(const char* op, const Dataset& dataset) {
       dataset.labels.rank() == 1 && shape.rank() >= 2 && shape[0] == dataset.size(), op, set,
       " needs one label per image (images ", shape, ", labels ", dataset.labels.shape(), ")");
   check_shape(shape.numel() > 0, op, set, " holds images without pixels (images ", shape, ")");
+  const DType values = dataset.images.are_bytes() ? DType::f32 : dataset.images.tensor().dtype();
   check_dtype(
-      dataset.images.dtype() == DType::f32 && dataset.labels.dtype() == DType::i64, op,
-      "needs f32 images and i64 labels, got ", name_of(dataset.images.dtype()), " and ",
+      values == DType::f32 && dataset.labels.dtype() != DType::f64, op,
+      "needs f32 images and i64 labels or f32 targets, got ", name_of(values), " and ",
       name_of(dataset.labels.dtype()));
   if (dataset.masks.defined()) {
     check_shape(
@@ -75,6 +88,12 @@ void check_dataset(const char* op, const Dataset& dataset) {
   check_value(
       std::ssize(dataset.class_names) == dataset.classes, op, set, " has ", dataset.classes,
       " classes but ", dataset.class_names.size(), " class names");
+  if (dataset.is_regression()) {
+    for (const float target : dataset.labels.values<float>()) {
+      check_value(std::isfinite(target), op, set, " has the target ", target);
+    }
+    return;
+  }
   for (const int64_t label : dataset.labels.values<int64_t>()) {
     check_value(
         label >= 0 && label < dataset.classes, op, set, " has label ", label, " but only ",
@@ -98,39 +117,10 @@ std::vector<std::string> numbered_classes(int64_t classes) {
   return names;
 }
 
-Tensor gather(const Tensor& values, std::span<const int64_t> indices) {
-  const Shape& shape = values.shape();
-  check_shape(shape.rank() >= 1, "gather", "needs rows to choose from, got ", shape);
-  check_value(!indices.empty(), "gather", "needs at least one index");
-  for (const int64_t i : indices) {
-    check_value(
-        i >= 0 && i < shape[0], "gather", "index ", i, " is out of range, expected 0 to ",
-        shape[0] - 1);
-  }
-
-  // Copy whole rows; their type does not matter
-  const int64_t count = std::ssize(indices);
-  const int64_t row = shape.numel() / shape[0];
-  const auto row_bytes = static_cast<size_t>(row * size_of(values.dtype()));
-  Tensor out = Tensor::empty(shape.with(0, count), values.dtype());  // [B, ...]
-  const std::byte* source = values.bytes().data();
-  visit_any(values.dtype(), [&]<class T>() {
-    T* target = out.mutable_data<T>();
-    if (row == 0) return;
-    parallel::for_blocks(count, block_of_rows(row), [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k) {
-        const auto from = static_cast<size_t>(indices[static_cast<size_t>(k)]);
-        std::memcpy(target + k * row, source + from * row_bytes, row_bytes);
-      }
-    });
-  });
-  return out;
-}
-
 Dataset take(const Dataset& dataset, std::span<const int64_t> indices) {
   check_dataset("take", dataset);
   Dataset out = dataset;
-  out.images = gather(dataset.images, indices);
+  out.images = dataset.images.take(indices);
   out.labels = gather(dataset.labels, indices);
   if (dataset.masks.defined()) out.masks = gather(dataset.masks, indices);
   return out;
@@ -182,6 +172,7 @@ Split stratified_split(const Dataset& dataset, double fraction, uint64_t seed) {
 std::vector<int64_t> class_counts(const Dataset& dataset) {
   check_dataset("class_counts", dataset);
   std::vector<int64_t> counts;
+  if (dataset.is_regression()) return counts;
   for (const auto& of_class : members(dataset)) counts.push_back(std::ssize(of_class));
   return counts;
 }
@@ -202,27 +193,30 @@ void check_statistics(const char* op, const ChannelStatistics& statistics, int64
 
 ChannelStatistics channel_statistics(const Dataset& dataset) {
   check_dataset("channel_statistics", dataset);
-  const AxisSplit d = channels_of("channel_statistics", dataset.images);
-  const float* values = dataset.images.data<float>();  // [N, C, H W]
+  const AxisSplit d = channels_of("channel_statistics", dataset.images.shape());
   const auto count = static_cast<double>(d.outer * d.inner);
 
+  // Measure from the first value: then a constant channel has a spread of exactly zero
+  const Tensor first = dataset.images.rows(0, 1);  // [1, C, ...]
   ChannelStatistics out;
+  std::vector<double> origin;
   for (int64_t c = 0; c < d.size; ++c) {
-    // Measure from the first value: then a constant channel has a spread of exactly zero
-    const auto origin = static_cast<double>(values[c * d.inner]);
-    const double mean =
-        origin + channel_sum(d, values, c, [&](double x) { return x - origin; }) / count;
-    const double square =
-        channel_sum(d, values, c, [&](double x) { return (x - mean) * (x - mean); });
+    origin.push_back(static_cast<double>(first.data<float>()[c * d.inner]));
+  }
+  const std::vector<double> sums =
+      channel_sums(dataset.images, d, [&](double x, size_t c) { return x - origin[c]; });
+  for (size_t c = 0; c < sums.size(); ++c) out.mean.push_back(origin[c] + sums[c] / count);
+  const std::vector<double> squares = channel_sums(
+      dataset.images, d, [&](double x, size_t c) { return (x - out.mean[c]) * (x - out.mean[c]); });
+  for (const double square : squares) {
     const double deviation = std::sqrt(square / count);
-    out.mean.push_back(mean);
     out.std.push_back(deviation > 0 ? deviation : 1);
   }
   return out;
 }
 
 Tensor standardise(const Tensor& images, const ChannelStatistics& statistics) {
-  const AxisSplit d = channels_of("standardise", images);
+  const AxisSplit d = channels_of("standardise", images.shape());
   check_statistics("standardise", statistics, d.size);
   const float* in = images.data<float>();
   Tensor out = Tensor::empty(images.shape());  // [N, C, ...]

@@ -3,7 +3,9 @@
 
 #include "datasets/batches.h"    // a data set as a shuffled, repeatable stream of batches
 #include "datasets/catalogue.h"  // from a name to a split: the DATA of the command line
+#include "datasets/csv.h"        // tables with a column to predict
 #include "datasets/dataset.h"    // Dataset, Split, selecting, splitting, statistics
 #include "datasets/embedded.h"   // the two real sets inside the library
+#include "datasets/examples.h"   // rows kept as bytes or values
 #include "datasets/idx.h"        // files of the MNIST family
 #include "datasets/synthetic.h"  // moons, gaussians, swiss roll, shapes

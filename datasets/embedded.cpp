@@ -71,9 +71,7 @@ Dataset unpack(size_t first, const std::string& name, const IdxOptions& options)
 
 }  // namespace
 
-Dataset digits() {
-  return unpack(0, "digits", {.scale = 16, .classes = 10});
-}
+Dataset digits() { return unpack(0, "digits", {.scale = 16, .classes = 10}); }
 
 Split fashion_2k() {
   Split out;

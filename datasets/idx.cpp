@@ -92,9 +92,7 @@ fs::path find_file(const fs::path& folder, const std::string& name) {
 }
 
 Contents read(const fs::path& path) {
-  Contents out{.path = path.string(), .bytes = read_file(path.string(), kMaxBytes)};
-  if (is_gzip(out.bytes)) out.bytes = gunzip(out.bytes, kMaxBytes, out.path);
-  return out;
+  return {.path = path.string(), .bytes = read_unpacked(path.string(), kMaxBytes)};
 }
 
 // What stands before -images-idx3-ubyte and -labels-idx1-ubyte in the names of a folder.
@@ -160,22 +158,17 @@ Dataset load_part(const fs::path& folder, const std::string& prefix, const IdxOp
 
 }  // namespace
 
-Tensor parse_idx_images(std::span<const std::byte> bytes, const std::string& name, double scale) {
+Examples parse_idx_images(std::span<const std::byte> bytes, const std::string& name, double scale) {
   check_value(scale > 0, "parse_idx_images", "scale must be positive, got ", scale);
   const auto sizes = parse_header(bytes, name, 3);
   constexpr size_t kHeader = 16;
-
-  Tensor images = Tensor::empty({sizes[0], 1, sizes[1], sizes[2]});  // [N, 1, H, W]
-  float* out = images.mutable_data<float>();
   for (size_t i = kHeader; i < bytes.size(); ++i) {
-    const auto value = static_cast<double>(byte_at(bytes, i));
-    if (value > scale) {
-      throw FormatError(
-          name, join_text("byte ", i), join_text("pixel ", value, " exceeds ", scale));
-    }
-    out[i - kHeader] = static_cast<float>(value / scale);
+    if (byte_at(bytes, i) <= scale) continue;
+    throw FormatError(
+        name, join_text("byte ", i),
+        join_text("pixel ", static_cast<int>(byte_at(bytes, i)), " exceeds ", scale));
   }
-  return images;
+  return Examples::of_bytes({sizes[0], 1, sizes[1], sizes[2]}, bytes.subspan(kHeader), scale);
 }
 
 Tensor parse_idx_labels(std::span<const std::byte> bytes, const std::string& name) {

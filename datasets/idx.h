@@ -20,10 +20,10 @@ struct IdxOptions {
   int64_t classes = 0;  // 0: the largest label of the training part + 1, at least 2
 };
 
-/// Images [N, 1, H, W] as f32, value / scale. `name` is for messages.
+/// Images [N, 1, H, W], kept as bytes that stand for value / scale. `name` is for messages.
 /// Throws FormatError for a wrong magic number, type or rank, for no images at all, for sizes
 /// that do not account for all bytes, and for a value above the scale.
-Tensor parse_idx_images(
+Examples parse_idx_images(
     std::span<const std::byte> bytes, const std::string& name, double scale = 255);
 
 /// Labels [N] as i64. Throws FormatError as parse_idx_images does, and for the label 255, which

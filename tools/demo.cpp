@@ -113,7 +113,7 @@ void add_maps(
   const Tensor probability = max(softmax(logits), 1);
   const std::vector<int64_t> chosen = choose_images(predicted, test.labels, kShownClasses);
   const datasets::Dataset shown = datasets::take(test, chosen);
-  const Tensor images = standardised(shown.images, folder.card);
+  const Tensor images = standardised(shown.images.tensor(), folder.card);
   std::vector<int64_t> classes;
   for (const int64_t n : chosen) classes.push_back(predicted.data<int64_t>()[n]);
 
@@ -129,7 +129,7 @@ void add_maps(
     const int64_t label = shown.labels.data<int64_t>()[n];
     const double p = probability.to_vector()[static_cast<size_t>(chosen[k])];
     rows[k].label = label == classes[k] ? name(label) : name(label) + ", mistaken";
-    rows[k].images.push_back(picture_alone(one(shown.images, n)));
+    rows[k].images.push_back(picture_alone(one(shown.images.tensor(), n)));
     rows[k].notes.push_back("predicted: " + name(classes[k]) + ", " + percent(p));
   }
   for (const std::string& method : methods) {
@@ -139,7 +139,8 @@ void add_maps(
     for (size_t k = 0; k < chosen.size(); ++k) {
       const auto n = static_cast<int64_t>(k);
       std::string note;
-      rows[k].images.push_back(picture_with_map(one(shown.images, n), one(maps.shown, n), &note));
+      rows[k].images.push_back(
+          picture_with_map(one(shown.images.tensor(), n), one(maps.shown, n), &note));
       rows[k].notes.push_back(note);
     }
   }

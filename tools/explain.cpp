@@ -67,7 +67,7 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
     std::iota(s.indices.begin(), s.indices.end(), int64_t{0});
   }
   const datasets::Dataset chosen = datasets::take(test, s.indices);
-  s.pictures = chosen.images;
+  s.pictures = chosen.images.tensor();
   s.labels = chosen.labels;
   s.masks = chosen.masks;
   return s;

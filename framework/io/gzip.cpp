@@ -5,6 +5,7 @@
 
 #define ZLIB_CONST  // zlib then takes its input as const
 #include "framework/core/error.h"
+#include "framework/io/files.h"
 
 #include <zlib.h>
 
@@ -92,6 +93,11 @@ std::vector<std::byte> gunzip(
   if (filled > limit) fail(join_text("inflates to more than ", max_bytes, " bytes"));
   content.resize(filled);
   return content;
+}
+
+std::vector<std::byte> read_unpacked(const std::string& path, int64_t max_bytes) {
+  std::vector<std::byte> bytes = read_file(path, max_bytes);
+  return is_gzip(bytes) ? gunzip(bytes, max_bytes, path) : bytes;
 }
 
 uint32_t crc32(std::span<const std::byte> bytes) {

@@ -19,6 +19,9 @@ bool is_gzip(std::span<const std::byte> bytes);
 std::vector<std::byte> gunzip(
     std::span<const std::byte> bytes, int64_t max_bytes, const std::string& name);
 
+/// A file as read_file gives it, inflated if it is a gzip file; both forms are at most max_bytes.
+std::vector<std::byte> read_unpacked(const std::string& path, int64_t max_bytes);
+
 /// CRC-32 as in gzip and PNG (reflected polynomial 0xEDB88320).
 uint32_t crc32(std::span<const std::byte> bytes);
 

@@ -78,7 +78,7 @@ TEST_CASE("predict: logits of the test images give the confusion matrix of eval"
   const TempDir folder;
   train(folder, "r", "--data digits --model mlp:32" + kSmall);
   const datasets::Dataset test = digits_test();
-  save_npy(folder.file("x.npy"), test.images);
+  save_npy(folder.file("x.npy"), test.images.tensor());
   const Json result = run_json(folder, "predict r --input x.npy --out y.npy");
   CHECK(result.integer("count") == 50);
   CHECK(result.integer("classes") == 10);

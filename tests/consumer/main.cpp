@@ -23,7 +23,7 @@ int main() {
   for (int step = 0; step < 40; ++step) {
     Pass pass(Mode::train);
     optimizer.clear_gradients();
-    const Tensor error = cross_entropy((*net)(digits.images, pass), digits.labels);
+    const Tensor error = cross_entropy((*net)(digits.images.tensor(), pass), digits.labels);
     backward(error);
     optimizer.step(0.01);
     loss = error.item();
@@ -31,7 +31,7 @@ int main() {
 
   // An explanation of the first image
   const std::vector<int64_t> classes = {digits.labels.data<int64_t>()[0]};
-  const Tensor map = interpret::gradient_map(*net, slice(digits.images, 0, 0, 1), classes);
+  const Tensor map = interpret::gradient_map(*net, slice(digits.images.tensor(), 0, 0, 1), classes);
 
   const bool ok = slope == 12 && loss < 1 && map.shape() == Shape{1, 1, 8, 8};
   std::printf("%s: slope %g, loss %.3f\n", ok ? "ok" : "wrong", slope, loss);

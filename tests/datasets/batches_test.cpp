@@ -17,8 +17,9 @@ namespace {
 Dataset numbered(int64_t n) {
   Dataset out;
   out.name = "numbered";
-  out.images = Tensor::empty({n, 2, 1, 2});
-  std::iota(out.images.mutable_data<float>(), out.images.mutable_data<float>() + 4 * n, 0.0F);
+  Tensor values = Tensor::empty({n, 2, 1, 2});
+  std::iota(values.mutable_data<float>(), values.mutable_data<float>() + 4 * n, 0.0F);
+  out.images = values;
   out.labels = Tensor::empty({n}, DType::i64);
   for (int64_t i = 0; i < n; ++i) out.labels.mutable_data<int64_t>()[i] = i % 3;
   out.classes = 3;

@@ -82,9 +82,9 @@ TEST_CASE("catalogue: synthetic data are constants, and their parts differ") {
   for (const char* name : {"moons", "gaussians", "swiss-roll"}) {
     CAPTURE(name);
     const Split one = load(name), two = load(name, {.split_seed = 5});
-    CHECK(std::ranges::equal(one.train.images.bytes(), two.train.images.bytes()));
-    CHECK_FALSE(
-        std::ranges::equal(one.train.images.bytes().first(64), one.test.images.bytes().first(64)));
+    CHECK(std::ranges::equal(one.train.images.tensor().bytes(), two.train.images.tensor().bytes()));
+    CHECK_FALSE(std::ranges::equal(
+        one.train.images.tensor().bytes().first(64), one.test.images.tensor().bytes().first(64)));
   }
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("catalogue: an unknown name lists the known ones") {
   const std::string text = failure<ValueError>([] { load("cifar7"); });
   CHECK(contains(text, "unknown data set cifar7; known are digits, fashion-2k, "));
   for (const Known& known : catalogue()) CHECK(contains(text, known.name));
-  CHECK(contains(failure<ValueError>([] { load("idx:"); }), "needs a folder"));
+  CHECK(contains(failure<ValueError>([] { load("idx:"); }), "needs a path"));
 }
 
 TEST_CASE("catalogue: a set that is not in the data folder") {

@@ -19,13 +19,14 @@ Dataset toy(const std::vector<int64_t>& labels, int64_t classes) {
   const int64_t n = std::ssize(labels);
   Dataset out;
   out.name = "toy";
-  out.images = Tensor::empty({n, 2});
+  Tensor features = Tensor::empty({n, 2});
   out.masks = Tensor::empty({n, 1, 1, 1});
   for (int64_t i = 0; i < n; ++i) {
-    out.images.mutable_data<float>()[2 * i] = static_cast<float>(i);
-    out.images.mutable_data<float>()[2 * i + 1] = static_cast<float>(10 * i);
+    features.mutable_data<float>()[2 * i] = static_cast<float>(i);
+    features.mutable_data<float>()[2 * i + 1] = static_cast<float>(10 * i);
     out.masks.mutable_data<float>()[i] = static_cast<float>(i);
   }
+  out.images = features;
   out.labels = Tensor::of_integers({n}, labels);
   out.classes = classes;
   out.class_names = numbered_classes(classes);
@@ -33,9 +34,7 @@ Dataset toy(const std::vector<int64_t>& labels, int64_t classes) {
 }
 
 // Which examples of a toy set are in a part of it.
-std::vector<double> members(const Dataset& part) {
-  return part.masks.to_vector();
-}
+std::vector<double> members(const Dataset& part) { return part.masks.to_vector(); }
 
 }  // namespace
 
@@ -45,7 +44,7 @@ TEST_CASE("dataset: take keeps images, labels and masks together") {
   CHECK(set.example_shape() == Shape{2});
   const std::vector<int64_t> indices = {3, 0, 3};
   const Dataset part = take(set, indices);
-  CHECK(part.images.to_vector() == std::vector<double>{3, 30, 0, 0, 3, 30});
+  CHECK(part.images.tensor().to_vector() == std::vector<double>{3, 30, 0, 0, 3, 30});
   CHECK(part.labels.to_vector() == std::vector<double>{1, 0, 1});
   CHECK(part.masks.shape() == Shape{3, 1, 1, 1});
   CHECK(members(part) == std::vector<double>{3, 0, 3});
@@ -179,14 +178,14 @@ TEST_CASE("dataset: standardise gives mean 0 and std 1 per channel") {
   Dataset set = toy(std::vector<int64_t>(50, 0), 1);
   set.masks = {};
   set.images = Tensor::uniform({50, 3, 4, 5}, rng, 2, 9);
-  const Tensor before = set.images.clone();
-  set.images = standardise(set.images, channel_statistics(set));
+  const Tensor before = set.images.tensor().clone();
+  set.images = standardise(set.images.tensor(), channel_statistics(set));
   const ChannelStatistics s = channel_statistics(set);
   for (size_t c = 0; c < 3; ++c) {
     CHECK(std::abs(s.mean[c]) < 1e-6);
     CHECK(std::abs(s.std[c] - 1) < 1e-6);
   }
-  CHECK(set.images.numel() == before.numel());
+  CHECK(set.images.tensor().numel() == before.numel());
   CHECK_THROWS_AS(standardise(before, {.mean = {0}, .std = {1}}), ShapeError);
   CHECK_THROWS_AS(standardise(before, {.mean = {0, 0, 0}, .std = {1, 0, 1}}), ValueError);
   CHECK_THROWS_AS(standardise(before, {.mean = {0, 0, 0}, .std = {1, -1, 1}}), ValueError);
@@ -202,7 +201,7 @@ TEST_CASE("dataset: results do not depend on the thread count") {
   for (const int k : {0, 1}) {
     const parallel::ThreadLimit limit(k == 0 ? 1 : 3);
     s[k] = channel_statistics(set);
-    x[k] = standardise(set.images, s[k]);
+    x[k] = standardise(set.images.tensor(), s[k]);
   }
   CHECK(s[0].mean == s[1].mean);
   CHECK(s[0].std == s[1].std);

@@ -40,7 +40,8 @@ std::string labels_failure(const Bytes& bytes) {
 }  // namespace
 
 TEST_CASE("idx: images are scaled to [0, 1] and get a channel") {
-  const Tensor images = parse_idx_images(idx_bytes({2, 1, 3}, {0, 51, 255, 5, 0, 1}), "file");
+  const Tensor images =
+      parse_idx_images(idx_bytes({2, 1, 3}, {0, 51, 255, 5, 0, 1}), "file").tensor();
   CHECK(images.shape() == Shape{2, 1, 1, 3});
   CHECK(images.dtype() == DType::f32);
   const auto x = images.values<float>();
@@ -49,7 +50,7 @@ TEST_CASE("idx: images are scaled to [0, 1] and get a channel") {
   CHECK(x[2] == 1.0F);
   CHECK(x[5] == static_cast<float>(1.0 / 255));
 
-  const Tensor sixteenths = parse_idx_images(idx_bytes({1, 1, 2}, {4, 16}), "file", 16);
+  const Tensor sixteenths = parse_idx_images(idx_bytes({1, 1, 2}, {4, 16}), "file", 16).tensor();
   CHECK(sixteenths.to_vector() == std::vector<double>{0.25, 1});
   CHECK(contains(
       failure([] {
@@ -83,9 +84,7 @@ TEST_CASE("idx: a damaged header is refused with its place") {
     CHECK(contains(images_failure(sample_labels()), "1 dimensions, expected 3"));
     CHECK(contains(labels_failure(sample_images()), "3 dimensions, expected 1"));
   }
-  SUBCASE("nothing") {
-    CHECK(contains(images_failure({}), "too short"));
-  }
+  SUBCASE("nothing") { CHECK(contains(images_failure({}), "too short")); }
   SUBCASE("no images") {
     CHECK(contains(images_failure(idx_bytes({0, 28, 28}, {})), "holds no examples"));
     CHECK(images_failure(idx_bytes({1, 0, 28}, {})) != "");
@@ -146,12 +145,8 @@ TEST_CASE("idx: a pair has as many labels as images, and labels below the classe
 TEST_CASE("idx: a folder with both parts, plain, .gz or mixed") {
   TempDir dir;
   const fs::path folder = dir.path();
-  SUBCASE("plain") {
-    write_quadruple(folder, "");
-  }
-  SUBCASE("gz, headers with and without a name") {
-    write_quadruple(folder, ".gz");
-  }
+  SUBCASE("plain") { write_quadruple(folder, ""); }
+  SUBCASE("gz, headers with and without a name") { write_quadruple(folder, ".gz"); }
   SUBCASE("mixed") {
     write_quadruple(folder, ".gz");
     fs::remove(folder / "t10k-labels-idx1-ubyte.gz");

@@ -24,7 +24,7 @@ struct Example {
 
 Example example(const Dataset& set, size_t i) {
   return {
-      set.images.values<float>().subspan(3 * kPixels * i, 3 * kPixels),
+      set.images.tensor().values<float>().subspan(3 * kPixels * i, 3 * kPixels),
       set.masks.values<float>().subspan(kPixels * i, kPixels)};
 }
 
@@ -46,7 +46,7 @@ TEST_CASE("moons: without noise every point lies on its half circle") {
   const Dataset set = moons(101, 0, Rng(1));
   CHECK(set.images.shape() == Shape{101, 2});
   CHECK(class_counts(set) == std::vector<int64_t>{51, 50});
-  const auto p = set.images.values<float>();
+  const auto p = set.images.tensor().values<float>();
   for (size_t i = 0; i < 101; ++i) {
     const auto x = static_cast<double>(p[2 * i]), y = static_cast<double>(p[2 * i + 1]);
     if (i % 2 == 0) {
@@ -61,13 +61,15 @@ TEST_CASE("moons: without noise every point lies on its half circle") {
 
 TEST_CASE("moons: noise has the stated size, and a longer set begins with the shorter one") {
   const Dataset clean = moons(2000, 0, Rng(2)), noisy = moons(2000, 0.3, Rng(2));
-  const auto a = clean.images.values<float>(), b = noisy.images.values<float>();
+  const auto a = clean.images.tensor().values<float>(), b = noisy.images.tensor().values<float>();
   double square = 0;
   for (size_t i = 0; i < a.size(); ++i) square += std::pow(static_cast<double>(b[i] - a[i]), 2);
   CHECK(std::sqrt(square / 4000) == doctest::Approx(0.3).epsilon(0.05));
   CHECK(std::ranges::equal(
-      moons(10, 0.3, Rng(2)).images.bytes(), noisy.images.bytes().first(10 * 2 * 4)));
-  CHECK_FALSE(std::ranges::equal(moons(2000, 0, Rng(3)).images.bytes(), clean.images.bytes()));
+      moons(10, 0.3, Rng(2)).images.tensor().bytes(),
+      noisy.images.tensor().bytes().first(10 * 2 * 4)));
+  CHECK_FALSE(std::ranges::equal(
+      moons(2000, 0, Rng(3)).images.tensor().bytes(), clean.images.tensor().bytes()));
   CHECK_THROWS_AS(moons(0, 0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(moons(5, -0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(moons(5, std::nan(""), Rng(0)), ValueError);
@@ -80,7 +82,7 @@ TEST_CASE("gaussians: without deviation every point is its centre") {
   CHECK(class_counts(set) == std::vector<int64_t>{3, 3, 2, 2});
   CHECK(set.class_names == std::vector<std::string>{"0", "1", "2", "3"});
   const double centres[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
-  const auto p = set.images.values<float>();
+  const auto p = set.images.tensor().values<float>();
   for (size_t i = 0; i < 10; ++i) {
     CHECK(set.labels.values<int64_t>()[i] == static_cast<int64_t>(i % 4));
     for (size_t d = 0; d < 2; ++d) {
@@ -93,7 +95,7 @@ TEST_CASE("gaussians: without deviation every point is its centre") {
 TEST_CASE("gaussians: moments, and the accuracy that theory gives the nearest centre") {
   constexpr int64_t kCount = 20000;
   const Dataset set = gaussians(kCount, 4, 0.5, Rng(2));
-  const auto p = set.images.values<float>();
+  const auto p = set.images.tensor().values<float>();
   double right = 0;
   double sum[2] = {0, 0}, square[2] = {0, 0}, product = 0;
   for (size_t i = 0; i < kCount; ++i) {
@@ -119,9 +121,10 @@ TEST_CASE("gaussians: moments, and the accuracy that theory gives the nearest ce
 TEST_CASE("gaussians: a longer set begins with the shorter one; errors") {
   const Dataset set = gaussians(100, 3, 0.3, Rng(2));
   CHECK(std::ranges::equal(
-      gaussians(10, 3, 0.3, Rng(2)).images.bytes(), set.images.bytes().first(10 * 2 * 4)));
-  CHECK_FALSE(
-      std::ranges::equal(gaussians(100, 3, 0.3, Rng(3)).images.bytes(), set.images.bytes()));
+      gaussians(10, 3, 0.3, Rng(2)).images.tensor().bytes(),
+      set.images.tensor().bytes().first(10 * 2 * 4)));
+  CHECK_FALSE(std::ranges::equal(
+      gaussians(100, 3, 0.3, Rng(3)).images.tensor().bytes(), set.images.tensor().bytes()));
   CHECK_THROWS_AS(gaussians(0, 3, 0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(gaussians(5, 0, 0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(gaussians(5, 3, -0.1, Rng(0)), ValueError);
@@ -136,7 +139,7 @@ TEST_CASE("swiss roll: without noise every point lies on the sheet, in the quart
   CHECK(set.images.shape() == Shape{kCount, 3});
   CHECK(class_counts(set) == std::vector<int64_t>{1001, 1000, 1000, 1000});
   CHECK(set.class_names.size() == 4);
-  const auto p = set.images.values<float>();
+  const auto p = set.images.tensor().values<float>();
   double mean_t = 0, mean_height = 0;
   for (size_t i = 0; i < kCount; ++i) {
     const auto x = static_cast<double>(p[3 * i]), z = static_cast<double>(p[3 * i + 2]);
@@ -160,7 +163,7 @@ TEST_CASE("swiss roll: without noise every point lies on the sheet, in the quart
 
 TEST_CASE("swiss roll: noise has the stated size, a longer set begins with the shorter; errors") {
   const Dataset clean = swiss_roll(2000, 0, Rng(2)), noisy = swiss_roll(2000, 0.5, Rng(2));
-  const auto a = clean.images.values<float>(), b = noisy.images.values<float>();
+  const auto a = clean.images.tensor().values<float>(), b = noisy.images.tensor().values<float>();
   double square[3] = {0, 0, 0};
   for (size_t i = 0; i < a.size(); ++i) {
     square[i % 3] += std::pow(static_cast<double>(b[i] - a[i]), 2);
@@ -168,8 +171,10 @@ TEST_CASE("swiss roll: noise has the stated size, a longer set begins with the s
   for (const double sum : square)
     CHECK(std::sqrt(sum / 2000) == doctest::Approx(0.5).epsilon(0.06));
   CHECK(std::ranges::equal(
-      swiss_roll(10, 0.5, Rng(2)).images.bytes(), noisy.images.bytes().first(10 * 3 * 4)));
-  CHECK_FALSE(std::ranges::equal(swiss_roll(2000, 0, Rng(3)).images.bytes(), clean.images.bytes()));
+      swiss_roll(10, 0.5, Rng(2)).images.tensor().bytes(),
+      noisy.images.tensor().bytes().first(10 * 3 * 4)));
+  CHECK_FALSE(std::ranges::equal(
+      swiss_roll(2000, 0, Rng(3)).images.tensor().bytes(), clean.images.tensor().bytes()));
   CHECK_THROWS_AS(swiss_roll(0, 0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(swiss_roll(5, -0.1, Rng(0)), ValueError);
   CHECK_THROWS_AS(swiss_roll(5, std::nan(""), Rng(0)), ValueError);
@@ -181,7 +186,7 @@ TEST_CASE("shapes: form, balance, range") {
   CHECK(set.masks.shape() == Shape{202, 1, 32, 32});
   CHECK(class_counts(set) == std::vector<int64_t>{51, 51, 50, 50});
   CHECK(set.class_names == std::vector<std::string>{"disc", "square", "triangle", "cross"});
-  const auto x = set.images.values<float>();
+  const auto x = set.images.tensor().values<float>();
   CHECK(std::ranges::all_of(x, [](float v) { return v >= 0 && v <= 1; }));
   const auto m = set.masks.values<float>();
   CHECK(std::ranges::all_of(m, [](float v) { return v == 0 || v == 1; }));
@@ -290,14 +295,15 @@ TEST_CASE("shapes: a function of the key, at any thread count") {
   for (const int k : {0, 1}) {
     const parallel::ThreadLimit limit(k == 0 ? 1 : 3);
     const Dataset set = shapes(100, Rng(8));
-    images[k] = set.images, masks[k] = set.masks;
+    images[k] = set.images.tensor(), masks[k] = set.masks;
   }
   CHECK(std::ranges::equal(images[0].bytes(), images[1].bytes()));
   CHECK(std::ranges::equal(masks[0].bytes(), masks[1].bytes()));
   const Dataset shorter = shapes(7, Rng(8));
   CHECK(std::ranges::equal(
-      shorter.images.bytes(), images[0].bytes().first(shorter.images.bytes().size())));
-  CHECK_FALSE(std::ranges::equal(shapes(100, Rng(9)).images.bytes(), images[0].bytes()));
+      shorter.images.tensor().bytes(),
+      images[0].bytes().first(shorter.images.tensor().bytes().size())));
+  CHECK_FALSE(std::ranges::equal(shapes(100, Rng(9)).images.tensor().bytes(), images[0].bytes()));
 }
 
 }  // namespace limpid::datasets
