@@ -4,6 +4,7 @@
 // clang-format off: the order is for reading
 #include "framework/autograd/anomaly.h"      // the op that made the first NaN
 #include "framework/autograd/grad.h"         // derivatives of any order
+#include "framework/autograd/profile.h"      // where the time of a step goes
 #include "framework/autograd/recompute.h"    // memory for time
 #include "framework/core/error.h"            // typed errors
 #include "framework/core/parallel.h"         // blocks, threads

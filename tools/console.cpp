@@ -95,4 +95,8 @@ std::string fixed(double value, int digits) {
 
 std::string percent(double share) { return fixed(100 * share, 1) + " %"; }
 
+std::string padded(const std::string& text, size_t width) {
+  return text + std::string(text.size() < width ? width - text.size() : 1, ' ');
+}
+
 }  // namespace limpid::tools

@@ -45,5 +45,7 @@ int interrupt_status();
 std::string fixed(double value, int digits);
 /// A share as a percentage: "95.3 %".
 std::string percent(double share);
+/// A cell of a table: text filled with spaces up to `width`, and at least one.
+std::string padded(const std::string& text, size_t width);
 
 }  // namespace limpid::tools

@@ -59,13 +59,14 @@ std::string confusion(const TrainingResult& result) {
       .row_names = names,
       .column_names = names,
       .values = {}};
-  for (const auto& row : result.test.confusion) chart.values.emplace_back(row.begin(), row.end());
+  for (const auto& row : result.test.classes->confusion)
+    chart.values.emplace_back(row.begin(), row.end());
   return interpret::matrix_chart(chart);
 }
 
 // The two classes that are taken for each other most often.
 std::string worst_confusion(const TrainingResult& result) {
-  const auto& cells = result.test.confusion;
+  const auto& cells = result.test.classes->confusion;
   const auto& names = result.folder.card.class_names;
   size_t a = 0;
   size_t b = 1;
@@ -168,9 +169,9 @@ interpret::Report build_report(
           "limpid demo: ", fashion.folder.card.architecture, " on Fashion-MNIST images, ",
           digits.folder.card.architecture, " on handwritten digits, seed ", seed));
   report.tiles({
-      {"Fashion accuracy", percent(fashion.test.accuracy),
+      {"Fashion accuracy", percent(fashion.test.accuracy()),
        join_text(fashion.test.count, " test images")},
-      {"Digits accuracy", percent(digits.test.accuracy),
+      {"Digits accuracy", percent(digits.test.accuracy()),
        join_text(digits.test.count, " test images")},
       {"Fashion network", join_text(fashion.parameters), "parameters"},
       {"Digits network", join_text(digits.parameters), "parameters"},
@@ -232,11 +233,11 @@ Json run(const Invocation& in, const DemoOptions& o) {
   for (const TrainingResult* result : {&fashion, &digits}) {
     in.console.result(join_text(
         result->folder.card.architecture, " on ", result->folder.card.data, ": test accuracy ",
-        percent(result->test.accuracy)));
+        percent(result->test.accuracy())));
     models.push(Json::object(
         {{"data", result->folder.card.data},
          {"model", result->folder.card.architecture},
-         {"test_accuracy", result->test.accuracy}}));
+         {"test_accuracy", result->test.accuracy()}}));
   }
   in.console.result(page);
   const Json techniques = Json::object(

@@ -1,9 +1,8 @@
 // tools/eval.cpp: limpid eval.
 #include "framework/core/error.h"
-#include "framework/train/metrics.h"
 #include "tools/commands.h"
 #include "tools/console.h"
-#include "tools/run_folder.h"
+#include "tools/objective.h"
 
 #include <memory>
 
@@ -18,9 +17,15 @@ struct EvalOptions {
 Json run(const Invocation& in, const EvalOptions& o) {
   const RunFolder folder = open_run(o.model);
   const datasets::Dataset data = test_part(o.data, in.common, folder);
-  const Metrics m = classification_metrics(
-      predict(*folder.model, source_in_order(data, folder.card)), data.labels);
-
+  const Evaluation e = evaluate(folder, data);
+  if (!e.classes) {
+    const auto [name, value] = headline(e);
+    in.console.result(join_text(name, "  ", value, " over ", e.count, " examples"));
+    Json json = Json::object({{"accuracy", nullptr}, {"loss", e.loss}, {"count", e.count}});
+    if (e.targets) json.set("mse", e.targets->mse).set("r2", e.targets->r2);
+    return json;
+  }
+  const Metrics& m = *e.classes;
   in.console.result("accuracy  " + percent(m.accuracy) + " of " + std::to_string(m.count));
   in.console.result("loss      " + fixed(m.loss, 4));
   in.console.result("ece       " + fixed(m.ece, 4) + "  (15 bins; 0 is perfectly calibrated)");

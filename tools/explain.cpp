@@ -11,6 +11,7 @@
 #include "tools/console.h"
 #include "tools/explaining.h"
 #include "tools/inputs.h"
+#include "tools/objective.h"
 
 #include <charconv>
 #include <memory>
@@ -95,6 +96,7 @@ std::vector<int64_t> target_classes(
 
 Json run(const Invocation& in, const ExplainOptions& o) {
   const RunFolder folder = open_run(o.model);
+  check_classifier(folder, "explain");
   const Subject s = read_subject(o, in.common, folder);
   const Tensor images = standardised(s.pictures, folder.card);
   const Tensor logits = logits_of(folder, images);

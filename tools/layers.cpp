@@ -11,10 +11,6 @@
 namespace limpid::tools {
 namespace {
 
-std::string padded(const std::string& text, size_t width) {
-  return text + std::string(text.size() < width ? width - text.size() : 1, ' ');
-}
-
 Json run(const Invocation& in, const std::string& path) {
   const RunFolder folder = open_run(path);
 

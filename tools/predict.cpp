@@ -2,6 +2,7 @@
 #include "framework/core/error.h"
 #include "framework/io/npy.h"
 #include "framework/ops/loss.h"
+#include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 #include "tools/commands.h"
@@ -23,8 +24,21 @@ Json run(const Invocation& in, const PredictOptions& o) {
   const Tensor inputs = standardised(read_inputs(o.input, folder.card), folder.card);
   if (inputs.size(0) == 0) throw UsageError("the input holds no examples");
   const Recording off(false);
-  const Tensor logits = logits_of(folder, inputs);  // [N, K]
+  Tensor logits = logits_of(folder, inputs);  // [N, K]
+  const bool has_classes = folder.card.task == Task::classify;
+  if (folder.card.task == Task::regress) {
+    logits = logits * folder.card.target_std + folder.card.target_mean;  // back to target units
+  }
   if (!in.common.out.empty()) save_npy(in.common.out, logits);
+  if (!has_classes) {
+    in.console.result(to_string(logits));
+    return Json::object(
+        {{"count", logits.size(0)},
+         {"classes", nullptr},
+         {"top", Json::array()},
+         {"outputs", logits.size(1)},
+         {"out", in.common.out}});
+  }
 
   // The most likely class of each example
   const Tensor best = arg_max(logits, 1);

@@ -26,7 +26,24 @@ std::vector<double> numbers(const Json& json) {
   return values;
 }
 
+constexpr Task kTasks[] = {Task::classify, Task::regress, Task::reconstruct};
+
 }  // namespace
+
+const char* name_of(Task task) {
+  return task == Task::classify ? "classify" : task == Task::regress ? "regress" : "reconstruct";
+}
+
+Task task_named(const std::string& name) {
+  for (const Task task : kTasks) {
+    if (name == name_of(task)) return task;
+  }
+  throw UsageError("no task '" + name + "'; there are classify, regress and reconstruct");
+}
+
+int64_t ModelCard::outputs() const {
+  return task == Task::classify ? classes() : task == Task::regress ? 1 : input.numel();
+}
 
 Json to_json(const ModelCard& card) {
   Json input = Json::array();
@@ -39,7 +56,10 @@ Json to_json(const ModelCard& card) {
        {"class_names", names},
        {"mean", numbers(card.mean)},
        {"std", numbers(card.std)},
-       {"data", card.data}});
+       {"data", card.data},
+       {"task", name_of(card.task)},
+       {"target_mean", card.target_mean},
+       {"target_std", card.target_std}});
 }
 
 ModelCard card_from_json(const Json& json, const std::string& path) {
@@ -53,6 +73,13 @@ ModelCard card_from_json(const Json& json, const std::string& path) {
     card.mean = numbers(json.at("mean"));
     card.std = numbers(json.at("std"));
     card.data = json.text("data");
+    card.task = task_named(json.get_or("task", "classify").text());
+    card.target_mean = json.get_or("target_mean", 0).number();
+    card.target_std = json.get_or("target_std", 1).number();
+    check_value(
+        std::isfinite(card.target_mean) && std::isfinite(card.target_std) && card.target_std > 0,
+        "model", "target_mean ", card.target_mean, " or target_std ", card.target_std,
+        " is out of range");
     check_value(
         card.input.rank() >= 1 && card.mean.size() == card.std.size() &&
             static_cast<int64_t>(card.mean.size()) == card.input[0],
@@ -81,7 +108,7 @@ RunFolder open_run(const std::string& path) {
   run.card = card_from_json(*model, config_path);
   Rng rng(0);  // the weights are replaced below
   try {
-    run.model = make_model(run.card.architecture, {run.card.input, run.card.classes()}, rng);
+    run.model = make_model(run.card.architecture, {run.card.input, run.card.outputs()}, rng);
   } catch (const Error& error) {
     throw FormatError(config_path, "", error.what());
   }
@@ -107,7 +134,7 @@ datasets::Split load_data(
       throw UsageError(join_text(
           "the data have shape ", part->example_shape(), ", the model takes ", card->input));
     }
-    if (part->classes > card->classes()) {
+    if (card->task == Task::classify && part->classes > card->classes()) {
       throw UsageError(join_text(
           "the data have ", part->classes, " classes, the model knows ", card->classes()));
     }
@@ -123,6 +150,8 @@ datasets::Dataset test_part(
     options.test_fraction = trained.get_or("test-fraction", 0.2).number();
     options.split_seed = static_cast<uint64_t>(trained.get_or("split-seed", 0).integer());
     options.limit_test = trained.get_or("limit-test", 0).integer();
+    options.label_column = trained.get_or("label-column", "").text();
+    options.is_regression = folder.card.task == Task::regress;
     check_value(
         options.test_fraction >= 0 && options.test_fraction < 1 && options.limit_test >= 0,
         "options", "test-fraction ", options.test_fraction, " or limit-test ", options.limit_test,

@@ -18,6 +18,11 @@ namespace limpid::tools {
 
 struct Common;
 
+enum class Task : uint8_t { classify, regress, reconstruct };
+const char* name_of(Task task);
+/// Throws UsageError for another name.
+Task task_named(const std::string& name);
+
 /// What a network was trained for: the "model" part of config.json.
 struct ModelCard {
   std::string architecture;  // "mlp:64-32"
@@ -25,8 +30,12 @@ struct ModelCard {
   std::vector<std::string> class_names;
   std::vector<double> mean, std;  // per channel; inputs are (x - mean) / std
   std::string data;               // the --data it was trained on
+  Task task = Task::classify;
+  double target_mean = 0, target_std = 1;  // of the targets, to regress
 
   int64_t classes() const { return static_cast<int64_t>(class_names.size()); }
+  /// Numbers that the network gives per example: one per class, one, or one per input.
+  int64_t outputs() const;
 };
 
 Json to_json(const ModelCard& card);

@@ -16,6 +16,10 @@ void declare(Arguments& a, TrainingOptions& o) {
       "what to train on: digits, fashion-2k, shapes, moons, gaussians, swiss-roll, mnist, "
       "idx:FOLDER, ...");
   a.text("model", o.model, "the network: " + model_names());
+  a.text(
+      "task", o.task,
+      "classify, regress or reconstruct; autoencoder reconstructs, all others classify",
+      {"", "classify", "regress", "reconstruct"});
   a.integer("epochs", o.epochs, "passes over the training part", 1, 100000);
   a.integer("batch", o.batch, "examples per step", 1, 1 << 20);
   a.text(
@@ -32,6 +36,19 @@ void declare(Arguments& a, TrainingOptions& o) {
       "decay-weights-only", o.decay_weights_only,
       "no weight decay on biases and on the parameters of norms");
   a.number("clip", o.clip, "largest norm of the gradient; 0: none", 0, 1e9);
+  a.number(
+      "label-smoothing", o.label_smoothing, "share of the target spread over all classes", 0, 0.99);
+  a.flag("class-weights", o.class_weights, "weigh each class by the inverse of its frequency");
+  a.number("ema", o.ema, "decay of averaged weights, such as 0.999; 0: no averages", 0, 0.999999);
+  a.text("init", o.init, "start from the fitting weights of this run");
+  a.list("freeze", o.freeze, "do not train these parameters, such as 'conv1.*'");
+  a.number(
+      "validation", o.validation, "share of the training part held out to choose the best epoch", 0,
+      0.9);
+  a.integer(
+      "patience", o.patience,
+      "end after so many epochs without a better validation loss; 0: do not", 0, 100000);
+  a.text("label-column", o.label_column, "column of a csv table to predict, by name or number");
   a.integer("limit-train", o.limit_train, "use a class-balanced part; 0: all", 0, INT64_MAX);
   a.integer("limit-test", o.limit_test, "use a class-balanced part; 0: all", 0, INT64_MAX);
   a.number("test-fraction", o.test_fraction, "test share of data without a test part", 0, 0.9);
@@ -40,6 +57,7 @@ void declare(Arguments& a, TrainingOptions& o) {
       "stop-after-epoch", o.stop_after_epoch, "stop early, on the same schedule; 0: do not", 0,
       100000);
   a.flag("anomaly", o.anomaly, "stop at the first op that makes a NaN or an infinity; slow");
+  a.flag("profile", o.profile, "measure calls, milliseconds and bytes of each op");
   a.flag("resume", o.resume, "go on with the run in --out");
 }
 
@@ -60,6 +78,30 @@ int64_t recall_options(const std::string& path, Arguments& arguments) {
   } catch (const UsageError& error) {
     throw FormatError(path, "", error.what());
   }
+}
+
+// The table of --profile: on the console, and as an array.
+Json report_profile(const std::vector<OpProfile::Row>& rows, const Console& console) {
+  const auto print = [&](const std::string& op, const std::vector<std::string>& cells) {
+    std::string line = padded(op, 22);
+    for (const std::string& cell : cells) line += padded(cell, 13);
+    console.result(line);
+  };
+  print("op", {"calls", "forward ms", "backward ms", "MB made"});
+  Json table = Json::array();
+  for (const OpProfile::Row& row : rows) {
+    const double megabytes = static_cast<double>(row.bytes) / (1 << 20);
+    print(
+        row.op, {std::to_string(row.calls), fixed(row.forward_ms, 2), fixed(row.backward_ms, 2),
+                 fixed(megabytes, 1)});
+    table.push(Json::object(
+        {{"op", row.op},
+         {"calls", row.calls},
+         {"forward_ms", row.forward_ms},
+         {"backward_ms", row.backward_ms},
+         {"bytes", row.bytes}}));
+  }
+  return table;
 }
 
 Json run(const Invocation& in, TrainingOptions& o) {
@@ -84,17 +126,22 @@ Json run(const Invocation& in, TrainingOptions& o) {
     }
   }
   const TrainingResult result = train_run(o, config, folder, common, in.console);
-  in.console.result("test accuracy  " + percent(result.test.accuracy));
-  in.console.result("test loss      " + fixed(result.test.loss, 4));
-  in.console.result("run            " + result.run);
-  return Json::object(
+  Json json = Json::object(
       {{"train_accuracy", result.train_accuracy},
-       {"test_accuracy", result.test.accuracy},
+       {"test_accuracy", result.test.accuracy()},
        {"test_loss", result.test.loss},
        {"epochs", static_cast<int64_t>(result.curve.size())},
+       {"best_epoch", result.best_epoch},
        {"parameters", result.parameters},
        {"images_per_second", result.images_per_second},
        {"run", result.run}});
+  if (result.test.targets) json.set("test_r2", result.test.targets->r2);
+  if (o.profile) json.set("profile", report_profile(result.profile, in.console));
+  const auto [name, value] = headline(result.test);
+  in.console.result(padded("test " + name, 15) + value);
+  in.console.result(padded("test loss", 15) + fixed(result.test.loss, 4));
+  in.console.result(padded("run", 15) + result.run);
+  return json;
 }
 
 }  // namespace

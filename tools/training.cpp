@@ -6,6 +6,7 @@
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
+#include "framework/ops/reduce.h"
 #include "framework/optim/adam.h"
 #include "framework/optim/rmsprop.h"
 #include "framework/optim/schedule.h"
@@ -13,9 +14,12 @@
 #include "framework/train/checkpoint.h"
 #include "tools/console.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
+#include <map>
 #include <optional>
 
 namespace limpid::tools {
@@ -27,9 +31,12 @@ constexpr uint64_t kOrder = 2;
 constexpr uint64_t kSteps = 3;
 
 std::unique_ptr<Optimizer> make_optimizer(const TrainingOptions& o, Module& model) {
+  NamedParameters trained = parameters(model);
+  std::erase_if(trained, [](const auto& named) { return !named.second.requires_gradient(); });
+  if (trained.empty()) throw UsageError("--freeze leaves nothing to train");
   const std::vector<ParameterGroup> groups =
-      o.decay_weights_only ? decay_weights_only(parameters(model))
-                           : std::vector<ParameterGroup>{{.parameters = parameters(model)}};
+      o.decay_weights_only ? decay_weights_only(trained)
+                           : std::vector<ParameterGroup>{{.parameters = trained}};
   if (o.optimizer == "sgd") {
     return std::make_unique<Sgd>(
         groups,
@@ -53,13 +60,33 @@ Schedule make_schedule(const TrainingOptions& o, int64_t batches) {
 }
 
 Json to_json(const EpochLine& line) {
-  return Json::object(
+  Json json = Json::object(
       {{"epoch", line.epoch},
        {"learning_rate", line.learning_rate},
        {"train_loss", line.train_loss},
        {"train_accuracy", line.train_accuracy},
        {"test_loss", line.test_loss},
        {"test_accuracy", line.test_accuracy}});
+  if (std::isnan(line.validation_loss)) return json;
+  json.set("validation_loss", line.validation_loss);
+  json.set("validation_accuracy", line.validation_accuracy);
+  return json;
+}
+
+EpochLine line_from(const Json& json) {
+  const auto number = [&](const char* key) {
+    const Json value = json.get_or(key, Json());
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.number();
+  };
+  return {
+      .epoch = json.integer("epoch"),
+      .learning_rate = json.number("learning_rate"),
+      .train_loss = json.number("train_loss"),
+      .train_accuracy = number("train_accuracy"),
+      .test_loss = json.number("test_loss"),
+      .test_accuracy = number("test_accuracy"),
+      .validation_loss = number("validation_loss"),
+      .validation_accuracy = number("validation_accuracy")};
 }
 
 // The lines of metrics.jsonl up to an epoch, for a run that goes on. A run that was interrupted in
@@ -72,10 +99,7 @@ std::vector<EpochLine> read_curve(const std::string& path, int64_t epochs) try {
   while (!text.empty() && static_cast<int64_t>(curve.size()) < epochs) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    const Json json = parse_json(line, path);
-    curve.push_back(
-        {json.integer("epoch"), json.number("learning_rate"), json.number("train_loss"),
-         json.number("train_accuracy"), json.number("test_loss"), json.number("test_accuracy")});
+    curve.push_back(line_from(parse_json(line, path)));
   }
   check_value(
       static_cast<int64_t>(curve.size()) == epochs, "metrics", "has ", curve.size(),
@@ -95,8 +119,293 @@ void write_json(const std::string& path, const Json& json) {
   write_file_atomic(path, as_bytes(to_text(json, 2) + "\n"));
 }
 
-Metrics evaluate(Module& model, const BatchSource& source, const datasets::Dataset& data) {
-  return classification_metrics(predict(model, source), data.labels);
+// Weights inverse to the frequency of each class, 1 on average over the examples: [K].
+Tensor class_weights_of(const datasets::Dataset& train) {
+  const std::vector<int64_t> counts = datasets::class_counts(train);
+  Tensor weights = Tensor::ones({std::ssize(counts)});
+  for (size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] == 0) continue;  // never asked for
+    weights.mutable_data<float>()[k] = static_cast<float>(
+        static_cast<double>(train.size()) / static_cast<double>(std::ssize(counts) * counts[k]));
+  }
+  return weights;
+}
+
+// The epoch with the lowest validation loss; the last one if nothing is held out.
+int64_t best_epoch_of(const std::vector<EpochLine>& curve) {
+  int64_t best = 0;
+  for (size_t i = 0; i < curve.size(); ++i) {
+    const double loss = curve[i].validation_loss;
+    if (best == 0 || std::isnan(loss) ||
+        loss < curve[static_cast<size_t>(best) - 1].validation_loss) {
+      best = static_cast<int64_t>(i) + 1;
+    }
+  }
+  return best;
+}
+
+// One run from data to files. Its steps are the members, in the order in which train_run calls
+// them.
+class TrainingRun {
+ public:
+  TrainingRun(
+      const TrainingOptions& options, const std::string& folder, const Common& common,
+      Console& console)
+      : o_(options), common_(common), console_(console), folder_(folder) {
+    result_.run = folder;
+    run_.path = folder;
+  }
+
+  void load();
+  void build();
+  void open_folder(const Json& config);
+  void fit_model();
+  TrainingResult finish();
+
+ private:
+  BatchSource source() const;
+  Tensor loss(Module& model, const Batch& batch, Pass& pass, Tensor& outputs);
+  bool after_epoch(const EpochReport& report, const Progress& now);
+  bool after_step(const Progress& now);
+  void save(const Progress& now);
+  bool is_out_of_patience() const;
+
+  const TrainingOptions& o_;
+  const Common& common_;
+  Console& console_;
+  std::string folder_;
+  std::string last_ = folder_ + "/last.safetensors", best_ = folder_ + "/best.safetensors";
+  std::string curve_ = folder_ + "/metrics.jsonl";
+  std::map<std::string, std::string> metadata_ = {
+      {"format", "limpid-checkpoint-1"}, {"model", o_.model}};
+
+  TrainingResult result_;
+  RunFolder& run_ = result_.folder;
+  datasets::Dataset validation_;  // may be empty
+  CrossEntropyOptions loss_options_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<WeightAverage> average_;  // or null
+  int64_t batches_ = 0;                     // per epoch
+  Progress progress_;
+  OpProfile profile_;
+  std::vector<std::string> notes_;  // said once nothing can be refused any more
+  double train_seconds_ = 0;
+  int64_t trained_epochs_ = 0;
+};
+
+// Data, and what the model needs to know of them
+void TrainingRun::load() {
+  const auto start = std::chrono::steady_clock::now();
+  const bool reconstructs = o_.model == "autoencoder" || o_.model.starts_with("autoencoder:");
+  ModelCard& card = run_.card;
+  card.architecture = o_.model;
+  card.data = o_.data;
+  card.task =
+      o_.task.empty() ? (reconstructs ? Task::reconstruct : Task::classify) : task_named(o_.task);
+  datasets::Split& split = result_.split;
+  split = load_data(
+      o_.data,
+      {.data_dir = data_folder(common_.data_dir),
+       .test_fraction = o_.test_fraction,
+       .split_seed = static_cast<uint64_t>(o_.split_seed),
+       .limit_train = o_.limit_train,
+       .limit_test = o_.limit_test,
+       .label_column = o_.label_column,
+       .is_regression = card.task == Task::regress},
+      nullptr);
+  if (split.test.is_empty()) throw UsageError(o_.data + " has no test part; see --test-fraction");
+  if (o_.validation > 0) {
+    datasets::Split cut = as_usage([&] {
+      return datasets::stratified_split(
+          split.train, o_.validation, static_cast<uint64_t>(o_.split_seed));
+    });
+    split.train = cut.train;
+    validation_ = cut.test;
+  }
+  const datasets::ChannelStatistics statistics = datasets::channel_statistics(split.train);
+  card.input = split.train.example_shape();
+  card.class_names = split.train.class_names;
+  card.mean = statistics.mean;
+  card.std = statistics.std;
+  if (card.task == Task::regress) {
+    const RegressionMetrics from_zero =
+        regression_metrics(Tensor::zeros(split.train.labels.shape()), split.train.labels);
+    card.target_mean = mean(split.train.labels).item();
+    const double variance = from_zero.mse - card.target_mean * card.target_mean;
+    if (variance > 0) card.target_std = std::sqrt(variance);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  notes_.push_back(join_text(
+      o_.data, ": ", split.train.size(), " + ", split.test.size(), " examples",
+      validation_.is_empty() ? "" : join_text(", ", validation_.size(), " held out"), " (read in ",
+      fixed(took.count(), 2), " s)"));
+}
+
+// Model, optimiser, averages
+void TrainingRun::build() {
+  const Rng seed(static_cast<uint64_t>(common_.seed));
+  Rng weights = seed.child(kWeights);
+  run_.model = as_usage([&] {
+    return make_model(o_.model, {run_.card.input, run_.card.outputs()}, weights);
+  });
+  if (!o_.init.empty()) {
+    if (!std::filesystem::exists(o_.init + "/last.safetensors")) {
+      throw UsageError("--init " + o_.init + ": no run folder, there is no last.safetensors in it");
+    }
+    const std::string left_out = load_fitting_weights(o_.init + "/last.safetensors", *run_.model);
+    if (!left_out.empty()) notes_.push_back("--init: left out: " + left_out);
+  }
+  for (const std::string& pattern : o_.freeze) {
+    const auto names = as_usage([&] { return freeze(*run_.model, pattern); });
+    notes_.push_back(join_text("--freeze ", pattern, ": ", names.size(), " tensors"));
+  }
+  optimizer_ = as_usage([&] { return make_optimizer(o_, *run_.model); });
+  if (o_.ema > 0) average_ = std::make_unique<WeightAverage>(state(*run_.model));
+  loss_options_.label_smoothing = o_.label_smoothing;
+  const bool smooths = o_.label_smoothing > 0 || o_.class_weights;
+  if (smooths && run_.card.task != Task::classify) {
+    throw UsageError("--label-smoothing and --class-weights are for --task classify");
+  }
+  if (o_.class_weights) loss_options_.class_weights = class_weights_of(result_.split.train);
+  result_.parameters = parameter_count(*run_.model);
+  notes_.push_back(join_text(
+      o_.model, ": ", result_.parameters, " parameters, ", parallel::threads(),
+      parallel::threads() == 1 ? " thread" : " threads"));
+}
+
+// The folder: what is there to go on with, and what describes the run
+void TrainingRun::open_folder(const Json& config) {
+  run_.config = Json::object(
+      {{"schema", 1}, {"command", "train"}, {"options", config}, {"model", to_json(run_.card)}});
+  if (o_.resume) {
+    load_checkpoint(last_, *run_.model, *optimizer_, progress_, average_.get());
+    result_.curve = read_curve(curve_, progress_.epoch);
+  }
+  make_folder(folder_);
+  write_json(folder_ + "/config.json", run_.config);
+  for (const std::string& note : notes_) console_.note(note);
+}
+
+BatchSource TrainingRun::source() const {
+  const Rng seed(static_cast<uint64_t>(common_.seed));
+  auto batches = std::make_shared<datasets::Batches>(
+      result_.split.train, datasets::BatchOptions{
+                               .batch = o_.batch,
+                               .seed = seed.child(kOrder).state().key,
+                               .mean = run_.card.mean,
+                               .std = run_.card.std});
+  return {
+      .batches = batches->count(),
+      .examples = batches->examples(),
+      .get = [batches](int64_t epoch, int64_t index) {
+        const datasets::Batch b = batches->get(epoch, index);
+        return Batch{b.inputs, b.labels};
+      }};
+}
+
+void TrainingRun::fit_model() {
+  const BatchSource batches = source();
+  batches_ = batches.batches;
+  if (is_out_of_patience()) return;
+  const Rng seed(static_cast<uint64_t>(common_.seed));
+  AnomalyCheck anomaly_check;
+  std::optional<Observing> watch;
+  if (o_.anomaly) watch.emplace(anomaly_check);
+  if (o_.profile) watch.emplace(profile_);
+  fit(*run_.model, *optimizer_, make_schedule(o_, batches_), batches,
+      {.epochs = o_.epochs,
+       .seed = seed.child(kSteps).state().key,
+       .clip = o_.clip,
+       .loss = [this](
+                   Module& model, const Batch& batch, Pass& pass,
+                   Tensor& outputs) { return loss(model, batch, pass, outputs); },
+       .after_update =
+           [this] {
+             profile_.stop();
+             if (average_) average_->update(o_.ema);
+           },
+       .after_epoch = [this](const EpochReport& r, const Progress& p) { return after_epoch(r, p); },
+       .after_step = [this](const Progress& p) { return after_step(p); }},
+      progress_);
+}
+
+Tensor TrainingRun::loss(Module& model, const Batch& batch, Pass& pass, Tensor& outputs) {
+  profile_.restart();
+  outputs = model(batch.inputs, pass);
+  return task_loss(run_.card, outputs, batch, loss_options_);
+}
+
+// Measures and saves
+bool TrainingRun::after_epoch(const EpochReport& report, const Progress& now) {
+  train_seconds_ += report.seconds;
+  ++trained_epochs_;
+  EpochLine line{
+      .epoch = report.epoch,
+      .learning_rate = report.learning_rate,
+      .train_loss = report.train_loss,
+      .train_accuracy = report.train_accuracy};
+  line.validation_loss = line.validation_accuracy = std::numeric_limits<double>::quiet_NaN();
+  std::string held_out;
+  {
+    std::optional<AveragedWeights> averaged;
+    if (average_) averaged.emplace(*average_);
+    const Evaluation test = evaluate(run_, result_.split.test);
+    line.test_loss = test.loss;
+    line.test_accuracy = test.accuracy();
+    if (!validation_.is_empty()) {
+      const Evaluation validation = evaluate(run_, validation_);
+      line.validation_loss = validation.loss;
+      line.validation_accuracy = validation.accuracy();
+      held_out = "  validation loss " + fixed(validation.loss, 4);
+    }
+    result_.curve.push_back(line);
+    if (!validation_.is_empty() && best_epoch_of(result_.curve) == report.epoch) {
+      save_weights(best_, *run_.model, metadata_);
+    }
+    console_.stage(join_text(
+        "epoch ", report.epoch, "/", o_.epochs, "  loss ", fixed(report.train_loss, 4), held_out,
+        "  test ", headline(test).value, "  lr ", fixed(report.learning_rate, 6), "  ",
+        fixed(report.seconds, 2), " s"));
+  }
+  // The curve first: a run that dies in between repeats the epoch, a missing line would stay
+  write_curve(curve_, result_.curve);
+  save(now);
+  if (is_out_of_patience()) {
+    console_.note(
+        join_text("no better validation loss in ", o_.patience, " epochs: the run ends here"));
+    return false;
+  }
+  return report.epoch != o_.stop_after_epoch && !interrupted();
+}
+
+bool TrainingRun::after_step(const Progress& now) {
+  console_.progress(join_text("epoch ", now.epoch + 1, "/", o_.epochs), now.step, batches_);
+  if (!interrupted()) return true;
+  save(now);
+  console_.note("interrupted; go on with: limpid train --resume --out " + folder_);
+  return false;
+}
+
+void TrainingRun::save(const Progress& now) {
+  save_checkpoint(last_, *run_.model, *optimizer_, now, metadata_, average_.get());
+}
+
+bool TrainingRun::is_out_of_patience() const {
+  const int64_t epochs = std::ssize(result_.curve);
+  return o_.patience > 0 && epochs - best_epoch_of(result_.curve) >= o_.patience;
+}
+
+// What the run came to
+TrainingResult TrainingRun::finish() {
+  if (average_) average_->become_weights();
+  result_.test = evaluate(run_, result_.split.test);
+  if (validation_.is_empty()) save_weights(best_, *run_.model, metadata_);
+  if (!result_.curve.empty()) result_.train_accuracy = result_.curve.back().train_accuracy;
+  result_.best_epoch = best_epoch_of(result_.curve);
+  const double images = static_cast<double>(trained_epochs_ * result_.split.train.size());
+  result_.images_per_second = train_seconds_ > 0 ? images / train_seconds_ : 0;
+  if (o_.profile) result_.profile = profile_.rows();
+  return std::move(result_);
 }
 
 }  // namespace
@@ -116,124 +425,17 @@ std::string fresh_run_folder(const TrainingOptions& options, int64_t seed) {
 TrainingResult train_run(
     const TrainingOptions& o, const Json& config, const std::string& folder, const Common& common,
     Console& console) {
-  const std::string last = folder + "/last.safetensors";
-  const std::string metrics_path = folder + "/metrics.jsonl";
-  if (!o.resume && !o.replaces && std::filesystem::exists(last)) {
+  if (!o.resume && !o.replaces && std::filesystem::exists(folder + "/last.safetensors")) {
     throw UsageError(folder + " holds a run already; use --resume, or another --out");
   }
-
-  // Data
-  TrainingResult result;
-  result.run = folder;
-  const auto load_start = std::chrono::steady_clock::now();
-  result.split = load_data(
-      o.data,
-      {.data_dir = data_folder(common.data_dir),
-       .test_fraction = o.test_fraction,
-       .split_seed = static_cast<uint64_t>(o.split_seed),
-       .limit_train = o.limit_train,
-       .limit_test = o.limit_test},
-      nullptr);
-  const datasets::Dataset& train = result.split.train;
-  const datasets::Dataset& test = result.split.test;
-  if (test.size() == 0) throw UsageError(o.data + " has no test part; see --test-fraction");
-  const datasets::ChannelStatistics statistics = datasets::channel_statistics(train);
-  const double load_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - load_start).count();
-
-  // Model, optimiser, batches: each with random numbers of its own
-  RunFolder& run = result.folder;
-  run.path = folder;
-  run.card = {
-      .architecture = o.model,
-      .input = train.example_shape(),
-      .class_names = train.class_names,
-      .mean = statistics.mean,
-      .std = statistics.std,
-      .data = o.data};
-  const Rng seed(static_cast<uint64_t>(common.seed));
-  Rng weights = seed.child(kWeights);
-  run.model = as_usage([&] {
-    return make_model(o.model, {run.card.input, run.card.classes()}, weights);
-  });
-  const auto optimizer = as_usage([&] { return make_optimizer(o, *run.model); });
-  auto batches = std::make_shared<datasets::Batches>(
-      train, datasets::BatchOptions{
-                 .batch = o.batch,
-                 .seed = seed.child(kOrder).state().key,
-                 .mean = run.card.mean,
-                 .std = run.card.std});
-  const BatchSource source{
-      .batches = batches->count(),
-      .examples = batches->examples(),
-      .get = [batches](int64_t epoch, int64_t index) {
-        const datasets::Batch b = batches->get(epoch, index);
-        return Batch{b.inputs, b.labels};
-      }};
-  const BatchSource test_source = source_in_order(test, run.card);
-  result.parameters = parameter_count(*run.model);
-
-  // The folder
-  run.config = Json::object(
-      {{"schema", 1}, {"command", "train"}, {"options", config}, {"model", to_json(run.card)}});
-  Progress progress;
-  if (o.resume) {
-    load_checkpoint(last, *run.model, *optimizer, progress);
-    result.curve = read_curve(metrics_path, progress.epoch);
-  }
-  make_folder(folder);
-  write_json(folder + "/config.json", run.config);
-  const std::map<std::string, std::string> metadata = {
-      {"format", "limpid-checkpoint-1"}, {"model", o.model}};
-  console.note(join_text(
-      o.model, " on ", o.data, ": ", result.parameters, " parameters, ", train.size(), " + ",
-      test.size(), " examples (read in ", fixed(load_seconds, 2), " s), ", parallel::threads(),
-      parallel::threads() == 1 ? " thread" : " threads"));
-
-  // Train; after every epoch, measure and save
-  double train_seconds = 0;
-  int64_t trained_epochs = 0;
-  const auto after_epoch = [&](const EpochReport& report, const Progress& now) {
-    train_seconds += report.seconds;
-    ++trained_epochs;
-    const Metrics metrics = evaluate(*run.model, test_source, test);
-    result.curve.push_back(
-        {report.epoch, report.learning_rate, report.train_loss, report.train_accuracy, metrics.loss,
-         metrics.accuracy});
-    // The curve first: a run that dies in between repeats the epoch, a missing line would stay
-    write_curve(metrics_path, result.curve);
-    save_checkpoint(last, *run.model, *optimizer, now, metadata);
-    console.stage(join_text(
-        "epoch ", report.epoch, "/", o.epochs, "  loss ", fixed(report.train_loss, 4), "  train ",
-        percent(report.train_accuracy), "  test ", percent(metrics.accuracy), "  lr ",
-        fixed(report.learning_rate, 6), "  ", fixed(report.seconds, 2), " s"));
-    return report.epoch != o.stop_after_epoch && !interrupted();
-  };
-  const auto after_step = [&](const Progress& now) {
-    console.progress(join_text("epoch ", now.epoch + 1, "/", o.epochs), now.step, source.batches);
-    if (!interrupted()) return true;
-    save_checkpoint(last, *run.model, *optimizer, now, metadata);
-    console.note("interrupted; go on with: limpid train --resume --out " + folder);
-    return false;
-  };
-  AnomalyCheck anomaly_check;
-  std::optional<Observing> watch;
-  if (o.anomaly) watch.emplace(anomaly_check);
-  fit(*run.model, *optimizer, make_schedule(o, source.batches), source,
-      {.epochs = o.epochs,
-       .seed = seed.child(kSteps).state().key,
-       .clip = o.clip,
-       .after_epoch = after_epoch,
-       .after_step = after_step},
-      progress);
-  save_weights(folder + "/best.safetensors", *run.model, metadata);
-
-  // What the run came to
-  result.test = evaluate(*run.model, test_source, test);
-  if (!result.curve.empty()) result.train_accuracy = result.curve.back().train_accuracy;
-  const double images = static_cast<double>(trained_epochs * train.size());
-  result.images_per_second = train_seconds > 0 ? images / train_seconds : 0;
-  return result;
+  if (o.patience > 0 && o.validation <= 0) throw UsageError("--patience needs --validation");
+  if (o.anomaly && o.profile) throw UsageError("--anomaly and --profile exclude each other");
+  TrainingRun run(o, folder, common, console);
+  run.load();
+  run.build();
+  run.open_folder(config);
+  run.fit_model();
+  return run.finish();
 }
 
 }  // namespace limpid::tools

@@ -69,8 +69,10 @@ void propagate(Node& node, uint64_t sweep) {
     for (const Edge& edge : node.edges) {
       Node& input = *edge.input;
       if (input.sweep != sweep || !input.needed) continue;
+      Observer* observer = Observing::current();
+      if (observer != nullptr) observer->before_gradient(node.op);
       const Tensor part = edge.formula(node.upstream, out);
-      if (Observer* observer = Observing::current()) observer->on_gradient(node.op, part);
+      if (observer != nullptr) observer->on_gradient(node.op, part);
       check_graph(
           part.shape() == input.shape, node.op, "its gradient has shape ", part.shape(),
           ", but the input has ", input.shape);

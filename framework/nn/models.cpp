@@ -138,12 +138,27 @@ std::unique_ptr<Module> convnet(const ConvnetOptions& o, const ModelShape& shape
   return net;
 }
 
+// D-128-CODE-128-D: the code is linear, the two wide layers have a ReLU
+std::unique_ptr<Module> autoencoder(int64_t code, const ModelShape& shape, Rng& rng) {
+  constexpr int64_t kWide = 128;
+  const int64_t features = shape.input.numel();
+  auto net = std::make_unique<Sequential>();
+  net->add<Flatten>("flatten");
+  net->add<Linear>("encoder1", features, kWide, rng);
+  net->add<ReLU>("relu1");
+  net->add<Linear>("code", kWide, code, rng);
+  net->add<Linear>("decoder1", code, kWide, rng);
+  net->add<ReLU>("relu2");
+  net->add<Linear>("decoder2", kWide, features, rng);
+  return net;
+}
+
 }  // namespace
 
 std::string model_names() {
   return "mlp:H1-H2-..., lenet5, convnet[:WxD[:NORM[:POOL]]], resnet8, resnet20, resnet18[:W], "
          "resnet18-imagenet, mobilenet_v2[:W], mobilenet_v2-imagenet, vgg11, vgg11-imagenet, "
-         "squeezenet1_0, tiny_vit";
+         "squeezenet1_0, tiny_vit, autoencoder[:CODE]";
 }
 
 std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& shape, Rng& rng) {
@@ -161,6 +176,9 @@ std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& sh
   if (kind == "mlp") return mlp(is_plain ? "64" : options, shape, rng);
   if (kind == "convnet") {
     return convnet(is_plain ? ConvnetOptions() : parse_convnet(options), shape, rng);
+  }
+  if (kind == "autoencoder") {
+    return autoencoder(is_plain ? 16 : positive_number(options, name), shape, rng);
   }
   if (kind == "resnet18") return models::resnet18(width(), false, shape, rng);
   if (kind == "mobilenet_v2") return models::mobilenet_v2(width(), false, shape, rng);

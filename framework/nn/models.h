@@ -33,6 +33,8 @@ struct ModelShape {
 ///   resnet18-imagenet, mobilenet_v2-imagenet, vgg11-imagenet
 ///                        the same as torchvision has them, for photographs
 ///   tiny_vit             Dosovitskiy et al. 2021: width 64, two blocks, four heads
+///   autoencoder[:CODE]   D-128-CODE-128-D with ReLU around a linear code of 16 numbers: its output
+///                        is shaped like the flattened input, whatever `classes` says
 // clang-format on
 std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& shape, Rng& rng);
 

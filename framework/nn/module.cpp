@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 
+#include <fnmatch.h>
 #include <set>
 
 namespace limpid {
@@ -100,6 +101,22 @@ class Convert : public Visitor {
   DType dtype_;
 };
 
+// Cuts parameters off the graph.
+class Freeze : public Visitor {
+ public:
+  explicit Freeze(const std::string& pattern) : pattern_(pattern) {}
+  std::vector<std::string> names;
+
+ private:
+  void on_parameter(const std::string& name, Tensor& tensor) override {
+    if (fnmatch(pattern_.c_str(), name.c_str(), 0) != 0) return;
+    tensor = tensor.detach();
+    names.push_back(name);
+  }
+
+  std::string pattern_;
+};
+
 }  // namespace
 
 NamedTensors parameters(Module& module) {
@@ -147,6 +164,16 @@ int64_t parameter_count(Module& module) {
   int64_t count = 0;
   for (const auto& [name, tensor] : parameters(module)) count += tensor.numel();
   return count;
+}
+
+std::vector<std::string> freeze(Module& module, const std::string& pattern) {
+  Freeze freezer(pattern);
+  module.visit(freezer);
+  std::string first;
+  for (const auto& [name, tensor] : parameters(module)) first += first.empty() ? name : "";
+  check_value(
+      !freezer.names.empty(), "freeze", "no parameter fits '", pattern, "'; the first is ", first);
+  return freezer.names;
 }
 
 void convert(Module& module, DType dtype) {

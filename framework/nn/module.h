@@ -72,6 +72,11 @@ NamedModules layers(Module& module);
 Module& find_layer(Module& module, const std::string& name);
 int64_t parameter_count(Module& module);
 
+/// Freezes the parameters whose name fits the pattern, where * stands for any text and ? for one
+/// character (POSIX fnmatch): they no longer require a gradient. Running statistics still follow
+/// the data of a training pass. Returns the names. Throws ValueError if none fits.
+std::vector<std::string> freeze(Module& module, const std::string& pattern);
+
 /// Converts all parameters and buffers; gradients are dropped.
 void convert(Module& module, DType dtype);
 /// What is missing, unexpected or misshapen in `tensors`, in one line; empty if nothing is.

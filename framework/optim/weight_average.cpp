@@ -29,19 +29,21 @@ void WeightAverage::update(double decay) {
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> WeightAverage::state() const {
-  std::vector<std::pair<std::string, Tensor>> named;
+void WeightAverage::become_weights() {
+  for (size_t k = 0; k < averages_.size(); ++k) parameters_[k].second.assign(averages_[k]);
+}
+
+NamedParameters WeightAverage::averages() const {
+  NamedParameters named;
   for (size_t k = 0; k < averages_.size(); ++k) {
-    named.emplace_back("average." + parameters_[k].first, averages_[k]);
+    named.emplace_back(parameters_[k].first, averages_[k]);
   }
   return named;
 }
 
 AveragedWeights::AveragedWeights(WeightAverage& average) : average_(average) {
   for (const auto& [name, weight] : average_.parameters_) weights_.push_back(weight.clone());
-  for (size_t k = 0; k < weights_.size(); ++k) {
-    average_.parameters_[k].second.assign(average_.averages_[k]);
-  }
+  average_.become_weights();
   ++average_.scopes_;
 }
 

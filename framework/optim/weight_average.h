@@ -24,8 +24,10 @@ class WeightAverage {
   /// a = decay a + (1 - decay) w, as a + (1 - decay) (w - a): without bias in f32. Throws
   /// ValueError unless 0 <= decay <= 1, and Error while the averages stand in for the weights.
   void update(double decay);
-  /// The averages under names like "average.fc1.weight", to save and to restore by assign().
-  std::vector<std::pair<std::string, Tensor>> state() const;
+  /// Writes the averages over the weights, for good.
+  void become_weights();
+  /// The averages under the names of the weights, to save and to restore by assign().
+  NamedParameters averages() const;
 
  private:
   friend class AveragedWeights;

@@ -213,6 +213,8 @@ class Observer {
   virtual ~Observer() = default;
   /// An op has made `value`, recorded or not.
   virtual void on_result(const char* op, const Tensor& value) = 0;
+  /// A formula of `op` is about to run; what ops make until on_gradient() belongs to it.
+  virtual void before_gradient(const char*) {}
   /// A formula of `op` has made the gradient of one of its inputs.
   virtual void on_gradient(const char* op, const Tensor& gradient) = 0;
 };

@@ -4,11 +4,14 @@
 #include "framework/core/error.h"
 #include "framework/io/safetensors.h"
 
+#include <algorithm>
+
 namespace limpid {
 namespace {
 
 const std::string kOptimizer = "optimizer.";
 const std::string kState = "state.";
+const std::string kRaw = "state.weights.";  // beside averages
 
 bool is_training_state(const std::string& name) {
   return name.starts_with(kOptimizer) || name.starts_with(kState);
@@ -50,8 +53,14 @@ Tensor tensor_named(
 
 void save_checkpoint(
     const std::string& path, Module& model, const Optimizer& optimizer, const Progress& progress,
-    const std::map<std::string, std::string>& metadata) {
+    const std::map<std::string, std::string>& metadata, const WeightAverage* average) {
   std::map<std::string, Tensor> tensors = weights_of(model);
+  if (average != nullptr) {
+    for (const auto& [name, tensor] : average->averages()) {
+      tensors.emplace(kRaw + name, tensors.at(name));
+      tensors.at(name) = tensor;
+    }
+  }
   for (const auto& [name, tensor] : optimizer.state()) tensors.emplace(kOptimizer + name, tensor);
   tensors.emplace(
       kState + "progress",
@@ -61,7 +70,8 @@ void save_checkpoint(
 }
 
 void load_checkpoint(
-    const std::string& path, Module& model, Optimizer& optimizer, Progress& progress) {
+    const std::string& path, Module& model, Optimizer& optimizer, Progress& progress,
+    WeightAverage* average) {
   const SafetensorsFile file = load_safetensors(path);
 
   // Find everything before anything is changed
@@ -72,6 +82,11 @@ void load_checkpoint(
   for (const auto& [name, tensor] : slots) {
     saved.push_back(tensor_named(path, file, kOptimizer + name, tensor.shape(), tensor.dtype()));
   }
+  NamedParameters averages = average == nullptr ? NamedParameters() : average->averages();
+  std::vector<Tensor> raw;
+  for (const auto& [name, tensor] : averages) {
+    raw.push_back(tensor_named(path, file, kRaw + name, tensor.shape(), tensor.dtype()));
+  }
   const Tensor counts = tensor_named(path, file, kState + "progress", {4}, DType::i64);
   const Tensor loss_sum = tensor_named(path, file, kState + "loss_sum", {}, DType::f64);
   for (const int64_t count : counts.values<int64_t>()) {
@@ -79,6 +94,13 @@ void load_checkpoint(
   }
   restore_weights(path, model, file.tensors);
 
+  // The averages go to their place, the weights of the optimiser to theirs
+  NamedTensors weights = state(model);
+  for (size_t i = 0; i < averages.size(); ++i) {
+    averages[i].second.assign(file.tensors.at(averages[i].first));
+    const auto named = [&](const auto& w) { return w.first == averages[i].first; };
+    std::ranges::find_if(weights, named)->second.assign(raw[i]);
+  }
   for (size_t i = 0; i < slots.size(); ++i) slots[i].second.assign(saved[i]);
   const int64_t* c = counts.data<int64_t>();
   progress = {
@@ -92,6 +114,20 @@ void save_weights(
 
 void load_weights(const std::string& path, Module& model) {
   restore_weights(path, model, load_safetensors(path).tensors);
+}
+
+std::string load_fitting_weights(const std::string& path, Module& model) {
+  const SafetensorsFile file = load_safetensors(path);
+  int64_t fitting = 0;
+  for (auto& [name, tensor] : state(model)) {
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end() || found->second.shape() != tensor.shape()) continue;
+    tensor.assign(found->second);
+    ++fitting;
+  }
+  const std::string left_out = state_differences(model, file.tensors, is_training_state);
+  if (fitting == 0) throw FormatError(path, "weights", "none fits the model: " + left_out);
+  return left_out;
 }
 
 }  // namespace limpid

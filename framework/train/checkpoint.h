@@ -2,11 +2,14 @@
 //
 // last.safetensors holds the weights and buffers under their own names, so that it is also a plain
 // weights file, and beside them `optimizer.*` (slots and step count) and `state.*` (progress).
+// Where weights are averaged, the averages are the weights of the file, because they are what the
+// run is for; those that the optimiser works on are `state.weights.*`.
 // Its bytes depend on the run only: no time, path or thread count is stored.
 #pragma once
 
 #include "framework/nn/module.h"
 #include "framework/optim/optimizer.h"
+#include "framework/optim/weight_average.h"
 #include "framework/train/trainer.h"
 
 #include <map>
@@ -17,12 +20,13 @@ namespace limpid {
 /// Writes atomically: the path holds the old checkpoint or the new one, never a part.
 void save_checkpoint(
     const std::string& path, Module& model, const Optimizer& optimizer, const Progress& progress,
-    const std::map<std::string, std::string>& metadata);
+    const std::map<std::string, std::string>& metadata, const WeightAverage* average = nullptr);
 
-/// Restores all three. Throws FormatError naming the file if it is damaged, belongs to another
+/// Restores all of them. Throws FormatError naming the file if it is damaged, belongs to another
 /// network or optimiser, or holds weights alone; nothing has been changed then.
 void load_checkpoint(
-    const std::string& path, Module& model, Optimizer& optimizer, Progress& progress);
+    const std::string& path, Module& model, Optimizer& optimizer, Progress& progress,
+    WeightAverage* average = nullptr);
 
 /// Weights and buffers alone.
 void save_weights(
@@ -30,5 +34,9 @@ void save_weights(
 /// From a weights file or a checkpoint. Throws FormatError with all missing, unexpected and
 /// misshapen tensors.
 void load_weights(const std::string& path, Module& model);
+/// The weights whose name and shape the model has, for a start from a network that is alike.
+/// Returns what was left out on both sides, in one line; empty if nothing was. Throws FormatError
+/// if nothing fits.
+std::string load_fitting_weights(const std::string& path, Module& model);
 
 }  // namespace limpid

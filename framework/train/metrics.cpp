@@ -69,4 +69,23 @@ Metrics classification_metrics(const Tensor& logits, const Tensor& labels) {
   return m;
 }
 
+RegressionMetrics regression_metrics(const Tensor& y, const Tensor& t) {
+  check_shape(
+      y.shape() == t.shape() && y.numel() > 0, "regression_metrics",
+      "needs predictions and targets of one shape (", y.shape(), ", ", t.shape(), ")");
+  const std::vector<double> guess = y.to_vector(), truth = t.to_vector();
+  const auto count = static_cast<double>(truth.size());
+  double mean = 0;
+  for (const double value : truth) mean += value / count;
+  double error = 0, spread = 0;
+  for (size_t i = 0; i < truth.size(); ++i) {
+    error += (guess[i] - truth[i]) * (guess[i] - truth[i]) / count;
+    spread += (truth[i] - mean) * (truth[i] - mean) / count;
+  }
+  return {
+      .count = y.numel(),
+      .mse = error,
+      .r2 = spread > 0 ? 1 - error / spread : std::numeric_limits<double>::quiet_NaN()};
+}
+
 }  // namespace limpid

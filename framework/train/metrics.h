@@ -22,6 +22,17 @@ struct Metrics {
 /// of |accuracy of the bin - mean largest probability of the bin| (Guo et al., ICML 2017, eq. 3).
 Metrics classification_metrics(const Tensor& logits, const Tensor& labels);
 
+/// How far predictions are from targets.
+struct RegressionMetrics {
+  int64_t count = 0;  // values
+  double mse = 0;     // mean of (y - t)^2
+  double r2 = 0;      // 1 - mse / variance of t; NaN if t is constant
+};
+
+/// Predictions y against targets t of the same shape. Throws ShapeError if they differ or are
+/// empty.
+RegressionMetrics regression_metrics(const Tensor& y, const Tensor& t);
+
 /// How many rows of logits [N, K] have their first largest entry at the label, labels [N].
 int64_t count_correct(const Tensor& logits, const Tensor& labels);
 

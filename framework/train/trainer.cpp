@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace limpid {
@@ -60,11 +61,13 @@ void fit(
     if (options.clip > 0) clip_gradients(leaves, options.clip);
     const double learning_rate = schedule.at(t);
     optimizer.step(learning_rate);
+    if (options.after_update) options.after_update();
 
     // Book-keeping, then the end of the epoch
     const int64_t size = batch.labels.size(0);
     progress.loss_sum += value * static_cast<double>(size);
-    progress.correct += count_correct(logits, batch.labels);
+    const bool has_classes = batch.labels.dtype() == DType::i64 && logits.rank() == 2;
+    if (has_classes) progress.correct += count_correct(logits, batch.labels);
     progress.seen += size;
     ++progress.step;
     if (progress.step == source.batches) {
@@ -73,7 +76,8 @@ void fit(
           .epoch = progress.epoch + 1,
           .learning_rate = learning_rate,
           .train_loss = progress.loss_sum / seen,
-          .train_accuracy = static_cast<double>(progress.correct) / seen,
+          .train_accuracy = has_classes ? static_cast<double>(progress.correct) / seen
+                                        : std::numeric_limits<double>::quiet_NaN(),
           .seconds = std::chrono::duration<double>(Clock::now() - epoch_start).count()};
       progress = Progress{.epoch = progress.epoch + 1};
       const bool goes_on = !options.after_epoch || options.after_epoch(report, progress);

@@ -17,7 +17,7 @@ namespace limpid {
 
 struct Batch {
   Tensor inputs;  // [B, ...]
-  Tensor labels;  // [B]
+  Tensor labels;  // [B], i64 classes or f32 targets
 };
 
 /// Where the trainer gets its data: `batches` per epoch, each a function of (epoch, index).
@@ -32,7 +32,7 @@ struct Progress {
   int64_t epoch = 0;  // complete epochs
   int64_t step = 0;   // steps done in the epoch in progress
   double loss_sum = 0;
-  int64_t correct = 0;
+  int64_t correct = 0;  // 0 where there are no classes
   int64_t seen = 0;
 };
 
@@ -40,7 +40,7 @@ struct EpochReport {
   int64_t epoch = 0;          // from 1
   double learning_rate = 0;   // of the last step
   double train_loss = 0;      // mean over the epoch, as the weights changed
-  double train_accuracy = 0;  //
+  double train_accuracy = 0;  // likewise; NaN where there are no classes
   double seconds = 0;
 };
 
@@ -50,6 +50,8 @@ struct TrainOptions {
   double clip = 0;  // largest joint norm of the gradients; 0: no clipping
   /// Loss of a batch; cross-entropy if empty. Gets the model, so that it may do more than one pass.
   std::function<Tensor(Module&, const Batch&, Pass&, Tensor& logits)> loss = {};
+  /// Called after every update of the weights, before the end of an epoch is reported.
+  std::function<void()> after_update = {};
   /// Called after every epoch; training ends if it returns false.
   std::function<bool(const EpochReport&, const Progress&)> after_epoch = {};
   /// Called after every step; training ends if it returns false.

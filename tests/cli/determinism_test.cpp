@@ -25,7 +25,9 @@ const Kind kKinds[] = {
 
 TEST_CASE("determinism: 1, 2, 3 and 5 threads write the same bytes") {
   const TempDir folder;
-  for (const char* model : {"mlp:64-32", "lenet5", "resnet8"}) {
+  for (const char* model :
+       {"mlp:64-32", "lenet5", "resnet8", "resnet20", "mobilenet_v2:0.25", "tiny_vit",
+        "autoencoder"}) {
     const std::string line = std::string("--data fashion-2k --epochs 1 --limit-train 512") +
                              " --limit-test 20 --model " + model;
     std::string first;
@@ -40,7 +42,7 @@ TEST_CASE("determinism: 1, 2, 3 and 5 threads write the same bytes") {
           content(folder.file(out + "/metrics.jsonl")) ==
           content(folder.file(std::string(model) + "-1/metrics.jsonl")));
       std::printf(
-          "determinism: %-9s 512 images, %s thread%s: last.safetensors %s\n", model, threads,
+          "determinism: %-17s 512 images, %s thread%s: last.safetensors %s\n", model, threads,
           std::string(threads) == "1" ? " " : "s",
           checksum(folder.file(out + "/last.safetensors")).c_str());
     }

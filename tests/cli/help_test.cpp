@@ -80,7 +80,9 @@ TEST_CASE("help: every example runs as it stands") {
   train(
       folder, "runs/fashion",
       "--data fashion-2k --model lenet5 --epochs 1 --limit-train 100 --limit-test 50");
-  save_npy(folder.file("digits.npy"), slice(datasets::digits().images.tensor(), 0, 0, 5));  // [5, 1, 8, 8]
+  save_npy(
+      folder.file("digits.npy"),
+      slice(datasets::digits().images.tensor(), 0, 0, 5));  // [5, 1, 8, 8]
   for (const std::string& name : commands(folder)) {
     if (name == "demo") continue;
     const std::string example = example_in(succeed(folder, name + " --help").out);

@@ -15,9 +15,7 @@ using namespace limpid;
 
 namespace {
 
-Json parse(std::string_view text) {
-  return parse_json(text, "a.json");
-}
+Json parse(std::string_view text) { return parse_json(text, "a.json"); }
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(std::string_view text) {

@@ -29,9 +29,7 @@ std::string dictionary(
   return "{'descr': '" + descr + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
 }
 
-Tensor read(const std::string& text) {
-  return read_npy(as_bytes(text), "a.npy");
-}
+Tensor read(const std::string& text) { return read_npy(as_bytes(text), "a.npy"); }
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(const std::string& text) {

@@ -23,9 +23,7 @@ std::string file_of(const std::string& header, const std::string& data = "") {
   return text + header + data;
 }
 
-SafetensorsFile read(const std::string& text) {
-  return read_safetensors(as_bytes(text), "a.st");
-}
+SafetensorsFile read(const std::string& text) { return read_safetensors(as_bytes(text), "a.st"); }
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(const std::string& text) {
@@ -54,9 +52,7 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-std::string text_of(const std::vector<std::byte>& bytes) {
-  return std::string(as_text(bytes));
-}
+std::string text_of(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
 
 bool same_bytes(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() &&

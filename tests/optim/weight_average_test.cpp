@@ -25,7 +25,7 @@ TEST_CASE("weight average: five updates by a naive loop, in f64 and f32") {
     Tensor w = Tensor::of({2}, {1, -3}, dtype);
     WeightAverage average({{"w", w}});
     Values expected = {1, -3};  // starts as a copy
-    CHECK(average.state()[0].second.to_vector() == expected);
+    CHECK(average.averages()[0].second.to_vector() == expected);
     for (size_t step = 0; step < weights.size(); ++step) {
       w.assign(Tensor::of({2}, weights[step], DType::f64));
       average.update(decays[step]);
@@ -33,7 +33,7 @@ TEST_CASE("weight average: five updates by a naive loop, in f64 and f32") {
         expected[i] = decays[step] * expected[i] + (1 - decays[step]) * weights[step][i];
       }
       const double tolerance = dtype == DType::f64 ? 1e-14 : 1e-6;  // f32: a few units of 2^-24
-      CHECK(close(average.state()[0].second, Tensor::of({2}, expected, DType::f64), tolerance));
+      CHECK(close(average.averages()[0].second, Tensor::of({2}, expected, DType::f64), tolerance));
     }
     CHECK(w.to_vector() == Values{9, -9});
   }
@@ -43,7 +43,7 @@ TEST_CASE("weight average: a constant stays put in f32, however long") {
   const Tensor w = Tensor::of({1}, {0.7}, DType::f32);
   WeightAverage average({{"w", w}});
   for (int step = 0; step < 1000; ++step) average.update(0.9999);
-  CHECK(bitwise_equal(average.state()[0].second, w));
+  CHECK(bitwise_equal(average.averages()[0].second, w));
 }
 
 TEST_CASE("weight average: stands in for the weights within a scope") {
@@ -64,9 +64,9 @@ TEST_CASE("weight average: stands in for the weights within a scope") {
   }
   CHECK(w.to_vector() == Values{3, 6});
   CHECK(b.item() == 5);
-  CHECK(average.state()[0].second.to_vector() == Values{2, 4});
+  CHECK(average.averages()[0].second.to_vector() == Values{2, 4});
   average.update(0.5);
-  CHECK(average.state()[0].second.to_vector() == Values{2.5, 5});
+  CHECK(average.averages()[0].second.to_vector() == Values{2.5, 5});
 
   // The weights come back when the scope is left by an exception
   const auto fails = [&] {
@@ -85,15 +85,15 @@ TEST_CASE("weight average: state has names and goes on with the same bits, at an
   Tensor again = w.clone();
   w.assign(next);
   whole.update(0.9);
-  CHECK(whole.state()[0].first == "average.fc.weight");
+  CHECK(whole.averages()[0].first == "fc.weight");
 
   WeightAverage resumed({{"fc.weight", again}});
-  resumed.state()[0].second.assign(whole.state()[0].second);
+  resumed.averages()[0].second.assign(whole.averages()[0].second);
   again.assign(next);
   whole.update(0.99);
   const parallel::ThreadLimit limit(3);
   resumed.update(0.99);
-  CHECK(bitwise_equal(whole.state()[0].second, resumed.state()[0].second));
+  CHECK(bitwise_equal(whole.averages()[0].second, resumed.averages()[0].second));
 }
 
 TEST_CASE("weight average: what it refuses") {

@@ -75,4 +75,15 @@ TEST_CASE("metrics: shapes, labels and empty batches are checked") {
       "count_correct: needs logits [N, K] and labels [N] ([2, 3], [3])", ShapeError);
 }
 
+TEST_CASE("metrics: regression by hand") {
+  const Tensor y = Tensor::of({3, 1}, {1, 2, 6}), t = Tensor::of({3, 1}, {1, 3, 5});
+  const RegressionMetrics m = regression_metrics(y, t);
+  CHECK(m.count == 3);
+  CHECK(m.mse == doctest::Approx(2.0 / 3));
+  CHECK(m.r2 == doctest::Approx(1 - (2.0 / 3) / (8.0 / 3)));
+  CHECK(std::isnan(regression_metrics(y, Tensor::ones({3, 1})).r2));
+  CHECK_THROWS_AS(regression_metrics(y, Tensor::ones({3})), ShapeError);
+  CHECK_THROWS_AS(regression_metrics(Tensor::zeros({0}), Tensor::zeros({0})), ShapeError);
+}
+
 }  // namespace limpid
