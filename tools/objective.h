@@ -1,4 +1,4 @@
-// tools/objective.h: what a network is trained to do: the loss of a batch and how good the result
+// tools/objective.h: what a network is trained to do, and how good the result is.
 // is.
 //
 //   classify     cross-entropy of the logits [N, K] against classes

@@ -1,5 +1,4 @@
-// tests/cli/tasks_test.cpp: regression and reconstruction against closed forms; what train offers
-// beside plain epochs: averages, held-out data, early ends, starts from other runs, frozen parts.
+// tests/cli/tasks_test.cpp: tasks against closed forms, and what train offers beside plain epochs.
 #include "datasets/catalogue.h"
 #include "framework/core/rng.h"
 #include "framework/io/npy.h"
