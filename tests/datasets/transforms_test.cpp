@@ -4,6 +4,8 @@
 #include "datasets/mixup.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/augment.h"
+#include "framework/ops/pointwise.h"
 
 #include <doctest/doctest.h>
 
@@ -104,6 +106,27 @@ TEST_CASE("transforms: values known by hand") {
   CHECK(close(
       transformed(nine(), {.cutout_y = 0, .cutout_x = 0, .cutout = 3}),
       {0, 0, .3, 0, 0, .6, .7, .8, .9}));
+}
+
+TEST_CASE("transforms: the differentiable twins give the same images") {
+  const Tensor x = affine(some_images(2).images, 0.5, 0.25);  // nothing to cut off
+  const auto agree = [&](const Transform& one, const Transform& two, const Tensor& twin) {
+    const Transform both[] = {one, two};
+    CHECK(close(apply_transforms(x, both).to_vector(), twin.to_vector()));
+  };
+  agree(
+      {.crop_y = 2, .crop_x = -1}, {.shift_x = 3},
+      shift(x, std::vector<Offset>{{.down = 2, .right = -1}, {.right = 3}}));
+  agree({.flip = true}, {}, flip_horizontal(x, {true, false}));
+  agree({.angle = 33}, {.angle = -140}, rotate(x, std::vector<double>{33, -140}));
+  agree({.brightness = 1.2}, {.brightness = 0.7}, brightness(x, std::vector<double>{1.2, 0.7}));
+  agree({.contrast = 1.3}, {.contrast = 0.6}, contrast(x, std::vector<double>{1.3, 0.6}));
+  agree(
+      {.cutout_y = 0, .cutout_x = 5, .cutout = 3}, {.cutout_y = 2, .cutout_x = 2, .cutout = 2},
+      cutout(
+          x, std::vector<Box>{
+                 {.top = -1, .left = 4, .height = 3, .width = 3},
+                 {.top = 1, .left = 1, .height = 2, .width = 2}}));
 }
 
 TEST_CASE("transforms: noise has the deviation asked for and stays in range") {
