@@ -96,7 +96,7 @@ Augmented augmented(
         .images = augment(gather(dataset.images, chosen), chosen, epoch, seed, augmentation),
         .targets = as_distributions(gather(dataset.labels, chosen), dataset.classes)};
   };
-  const Augmented own = rows(indices);
+  Augmented own = rows(indices);
   if (augmentation.mixup == 0) return own;
   const Mixup mixup = draw_mixup(indices, dataset.size(), epoch, seed, augmentation.mixup);
   const Augmented other = rows(mixup.partners);

@@ -19,6 +19,9 @@ struct Window {
   std::vector<int32_t> weights = {};  // in 2^-kPlaces
 };
 
+// Cut towards 0, as PIL does after adding a half: not the nearest number for negative ones.
+int64_t whole_part(double value) { return static_cast<int64_t>(value); }
+
 // The windows of n outputs over m inputs. The steps are PIL's, to the last rounding.
 std::vector<Window> windows(int64_t m, int64_t n) {
   const double scale = static_cast<double>(m) / static_cast<double>(n);
@@ -26,8 +29,8 @@ std::vector<Window> windows(int64_t m, int64_t n) {
   std::vector<Window> result(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const auto first = std::max<int64_t>(0, static_cast<int64_t>(centre - reach + 0.5));
-    const auto last = std::min(m, static_cast<int64_t>(centre + reach + 0.5));
+    const auto first = std::max<int64_t>(0, whole_part(centre - reach + 0.5));
+    const auto last = std::min(m, whole_part(centre + reach + 0.5));
 
     // The triangle at the middle of each input, scaled to sum 1
     std::vector<double> triangle;
@@ -40,7 +43,8 @@ std::vector<Window> windows(int64_t m, int64_t n) {
     Window& window = result[static_cast<size_t>(i)];
     window.first = first;
     for (const double weight : triangle) {
-      window.weights.push_back(static_cast<int32_t>(0.5 + weight / sum * (1 << kPlaces)));
+      window.weights.push_back(
+          static_cast<int32_t>(whole_part(0.5 + weight / sum * (1 << kPlaces))));
     }
   }
   return result;
@@ -59,16 +63,18 @@ uint8_t weighted(const Window& window, const uint8_t* x, int64_t step) {
 // The first pass: [H, W, C] -> [H, width, C].
 Image resize_rows(const Image& in, int64_t width) {
   const std::vector<Window> columns = windows(in.width, width);
-  const int64_t C = in.channels;
-  Image out{.width = width, .height = in.height, .channels = C, .pixels = {}};
-  out.pixels.resize(static_cast<size_t>(in.height * width * C));
+  const int64_t step = in.channels;
+  Image out{.width = width, .height = in.height, .channels = step, .pixels = {}};
+  out.pixels.resize(static_cast<size_t>(in.height * width * step));
+  const auto resize_row = [&](const uint8_t* from, uint8_t* to) {
+    for (const Window& window : columns) {
+      for (int64_t c = 0; c < step; ++c)
+        *to++ = weighted(window, from + window.first * step + c, step);
+    }
+  };
   parallel::for_blocks(in.height, kRowsPerBlock, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const uint8_t* from = in.pixels.data() + row * in.width * C;
-      uint8_t* to = out.pixels.data() + row * width * C;
-      for (const Window& window : columns) {
-        for (int64_t c = 0; c < C; ++c) *to++ = weighted(window, from + window.first * C + c, C);
-      }
+      resize_row(in.pixels.data() + row * in.width * step, out.pixels.data() + row * width * step);
     }
   });
   return out;
@@ -131,25 +137,25 @@ Image centre_crop(const Image& image, int64_t height, int64_t width) {
       "cannot cut ", height, "x", width, " from a picture of ", image.height, "x", image.width);
   const int64_t top = half_of_rest(image.height, height);
   const int64_t left = half_of_rest(image.width, width);
-  const int64_t C = image.channels;
-  Image out{.width = width, .height = height, .channels = C, .pixels = {}};
-  out.pixels.reserve(static_cast<size_t>(height * width * C));
+  const int64_t channels = image.channels;
+  Image out{.width = width, .height = height, .channels = channels, .pixels = {}};
+  out.pixels.reserve(static_cast<size_t>(height * width * channels));
   for (int64_t row = top; row < top + height; ++row) {
-    const auto from = image.pixels.begin() + (row * image.width + left) * C;
-    out.pixels.insert(out.pixels.end(), from, from + width * C);
+    const auto from = image.pixels.begin() + (row * image.width + left) * channels;
+    out.pixels.insert(out.pixels.end(), from, from + width * channels);
   }
   return out;
 }
 
 Tensor to_tensor(const Image& image) {
   check_image("to_tensor", image);
-  const int64_t C = image.channels, pixels = image.height * image.width;
-  Tensor out = Tensor::empty({C, image.height, image.width});
+  const int64_t channels = image.channels, pixels = image.height * image.width;
+  Tensor out = Tensor::empty({channels, image.height, image.width});
   float* values = out.mutable_data<float>();
   for (int64_t i = 0; i < pixels; ++i) {
-    for (int64_t c = 0; c < C; ++c) {
+    for (int64_t c = 0; c < channels; ++c) {
       values[c * pixels + i] =
-          static_cast<float>(image.pixels[static_cast<size_t>(i * C + c)]) / 255.0F;
+          static_cast<float>(image.pixels[static_cast<size_t>(i * channels + c)]) / 255.0F;
     }
   }
   return out;

@@ -96,15 +96,15 @@ void check_strengths(const char* op, const Augmentation& a) {
 
 // One child generator per step of an example.
 enum Step : uint64_t {
-  kCrop,
-  kFlip,
-  kTranslate,
-  kRotate,
-  kBrightness,
-  kContrast,
-  kSaturation,
-  kNoise,
-  kCutout
+  for_crop,
+  for_flip,
+  for_translate,
+  for_rotate,
+  for_brightness,
+  for_contrast,
+  for_saturation,
+  for_noise,
+  for_cutout
 };
 
 // ---- Carrying out; x [C, H, W] is changed in place, `old` has room for a copy ----
@@ -131,6 +131,22 @@ void mirror(const Size& s, float* x) {
   for (int64_t row = 0; row < s.C * s.H; ++row) std::reverse(x + row * s.W, x + (row + 1) * s.W);
 }
 
+// The value of a plane at a place between four pixels, by nearness; outside it is 0.
+double value_at(const Size& s, const float* plane, double y, double x) {
+  const double top = std::floor(y), left = std::floor(x);
+  const double down = y - top, right = x - left;
+  const double weight[4] = {
+      (1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right};
+  double value = 0;
+  for (int k = 0; k < 4; ++k) {
+    const int64_t i = static_cast<int64_t>(top) + k / 2;
+    const int64_t j = static_cast<int64_t>(left) + k % 2;
+    if (i < 0 || i >= s.H || j < 0 || j >= s.W) continue;
+    value += weight[k] * static_cast<double>(plane[i * s.W + j]);
+  }
+  return value;
+}
+
 void rotate(const Size& s, double degrees, float* x, float* old) {
   std::copy_n(x, s.numel(), old);
   const double angle = degrees * std::numbers::pi / 180;
@@ -143,21 +159,8 @@ void rotate(const Size& s, double degrees, float* x, float* old) {
       const double v = static_cast<double>(i) - middle_y, u = static_cast<double>(j) - middle_x;
       const double from_y = middle_y + cosine * v + sine * u;
       const double from_x = middle_x + cosine * u - sine * v;
-
-      // Mix the four pixels around
-      const double top = std::floor(from_y), left = std::floor(from_x);
-      const double down = from_y - top, right = from_x - left;
-      const double weight[4] = {
-          (1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right};
-      for (int64_t c = 0; c < s.C; ++c) {
-        double value = 0;
-        for (int k = 0; k < 4; ++k) {
-          const int64_t y = static_cast<int64_t>(top) + k / 2;
-          const int64_t z = static_cast<int64_t>(left) + k % 2;
-          if (y < 0 || y >= s.H || z < 0 || z >= s.W) continue;
-          value += weight[k] * static_cast<double>(old[(c * s.H + y) * s.W + z]);
-        }
-        x[(c * s.H + i) * s.W + j] = static_cast<float>(value);
+      for (int64_t plane = 0; plane < s.numel(); plane += s.H * s.W) {
+        x[plane + i * s.W + j] = static_cast<float>(value_at(s, old + plane, from_y, from_x));
       }
     }
   }
@@ -258,24 +261,24 @@ Transform draw_transform(const Augmentation& a, int64_t height, int64_t width, c
     return rng.child(step).uniform(low, high);
   };
   if (a.crop_padding > 0) {
-    Rng source = rng.child(kCrop);
+    Rng source = rng.child(for_crop);
     t.crop_y = offset(source, a.crop_padding);
     t.crop_x = offset(source, a.crop_padding);
   }
-  if (a.flip) t.flip = rng.child(kFlip).integer(2) == 1;
+  if (a.flip) t.flip = rng.child(for_flip).integer(2) == 1;
   if (a.translate > 0) {
-    Rng source = rng.child(kTranslate);
+    Rng source = rng.child(for_translate);
     t.shift_y = offset(source, a.translate);
     t.shift_x = offset(source, a.translate);
   }
-  if (a.rotation > 0) t.angle = between(kRotate, -a.rotation, a.rotation);
-  if (a.brightness > 0) t.brightness = between(kBrightness, 1 - a.brightness, 1 + a.brightness);
-  if (a.contrast > 0) t.contrast = between(kContrast, 1 - a.contrast, 1 + a.contrast);
-  if (a.saturation > 0) t.saturation = between(kSaturation, 1 - a.saturation, 1 + a.saturation);
+  if (a.rotation > 0) t.angle = between(for_rotate, -a.rotation, a.rotation);
+  if (a.brightness > 0) t.brightness = between(for_brightness, 1 - a.brightness, 1 + a.brightness);
+  if (a.contrast > 0) t.contrast = between(for_contrast, 1 - a.contrast, 1 + a.contrast);
+  if (a.saturation > 0) t.saturation = between(for_saturation, 1 - a.saturation, 1 + a.saturation);
   t.noise = a.noise;
-  t.noise_source = rng.child(kNoise);
+  t.noise_source = rng.child(for_noise);
   if (a.cutout > 0) {
-    Rng source = rng.child(kCutout);
+    Rng source = rng.child(for_cutout);
     t.cutout = a.cutout;
     t.cutout_y = source.integer(height);
     t.cutout_x = source.integer(width);

@@ -150,12 +150,15 @@ Tensor cutout(const Tensor& x, std::span<const Box> boxes) {
   check_images("cutout", x, boxes.size());
   const int64_t H = x.size(2), W = x.size(3);
   std::vector<double> left;  // 1 where the image is left as it is, [N, 1, H, W]
+  const auto covers = [](double begin, double size, int64_t pixel) {
+    const double place = static_cast<double>(pixel) + 0.5 - begin;
+    return place >= 0 && place < size;
+  };
   for (const Box& box : boxes) {
-    for (int64_t i = 0; i < H * W; ++i) {
-      const double y = static_cast<double>(i / W) + 0.5 - box.top;
-      const double z = static_cast<double>(i % W) + 0.5 - box.left;
-      const bool inside = y >= 0 && y < box.height && z >= 0 && z < box.width;
-      left.push_back(inside ? 0 : 1);
+    for (int64_t i = 0; i < H; ++i) {
+      for (int64_t j = 0; j < W; ++j) {
+        left.push_back(covers(box.top, box.height, i) && covers(box.left, box.width, j) ? 0 : 1);
+      }
     }
   }
   return x * Tensor::of({x.size(0), 1, H, W}, left, x.dtype());
