@@ -8,6 +8,11 @@
 #include <numeric>
 
 namespace limpid::datasets {
+namespace {
+
+constexpr uint64_t kAugmentation = uint64_t{1} << 63;  // child of the seed; epochs are the others
+
+}  // namespace
 
 Batches::Batches(const Dataset& dataset, const BatchOptions& options)
     : dataset_(dataset), options_(options) {
@@ -17,6 +22,13 @@ Batches::Batches(const Dataset& dataset, const BatchOptions& options)
     check_statistics(
         "batches", {.mean = options.mean, .std = options.std}, dataset.images.shape()[1]);
   }
+
+  check_value(
+      options.augmentation.is_none() || dataset.images.shape().rank() == 4, "batches",
+      "augmentation needs images, got examples of shape ", dataset.example_shape());
+  check_value(
+      options.augmentation.mixup == 0 || !dataset.is_regression(), "batches",
+      "mixup needs classes, not targets");
 
   // A remainder of 1 joins the batch before
   const int64_t n = dataset.size();
@@ -45,7 +57,14 @@ Batch Batches::get(int64_t epoch, int64_t index) {
   const auto end = index + 1 == count_ ? order_.end() : begin + options_.batch;
   Batch out;
   out.indices.assign(begin, end);
-  out.inputs = dataset_.images.rows(out.indices);
+  if (options_.augmentation.is_none()) {
+    out.inputs = dataset_.images.rows(out.indices);
+  } else {
+    const uint64_t seed = Rng(options_.seed).child(kAugmentation).state().key;
+    Augmented made = augmented(dataset_, out.indices, epoch, seed, options_.augmentation);
+    out.inputs = made.images;
+    if (options_.augmentation.mixup > 0) out.mixed = made.targets;
+  }
   if (!options_.mean.empty()) {
     out.inputs = standardise(out.inputs, {.mean = options_.mean, .std = options_.std});
   }

@@ -4,10 +4,11 @@
 // resumed in the middle of an epoch, or that skips one, sees the same batches.
 // Order of epoch e: Rng(seed).child(e).permutation(N), cut into pieces of `batch` examples. The
 // last, short piece is kept; a single leftover example joins the batch before it, since batch
-// statistics of one example do not exist.
+// statistics of one example do not exist. Augmentation is a function of (seed, epoch, example).
 #pragma once
 
 #include "datasets/dataset.h"
+#include "datasets/mixup.h"
 
 #include <cstdint>
 #include <vector>
@@ -20,19 +21,22 @@ struct BatchOptions {
   bool shuffle = true;            // otherwise file order in every epoch
   std::vector<double> mean = {};  // per channel; empty together with std: raw values
   std::vector<double> std = {};
+  Augmentation augmentation = {};  // of images, before standardisation; none as it stands
 };
 
 /// B examples, ready for the network.
 struct Batch {
   Tensor inputs = {};                 // [B, C, H, W] or [B, D], (x - mean_c) / std_c
   Tensor labels = {};                 // [B]
+  Tensor mixed = {};                  // [B, K], only with mixup: labels as distributions
   std::vector<int64_t> indices = {};  // their positions in the data set
 };
 
 /// The stream. Not to be shared between threads: it remembers the order of the last epoch asked.
 class Batches {
  public:
-  /// Throws ValueError for an empty set or a batch size below 1, and as check_statistics does.
+  /// Throws ValueError for an empty set, a batch size below 1 or mixed targets, and as
+  /// check_statistics does.
   explicit Batches(const Dataset& dataset, const BatchOptions& options = {});
 
   /// Batches per epoch.

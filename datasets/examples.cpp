@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/io/gzip.h"
 
 #include <algorithm>
 #include <array>
@@ -58,6 +59,11 @@ Examples Examples::of_bytes(const Shape& shape, std::span<const std::byte> bytes
 }
 
 const Shape& Examples::shape() const { return are_bytes() ? shape_ : values_.shape(); }
+
+uint32_t Examples::checksum() const {
+  if (!are_bytes()) return crc32(values_.bytes());
+  return crc32({bytes_.data(), static_cast<size_t>(shape_.numel())});
+}
 
 Tensor Examples::tensor() const { return are_bytes() ? rows(0, shape_[0]) : values_; }
 

@@ -36,6 +36,8 @@ class Examples {
   Tensor rows(int64_t begin, int64_t end) const;
   /// out[k] = row indices[k] as f32. Throws as datasets::gather does.
   Tensor rows(std::span<const int64_t> indices) const;
+  /// CRC-32 of the values as they are kept: tells one set from another.
+  uint32_t checksum() const;
   /// The same rows in the form they are kept in.
   Examples take(std::span<const int64_t> indices) const;
 

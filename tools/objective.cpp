@@ -49,6 +49,12 @@ Tensor task_loss(
     const ModelCard& card, const Tensor& outputs, const Batch& batch,
     const CrossEntropyOptions& options) {
   if (card.task != Task::classify) return mse(outputs, wanted_outputs(card, batch));
+  if (batch.mixed.defined()) {
+    // Smoothing, for labels that are distributions already
+    const double s = options.label_smoothing;
+    const auto classes = static_cast<double>(batch.mixed.size(1));
+    return soft_cross_entropy(outputs, batch.mixed * (1 - s) + s / classes);
+  }
   const bool is_plain = options.label_smoothing == 0 && !options.class_weights.defined();
   return is_plain ? cross_entropy(outputs, batch.labels)
                   : cross_entropy(outputs, batch.labels, options);

@@ -40,6 +40,10 @@ void declare(Arguments& a, TrainingOptions& o) {
       "label-smoothing", o.label_smoothing, "share of the target spread over all classes", 0, 0.99);
   a.flag("class-weights", o.class_weights, "weigh each class by the inverse of its frequency");
   a.number("ema", o.ema, "decay of averaged weights, such as 0.999; 0: no averages", 0, 0.999999);
+  a.text(
+      "augment", o.augment,
+      "none, crop-flip, or steps such as crop:4,flip,rotate:15,cutout:8,jitter:0.2,translate:2,"
+      "noise:0.05,mixup:0.2");
   a.text("init", o.init, "start from the fitting weights of this run");
   a.list("freeze", o.freeze, "do not train these parameters, such as 'conv1.*'");
   a.number(

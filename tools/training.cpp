@@ -6,6 +6,8 @@
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
+#include "framework/io/folder_lock.h"
+#include "framework/io/gzip.h"
 #include "framework/ops/reduce.h"
 #include "framework/optim/adam.h"
 #include "framework/optim/rmsprop.h"
@@ -144,6 +146,25 @@ int64_t best_epoch_of(const std::vector<EpochLine>& curve) {
   return best;
 }
 
+// What checkpoints say about themselves: enough to rebuild the network and to tell which run they
+// belong to. No path: the same run in another place writes the same bytes.
+std::map<std::string, std::string> metadata_of(
+    const ModelCard& card, const Json& options, const datasets::Dataset& train) {
+  Json own = Json::object();
+  for (const Json::Member& member : options.members()) {
+    const bool may_be_path = member.key == "data" || member.key == "init";
+    if (!may_be_path) own.set(member.key, member.value);
+  }
+  ModelCard bare = card;
+  bare.data.clear();
+  const uint32_t sum = crc32(train.labels.bytes(), train.images.checksum());
+  return {
+      {"format", "limpid-checkpoint-1"},
+      {"model", card.architecture},
+      {"config", to_text(Json::object({{"options", own}, {"model", to_json(bare)}}))},
+      {"data_crc32", std::to_string(sum)}};
+}
+
 // One run from data to files. Its steps are the members, in the order in which train_run calls
 // them.
 class TrainingRun {
@@ -163,6 +184,7 @@ class TrainingRun {
   TrainingResult finish();
 
  private:
+  void resume();
   BatchSource source() const;
   Tensor loss(Module& model, const Batch& batch, Pass& pass, Tensor& outputs);
   bool after_epoch(const EpochReport& report, const Progress& now);
@@ -175,9 +197,9 @@ class TrainingRun {
   Console& console_;
   std::string folder_;
   std::string last_ = folder_ + "/last.safetensors", best_ = folder_ + "/best.safetensors";
-  std::string curve_ = folder_ + "/metrics.jsonl";
-  std::map<std::string, std::string> metadata_ = {
-      {"format", "limpid-checkpoint-1"}, {"model", o_.model}};
+  std::string previous_ = folder_ + "/previous.safetensors", curve_ = folder_ + "/metrics.jsonl";
+  std::map<std::string, std::string> metadata_;
+  std::optional<FolderLock> lock_;
 
   TrainingResult result_;
   RunFolder& run_ = result_.folder;
@@ -185,7 +207,7 @@ class TrainingRun {
   CrossEntropyOptions loss_options_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;  // or null
-  int64_t batches_ = 0;                     // per epoch
+  BatchSource source_;
   Progress progress_;
   OpProfile profile_;
   std::vector<std::string> notes_;  // said once nothing can be refused any more
@@ -266,6 +288,7 @@ void TrainingRun::build() {
   if (smooths && run_.card.task != Task::classify) {
     throw UsageError("--label-smoothing and --class-weights are for --task classify");
   }
+  source_ = source();
   if (o_.class_weights) loss_options_.class_weights = class_weights_of(result_.split.train);
   result_.parameters = parameter_count(*run_.model);
   notes_.push_back(join_text(
@@ -277,42 +300,64 @@ void TrainingRun::build() {
 void TrainingRun::open_folder(const Json& config) {
   run_.config = Json::object(
       {{"schema", 1}, {"command", "train"}, {"options", config}, {"model", to_json(run_.card)}});
-  if (o_.resume) {
-    load_checkpoint(last_, *run_.model, *optimizer_, progress_, average_.get());
-    result_.curve = read_curve(curve_, progress_.epoch);
-  }
+  metadata_ = metadata_of(run_.card, config, result_.split.train);
   make_folder(folder_);
+  lock_.emplace(folder_);
+  if (o_.resume) resume();
   write_json(folder_ + "/config.json", run_.config);
   for (const std::string& note : notes_) console_.note(note);
 }
 
+// Goes on from the last checkpoint, or, if that is damaged, from the one before it.
+void TrainingRun::resume() {
+  const auto from = [&](const std::string& path) {
+    const auto metadata =
+        load_checkpoint(path, *run_.model, *optimizer_, progress_, average_.get());
+    const auto sum = metadata.find("data_crc32");
+    if (sum != metadata.end() && sum->second != metadata_.at("data_crc32")) {
+      throw UsageError(
+          path + " was trained on other data: their checksum is " + sum->second + ", not " +
+          metadata_.at("data_crc32"));
+    }
+  };
+  try {
+    from(last_);
+  } catch (const FormatError& error) {
+    if (!std::filesystem::exists(previous_)) throw;
+    from(previous_);
+    notes_.push_back(std::string(error.what()) + "; going on from " + previous_);
+  }
+  result_.curve = read_curve(curve_, progress_.epoch);
+}
+
 BatchSource TrainingRun::source() const {
   const Rng seed(static_cast<uint64_t>(common_.seed));
-  auto batches = std::make_shared<datasets::Batches>(
-      result_.split.train, datasets::BatchOptions{
-                               .batch = o_.batch,
-                               .seed = seed.child(kOrder).state().key,
-                               .mean = run_.card.mean,
-                               .std = run_.card.std});
-  return {
-      .batches = batches->count(),
-      .examples = batches->examples(),
-      .get = [batches](int64_t epoch, int64_t index) {
-        const datasets::Batch b = batches->get(epoch, index);
-        return Batch{b.inputs, b.labels};
-      }};
+  auto batches = as_usage([&] {
+    return std::make_shared<datasets::Batches>(
+        result_.split.train, datasets::BatchOptions{
+                                 .batch = o_.batch,
+                                 .seed = seed.child(kOrder).state().key,
+                                 .mean = run_.card.mean,
+                                 .std = run_.card.std,
+                                 .augmentation = datasets::augmentation_named(o_.augment)});
+  });
+  return prepared_ahead(
+      {.batches = batches->count(),
+       .examples = batches->examples(),
+       .get = [batches](int64_t epoch, int64_t index) {
+         const datasets::Batch b = batches->get(epoch, index);
+         return Batch{b.inputs, b.labels, b.mixed};
+       }});
 }
 
 void TrainingRun::fit_model() {
-  const BatchSource batches = source();
-  batches_ = batches.batches;
   if (is_out_of_patience()) return;
   const Rng seed(static_cast<uint64_t>(common_.seed));
   AnomalyCheck anomaly_check;
   std::optional<Observing> watch;
   if (o_.anomaly) watch.emplace(anomaly_check);
   if (o_.profile) watch.emplace(profile_);
-  fit(*run_.model, *optimizer_, make_schedule(o_, batches_), batches,
+  fit(*run_.model, *optimizer_, make_schedule(o_, source_.batches), source_,
       {.epochs = o_.epochs,
        .seed = seed.child(kSteps).state().key,
        .clip = o_.clip,
@@ -379,14 +424,20 @@ bool TrainingRun::after_epoch(const EpochReport& report, const Progress& now) {
 }
 
 bool TrainingRun::after_step(const Progress& now) {
-  console_.progress(join_text("epoch ", now.epoch + 1, "/", o_.epochs), now.step, batches_);
+  console_.progress(join_text("epoch ", now.epoch + 1, "/", o_.epochs), now.step, source_.batches);
   if (!interrupted()) return true;
   save(now);
   console_.note("interrupted; go on with: limpid train --resume --out " + folder_);
   return false;
 }
 
+// The checkpoint of the epoch before stays as previous.safetensors
 void TrainingRun::save(const Progress& now) {
+  std::error_code ignored;
+  const std::string kept = previous_ + ".new";
+  std::filesystem::remove(kept, ignored);
+  std::filesystem::create_hard_link(last_, kept, ignored);
+  if (!ignored) std::filesystem::rename(kept, previous_, ignored);
   save_checkpoint(last_, *run_.model, *optimizer_, now, metadata_, average_.get());
 }
 
@@ -429,6 +480,9 @@ TrainingResult train_run(
     throw UsageError(folder + " holds a run already; use --resume, or another --out");
   }
   if (o.patience > 0 && o.validation <= 0) throw UsageError("--patience needs --validation");
+  if (o.class_weights && o.augment.find("mixup") != std::string::npos) {
+    throw UsageError("--class-weights and mixup exclude each other");
+  }
   if (o.anomaly && o.profile) throw UsageError("--anomaly and --profile exclude each other");
   TrainingRun run(o, folder, common, console);
   run.load();

@@ -27,8 +27,9 @@ struct TrainingOptions {
   bool decay_weights_only = false;
   double clip = 0;
   double label_smoothing = 0;
-  bool class_weights = false;            // inverse to the frequency of each class
-  double ema = 0;                        // decay of averaged weights; 0: no averages
+  bool class_weights = false;  // inverse to the frequency of each class
+  double ema = 0;              // decay of averaged weights; 0: no averages
+  std::string augment = "none";
   std::string init = {};                 // run folder to start from
   std::vector<std::string> freeze = {};  // patterns of parameter names
   double validation = 0;                 // share of the training part that is held out; 0: none

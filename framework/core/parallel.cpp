@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <sys/mman.h>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace limpid::parallel {
@@ -93,6 +94,28 @@ double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)
   double total = 0;
   for (const double value : partial) total += value;
   return total;
+}
+
+Background::~Background() {
+  try {
+    if (task_) workers::wait(*std::exchange(task_, nullptr));
+  } catch (...) {
+    // Nobody asked for the result
+  }
+}
+
+void Background::start(std::function<void()> work) {
+  wait();
+  if (threads() == 1) {
+    postponed_ = std::move(work);
+  } else {
+    task_ = workers::start(std::move(work));
+  }
+}
+
+void Background::wait() {
+  if (postponed_) std::exchange(postponed_, {})();
+  if (task_) workers::wait(*std::exchange(task_, nullptr));
 }
 
 int threads() { return team().count(); }

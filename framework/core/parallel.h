@@ -1,4 +1,4 @@
-// framework/core/parallel.h: the only two parallel constructs of the library.
+// framework/core/parallel.h: the only parallel constructs of the library.
 //
 // Work is cut into blocks whose size depends on the problem, never on the number of threads, and
 // partial results are combined in block order. So every result is the same, bit for bit, at any
@@ -7,10 +7,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <type_traits>
 
 namespace limpid::parallel {
+
+namespace workers {
+struct Task;  // parallel_workers.h
+}
 
 /// A non-owning reference to a callable: one indirect call per block, no allocation.
 template <class Signature>
@@ -40,6 +45,26 @@ void for_blocks(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> f)
 
 /// Sum of f(begin, end) over the blocks, added in block order.
 double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)> f);
+
+/// One piece of work beside what the caller goes on with: the next batch while a step runs.
+/// With one thread it runs inside wait(). set_threads() must not be called in between.
+class Background {
+ public:
+  Background() = default;
+  /// Waits; what the work threw is lost.
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  /// Waits for the work before, if any, and starts this one. It may call for_blocks() and throw.
+  void start(std::function<void()> work);
+  /// Returns once the work is done; throws what it threw.
+  void wait();
+
+ private:
+  std::function<void()> postponed_;  // with one thread
+  std::shared_ptr<workers::Task> task_;
+};
 
 /// Number of threads in use; at first all cores of the machine.
 int threads();

@@ -6,7 +6,9 @@
 #include "framework/core/parallel_workers.h"
 
 #include <algorithm>
+#include <exception>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace limpid::parallel::workers {
@@ -35,6 +37,28 @@ void run(int64_t blocks, FunctionRef<void(int64_t)> f) {
   for (int index = 1; index < count; ++index) helpers.emplace_back(work, index);
   work(0);
   for (std::thread& helper : helpers) helper.join();
+}
+
+struct Task {
+  std::exception_ptr error;  // written by the thread, read after it was joined
+  std::thread thread;
+};
+
+std::shared_ptr<Task> start(std::function<void()> f) {
+  auto task = std::make_shared<Task>();
+  task->thread = std::thread([f = std::move(f), &error = task->error] {
+    try {
+      f();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  });
+  return task;
+}
+
+void wait(Task& task) {
+  task.thread.join();
+  if (task.error) std::rethrow_exception(task.error);
 }
 
 int slot() { return own_slot; }

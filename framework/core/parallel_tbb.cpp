@@ -5,9 +5,11 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_group.h>
 #include <oneapi/tbb/version.h>
 
 #include <optional>
+#include <utility>
 
 namespace limpid::parallel::workers {
 namespace {
@@ -37,6 +39,20 @@ void resize(int count) {
 void run(int64_t blocks, FunctionRef<void(int64_t)> f) {
   instance().arena->execute(
       [&] { tbb::parallel_for(int64_t{0}, blocks, f, tbb::simple_partitioner()); });
+}
+
+struct Task {
+  tbb::task_group group;
+};
+
+std::shared_ptr<Task> start(std::function<void()> f) {
+  auto task = std::make_shared<Task>();
+  instance().arena->execute([&] { task->group.run(std::move(f)); });
+  return task;
+}
+
+void wait(Task& task) {
+  instance().arena->execute([&] { task.group.wait(); });
 }
 
 int slot() { return tbb::this_task_arena::current_thread_index(); }

@@ -16,6 +16,11 @@ void resize(int count);
 /// Calls f(b) for every b in [0, blocks), in any order and at the same time.
 void run(int64_t blocks, FunctionRef<void(int64_t)> f);
 
+/// Starts f on a thread of its own, to be waited for exactly once. f may call run().
+std::shared_ptr<Task> start(std::function<void()> f);
+/// Throws what f threw.
+void wait(Task& task);
+
 /// Index of the calling thread, below the count; negative outside of run.
 int slot();
 

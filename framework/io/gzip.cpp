@@ -100,8 +100,8 @@ std::vector<std::byte> read_unpacked(const std::string& path, int64_t max_bytes)
   return is_gzip(bytes) ? gunzip(bytes, max_bytes, path) : bytes;
 }
 
-uint32_t crc32(std::span<const std::byte> bytes) {
-  uLong sum = ::crc32(0, nullptr, 0);
+uint32_t crc32(std::span<const std::byte> bytes, uint32_t before) {
+  uLong sum = before;
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(bytes.size(), kPart));
     sum = ::crc32(sum, reinterpret_cast<const Bytef*>(part.data()), static_cast<uInt>(part.size()));

@@ -22,7 +22,8 @@ std::vector<std::byte> gunzip(
 /// A file as read_file gives it, inflated if it is a gzip file; both forms are at most max_bytes.
 std::vector<std::byte> read_unpacked(const std::string& path, int64_t max_bytes);
 
-/// CRC-32 as in gzip and PNG (reflected polynomial 0xEDB88320).
-uint32_t crc32(std::span<const std::byte> bytes);
+/// CRC-32 as in gzip and PNG (reflected polynomial 0xEDB88320); `before` is that of the bytes that
+/// come before these.
+uint32_t crc32(std::span<const std::byte> bytes, uint32_t before = 0);
 
 }  // namespace limpid

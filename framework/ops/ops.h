@@ -11,4 +11,5 @@
 #include "framework/ops/pool.h"         // max and average pooling
 #include "framework/ops/reduce.h"       // sum, mean, variance, norm, max
 #include "framework/ops/resample.h"     // bilinear and nearest resizing
+#include "framework/ops/augment.h"      // shift, flip, rotate, crop, cutout, noise, contrast
 // clang-format on

@@ -2,6 +2,7 @@
 #include "framework/train/checkpoint.h"
 
 #include "framework/core/error.h"
+#include "framework/io/gzip.h"
 #include "framework/io/safetensors.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace {
 
 const std::string kOptimizer = "optimizer.";
 const std::string kState = "state.";
+const std::string kChecksum = "crc32";      // key of the metadata
 const std::string kRaw = "state.weights.";  // beside averages
 
 bool is_training_state(const std::string& name) {
@@ -21,6 +23,35 @@ std::map<std::string, Tensor> weights_of(Module& model) {
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, tensor] : state(model)) tensors.emplace(name, tensor);
   return tensors;
+}
+
+// CRC-32 of all values in the order of their names, as eight hexadecimal digits.
+std::string checksum_of(const std::map<std::string, Tensor>& tensors) {
+  uint32_t sum = 0;
+  for (const auto& [name, tensor] : tensors) sum = crc32(tensor.bytes(), sum);
+  std::string text;
+  for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[(sum >> shift) & 15];
+  return text;
+}
+
+void save_with_checksum(
+    const std::string& path, const std::map<std::string, Tensor>& tensors,
+    std::map<std::string, std::string> metadata) {
+  metadata[kChecksum] = checksum_of(tensors);
+  save_safetensors(path, tensors, metadata);
+}
+
+// A file of ours must hold the values it was written with; one from elsewhere has no checksum.
+SafetensorsFile load_checked(const std::string& path) {
+  SafetensorsFile file = load_safetensors(path);
+  const auto written = file.metadata.find(kChecksum);
+  if (written == file.metadata.end()) return file;
+  const std::string found = checksum_of(file.tensors);
+  if (found != written->second) {
+    throw FormatError(
+        path, "", "damaged: the checksum of the values is " + found + ", not " + written->second);
+  }
+  return file;
 }
 
 void restore_weights(
@@ -66,13 +97,13 @@ void save_checkpoint(
       kState + "progress",
       Tensor::of_integers({4}, {progress.epoch, progress.step, progress.correct, progress.seen}));
   tensors.emplace(kState + "loss_sum", Tensor::scalar(progress.loss_sum, DType::f64));
-  save_safetensors(path, tensors, metadata);
+  save_with_checksum(path, tensors, metadata);
 }
 
-void load_checkpoint(
+std::map<std::string, std::string> load_checkpoint(
     const std::string& path, Module& model, Optimizer& optimizer, Progress& progress,
     WeightAverage* average) {
-  const SafetensorsFile file = load_safetensors(path);
+  const SafetensorsFile file = load_checked(path);
 
   // Find everything before anything is changed
   const std::string differences = state_differences(model, file.tensors, is_training_state);
@@ -105,19 +136,20 @@ void load_checkpoint(
   const int64_t* c = counts.data<int64_t>();
   progress = {
       .epoch = c[0], .step = c[1], .loss_sum = loss_sum.item(), .correct = c[2], .seen = c[3]};
+  return file.metadata;
 }
 
 void save_weights(
     const std::string& path, Module& model, const std::map<std::string, std::string>& metadata) {
-  save_safetensors(path, weights_of(model), metadata);
+  save_with_checksum(path, weights_of(model), metadata);
 }
 
 void load_weights(const std::string& path, Module& model) {
-  restore_weights(path, model, load_safetensors(path).tensors);
+  restore_weights(path, model, load_checked(path).tensors);
 }
 
 std::string load_fitting_weights(const std::string& path, Module& model) {
-  const SafetensorsFile file = load_safetensors(path);
+  const SafetensorsFile file = load_checked(path);
   int64_t fitting = 0;
   for (auto& [name, tensor] : state(model)) {
     const auto found = file.tensors.find(name);

@@ -4,7 +4,8 @@
 // weights file, and beside them `optimizer.*` (slots and step count) and `state.*` (progress).
 // Where weights are averaged, the averages are the weights of the file, because they are what the
 // run is for; those that the optimiser works on are `state.weights.*`.
-// Its bytes depend on the run only: no time, path or thread count is stored.
+// Its bytes depend on the run only: no time, path or thread count is stored. The metadata hold a
+// CRC-32 of all values, so that a byte that changed on the disk is found.
 #pragma once
 
 #include "framework/nn/module.h"
@@ -17,14 +18,16 @@
 
 namespace limpid {
 
-/// Writes atomically: the path holds the old checkpoint or the new one, never a part.
+/// Writes atomically: the path holds the old checkpoint or the new one, never a part. The checksum
+/// is added to the metadata as "crc32".
 void save_checkpoint(
     const std::string& path, Module& model, const Optimizer& optimizer, const Progress& progress,
     const std::map<std::string, std::string>& metadata, const WeightAverage* average = nullptr);
 
-/// Restores all of them. Throws FormatError naming the file if it is damaged, belongs to another
-/// network or optimiser, or holds weights alone; nothing has been changed then.
-void load_checkpoint(
+/// Restores all of them and returns the metadata. Throws FormatError naming the file if it is
+/// damaged, belongs to another network or optimiser, or holds weights alone; nothing has been
+/// changed then.
+std::map<std::string, std::string> load_checkpoint(
     const std::string& path, Module& model, Optimizer& optimizer, Progress& progress,
     WeightAverage* average = nullptr);
 

@@ -3,6 +3,7 @@
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
+#include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
@@ -11,6 +12,8 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace limpid {
@@ -25,7 +28,34 @@ Tensor plain_loss(Module& model, const Batch& batch, Pass& pass, Tensor& logits)
   return cross_entropy(logits, batch.labels);
 }
 
+// The batch that is being prepared, and whose it is.
+struct Ahead {
+  BatchSource source;
+  int64_t epoch = -1, index = -1;
+  Batch batch;
+  parallel::Background background;  // writes `batch`; destroyed first
+
+  Batch get(int64_t wanted_epoch, int64_t wanted_index) {
+    background.wait();
+    const bool is_ready = epoch == wanted_epoch && index == wanted_index;
+    Batch current = is_ready ? std::move(batch) : source.get(wanted_epoch, wanted_index);
+    epoch = wanted_index + 1 < source.batches ? wanted_epoch : wanted_epoch + 1;
+    index = wanted_index + 1 < source.batches ? wanted_index + 1 : 0;
+    background.start([this] { batch = source.get(epoch, index); });
+    return current;
+  }
+};
+
 }  // namespace
+
+BatchSource prepared_ahead(const BatchSource& source) {
+  auto ahead = std::make_shared<Ahead>();
+  ahead->source = source;
+  return {
+      .batches = source.batches,
+      .examples = source.examples,
+      .get = [ahead](int64_t epoch, int64_t index) { return ahead->get(epoch, index); }};
+}
 
 void fit(
     Module& model, Optimizer& optimizer, const Schedule& schedule, const BatchSource& source,

@@ -16,8 +16,9 @@
 namespace limpid {
 
 struct Batch {
-  Tensor inputs;  // [B, ...]
-  Tensor labels;  // [B], i64 classes or f32 targets
+  Tensor inputs;      // [B, ...]
+  Tensor labels;      // [B], i64 classes or f32 targets
+  Tensor mixed = {};  // [B, K], labels as distributions where examples were mixed, else undefined
 };
 
 /// Where the trainer gets its data: `batches` per epoch, each a function of (epoch, index).
@@ -26,6 +27,9 @@ struct BatchSource {
   int64_t examples = 0;
   std::function<Batch(int64_t epoch, int64_t index)> get;
 };
+
+/// The same batches, each prepared on another thread while the one before is in use.
+BatchSource prepared_ahead(const BatchSource& source);
 
 /// How far a run is, and the sums of the epoch in progress.
 struct Progress {

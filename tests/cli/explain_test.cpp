@@ -126,7 +126,7 @@ TEST_CASE("explain: a flat map is zero and says so") {
       tensor = Tensor::zeros(tensor.shape());
     }
   }
-  save_safetensors(path, file.tensors, file.metadata);
+  save_safetensors(path, file.tensors);
   const Json result =
       run_json(folder, "explain r --count 1 --method gradient,guided,grad-cam --out e");
   for (const Json& map : result.at("maps").items()) {

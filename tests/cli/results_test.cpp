@@ -71,7 +71,7 @@ TEST_CASE("eval: the run folder is left as it was") {
   succeed(folder, "eval r");
   succeed(folder, "layers r");
   CHECK(snapshot(folder.path().string()) == before);
-  CHECK(before.size() == 5);
+  CHECK(before.size() == 6);
 }
 
 TEST_CASE("predict: logits of the test images give the confusion matrix of eval") {

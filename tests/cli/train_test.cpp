@@ -1,4 +1,5 @@
 // tests/cli/train_test.cpp: what `limpid train` writes and says.
+#include "framework/io/folder_lock.h"
 #include "framework/io/safetensors.h"
 #include "tests/cli/limpid.h"
 
@@ -23,7 +24,8 @@ TEST_CASE("train: the run folder") {
   for (const auto& [name, ignored] : snapshot(folder.file("r"))) names.push_back(name);
   CHECK(
       names == std::vector<std::string>{
-                   "best.safetensors", "config.json", "last.safetensors", "metrics.jsonl"});
+                   "best.safetensors", "config.json", "last.safetensors", "metrics.jsonl",
+                   "previous.safetensors"});
 
   SUBCASE("config.json holds the options and the model") {
     const Json config = parse_json(content(folder.file("r/config.json")), "config");
@@ -137,6 +139,50 @@ TEST_CASE("train: every optimiser, schedule and model") {
     CHECK(std::isfinite(result.number("test_loss")));
     CHECK(run_json(folder, "eval " + out).integer("count") == 20);
   }
+}
+
+TEST_CASE("train: one writer per folder, and the checkpoint before the last as a reserve") {
+  const TempDir folder;
+  const std::string line =
+      "--data digits --model mlp:8 --epochs 4 --limit-train 60 --limit-test 20 --augment crop:1 ";
+  train(folder, "whole", line);
+  SUBCASE("a second process is refused") {
+    const FolderLock lock(folder.file("whole"));
+    check_refused(folder, "train --resume --out whole", 1, {"in use", "another process"});
+  }
+  SUBCASE("a damaged last checkpoint: the run goes on from the one before") {
+    train(folder, "r", line + "--stop-after-epoch 3");
+    REQUIRE(exists(folder.file("r/previous.safetensors")));
+    std::string bytes = content(folder.file("r/last.safetensors"));
+    bytes[bytes.size() - 9] ^= 1;
+    write(folder.file("r/last.safetensors"), bytes);
+    const ProcessResult rest = succeed(folder, "train --resume --out r");
+    CHECK(rest.err.find("going on from r/previous.safetensors") != std::string::npos);
+    for (const char* file : {"last.safetensors", "best.safetensors", "metrics.jsonl"}) {
+      CHECK(
+          content(folder.file(std::string("r/") + file)) ==
+          content(folder.file(std::string("whole/") + file)));
+    }
+  }
+  SUBCASE("other data are noticed") {
+    train(folder, "r", line + "--stop-after-epoch 2");
+    check_refused(folder, "train --resume --out r --limit-train 61", 2, {"other data"});
+  }
+}
+
+TEST_CASE("train: augmentation is refused where it makes no sense") {
+  const TempDir folder;
+  check_refused(
+      folder, "train --data moons --model mlp:8 --augment flip --out n", 2, {"needs images"});
+  check_refused(
+      folder, "train --data digits --model mlp:8 --augment spin --out n", 2, {"spin", "crop"});
+  check_refused(
+      folder, "train --data digits --model mlp:8 --augment mixup:0.2 --class-weights --out n", 2,
+      {"exclude each other"});
+  train(
+      folder, "m",
+      "--data digits --model mlp:8 --augment mixup:0.4,cutout:2 --label-smoothing 0.1 --epochs 1 "
+      "--limit-train 60");
 }
 
 TEST_CASE("train: without --out, a folder below runs is found") {

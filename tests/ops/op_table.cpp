@@ -66,7 +66,8 @@ std::string function_of(const OpCase& record) {
 const std::vector<OpCase>& op_table() {
   static const std::vector<OpCase> table = [] {
     std::vector<OpCase> all = pointwise_cases();
-    for (const auto& cases : {unit_cases, map_cases, row_cases, family_cases, loss_cases}) {
+    for (const auto& cases :
+         {unit_cases, map_cases, row_cases, family_cases, loss_cases, augment_cases}) {
       for (OpCase& record : cases()) all.push_back(std::move(record));
     }
     return all;

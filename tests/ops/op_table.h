@@ -75,5 +75,6 @@ std::vector<OpCase> family_cases();
 std::vector<OpCase> unit_cases();
 std::vector<OpCase> row_cases();
 std::vector<OpCase> loss_cases();
+std::vector<OpCase> augment_cases();
 
 }  // namespace limpid

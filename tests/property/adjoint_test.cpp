@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace limpid;
@@ -24,9 +25,10 @@ double inner(const Tensor& a, const Tensor& b) {
 }
 
 // Inner products of random tensors may cancel: compared with the lengths of both sides.
-bool agree(const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d) {
+bool agree(
+    const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d, double tolerance = kTight) {
   const double scale = std::sqrt(inner(a, a) * inner(b, b)) + 1;
-  return std::abs(inner(a, b) - inner(c, d)) <= kTight * scale;
+  return std::abs(inner(a, b) - inner(c, d)) <= tolerance * scale;
 }
 
 Tensor channel_sums(const Tensor& x) { return sum(x, {0, 2}); }  // [N, C, L] -> [1, C, 1]
@@ -239,4 +241,71 @@ TEST_CASE("adjoint: resize_nearest and adaptive_avg_pool2d with their inputs") {
     const Tensor ones = Tensor::ones(shape, DType::f64);
     CHECK(close(adaptive_avg_pool2d(ones, P, Q), Tensor::ones(g.shape(), DType::f64)));
   }
+}
+
+TEST_CASE("adjoint: sample_bilinear and spread_bilinear, at any places") {
+  constexpr double kTighter = 1e-12;
+  Random random(33);
+  for (int round = 0; round < kRounds; ++round) {
+    const Shape shape = random.shape(4, 9);
+    const int64_t P = random.between(1, 12), Q = random.between(1, 12);
+    std::vector<PixelMap> maps;
+    for (int64_t n = 0; n < shape[0]; ++n) {
+      const auto number = [&] { return random.rng.normal(0, 1); };
+      maps.push_back({number(), number(), 3 * number(), number(), number(), 3 * number()});
+    }
+    CAPTURE(to_string(shape));
+    const Tensor x = random.tensor(shape);
+    const Tensor g = random.tensor({shape[0], shape[1], P, Q});
+    for (const Border border : {Border::zero, Border::edge}) {
+      const Tensor y = sample_bilinear(x, maps, P, Q, border);
+      const Tensor dx = spread_bilinear(g, maps, shape[2], shape[3], border);
+      CHECK(agree(y, g, x, dx, kTighter));
+    }
+    // Weights sum to 1 everywhere if the edge is held
+    const Tensor ones = Tensor::ones(shape, DType::f64);
+    CHECK(close(
+        sample_bilinear(ones, maps, P, Q, Border::edge), Tensor::ones(g.shape(), DType::f64)));
+  }
+}
+
+TEST_CASE("adjoint: what a shift, a flip, a cutout and a turn by 90 degrees must do") {
+  Random random(34);
+  for (int round = 0; round < kRounds; ++round) {
+    const Shape shape = random.shape(4, 7);
+    const Tensor x = random.tensor(shape);
+    const Tensor g = random.tensor(shape);
+    const auto N = static_cast<size_t>(shape[0]);
+
+    // Back and forth leaves what was never outside; the adjoint of a shift is the way back
+    const Offset there = {random.between(-3, 3), random.between(-3, 3)};
+    const std::vector<Offset> forth(N, there), back(N, {-there.down, -there.right});
+    CHECK(agree(shift(x, forth), g, x, shift(g, back), 1e-12));
+    const Tensor kept = shift(shift(Tensor::ones(shape, DType::f64), forth), back);
+    CHECK(bitwise_equal(shift(shift(x, forth), back) + 0.0, x * kept + 0.0));
+
+    const std::vector<bool> flipped(N, true);
+    CHECK(bitwise_equal(flip_horizontal(flip_horizontal(x, flipped), flipped), x));
+    CHECK(agree(flip_horizontal(x, flipped), g, x, flip_horizontal(g, flipped), 1e-12));
+
+    const std::vector<Box> boxes(N, {.top = 1, .left = -1, .height = 2, .width = 4});
+    CHECK(bitwise_equal(cutout(cutout(x, boxes), boxes), cutout(x, boxes)));
+    CHECK(agree(cutout(x, boxes), g, x, cutout(g, boxes), 1e-12));
+
+    // Counter-clockwise: the first row is what was the last column
+    const Tensor square = random.tensor({1, 2, shape[3], shape[3]});
+    const Tensor turned = rotate(square, std::vector<double>{90});
+    const Tensor right_to_left = flip_horizontal(square, {true});
+    CHECK(close(turned, transpose(right_to_left), 1e-12));
+  }
+}
+
+TEST_CASE("adjoint: a place that is read exactly is not touched by its neighbours") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor x = Tensor::of({1, 1, 1, 3}, {1, nan, 3}, DType::f64);
+  const Tensor y = shift(x, std::vector<Offset>{{.right = 1}});
+  CHECK(y.to_vector()[1] == 1);
+  CHECK(y.to_vector()[0] == 0);
+  const Tensor far = shift(x, std::vector<Offset>{{.down = int64_t{1} << 60}});
+  CHECK(far.to_vector() == std::vector<double>{0, 0, 0});
 }

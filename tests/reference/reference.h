@@ -4,6 +4,7 @@
 // kernels beyond Tensor and Shape as containers. Everything takes and returns f64 unless said.
 #pragma once
 
+#include "framework/ops/augment.h"
 #include "framework/ops/conv.h"
 #include "framework/ops/norm.h"
 #include "framework/ops/pool.h"
@@ -79,6 +80,23 @@ Tensor resize_nearest(const Tensor& x, int64_t height, int64_t width);
 Tensor resize_nearest_input(const Tensor& g, int64_t height, int64_t width);
 Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width);
 Tensor adaptive_avg_pool2d_input(const Tensor& g, const Shape& input);
+
+// ---- Augmentation; one parameter per image ----
+
+Tensor sample_bilinear(
+    const Tensor& x, const std::vector<PixelMap>& maps, int64_t height, int64_t width,
+    Border border = Border::zero);
+Tensor spread_bilinear(
+    const Tensor& g, const std::vector<PixelMap>& maps, int64_t height, int64_t width,
+    Border border = Border::zero);
+Tensor shift(const Tensor& x, const std::vector<Offset>& offsets);
+Tensor flip_horizontal(const Tensor& x, const std::vector<bool>& flipped);
+Tensor rotate(const Tensor& x, const std::vector<double>& degrees);
+Tensor crop_resize(const Tensor& x, const std::vector<Box>& boxes, int64_t height, int64_t width);
+Tensor cutout(const Tensor& x, const std::vector<Box>& boxes);
+Tensor add_noise(const Tensor& x, const std::vector<double>& deviations, const Tensor& noise);
+Tensor brightness(const Tensor& x, const std::vector<double>& factors);
+Tensor contrast(const Tensor& x, const std::vector<double>& factors);
 
 // ---- Standardizing; gamma and beta may be undefined ----
 
