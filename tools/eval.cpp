@@ -2,6 +2,7 @@
 #include "framework/core/error.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/model.h"
 #include "tools/objective.h"
 
 #include <memory>
@@ -10,12 +11,12 @@ namespace limpid::tools {
 namespace {
 
 struct EvalOptions {
-  std::string model;
+  ModelOptions model;
   std::string data;
 };
 
 Json run(const Invocation& in, const EvalOptions& o) {
-  const RunFolder folder = open_run(o.model);
+  const RunFolder folder = open_model(o.model, in.console);
   const datasets::Dataset data = test_part(o.data, in.common, folder);
   const Evaluation e = evaluate(folder, data);
   if (!e.classes) {
@@ -57,7 +58,7 @@ Command eval_command() {
       .example = "limpid eval runs/digits --data digits",
       .declare =
           [options](Arguments& a) {
-            a.positional("MODEL", options->model, "a run folder");
+            declare_model(a, options->model);
             a.text("data", options->data, "the data; those of the run unless given");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};

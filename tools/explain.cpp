@@ -11,6 +11,7 @@
 #include "tools/console.h"
 #include "tools/explaining.h"
 #include "tools/inputs.h"
+#include "tools/model.h"
 #include "tools/objective.h"
 
 #include <charconv>
@@ -21,7 +22,7 @@ namespace limpid::tools {
 namespace {
 
 struct ExplainOptions {
-  std::string model;
+  ModelOptions model;
   std::string data;
   std::vector<std::string> indices;
   int64_t count = 0;
@@ -95,7 +96,7 @@ std::vector<int64_t> target_classes(
 }
 
 Json run(const Invocation& in, const ExplainOptions& o) {
-  const RunFolder folder = open_run(o.model);
+  const RunFolder folder = open_model(o.model, in.console);
   check_classifier(folder, "explain");
   const Subject s = read_subject(o, in.common, folder);
   const Tensor images = standardised(s.pictures, folder.card);
@@ -173,7 +174,7 @@ Command explain_command() {
       .example = "limpid explain runs/fashion --data fashion-2k --indices 0,3 --method grad-cam",
       .declare =
           [options, list](Arguments& a) {
-            a.positional("MODEL", options->model, "a run folder");
+            declare_model(a, options->model);
             a.text(
                 "data", options->data, "explain test images of these data; the run's unless given");
             a.list("indices", options->indices, "which test images; the first eight unless given");

@@ -1,6 +1,7 @@
 // tools/inputs.cpp: files into one input tensor.
 #include "tools/inputs.h"
 
+#include "datasets/photographs.h"
 #include "framework/core/error.h"
 #include "framework/io/image.h"
 #include "framework/io/npy.h"
@@ -42,19 +43,17 @@ Tensor from_picture(const std::string& path, const ModelCard& card) {
   if (card.input.rank() != 3) {
     throw UsageError(join_text(path, ": is a picture, the model takes ", card.input));
   }
-  const Image image = load_image(path, card.input[0]);
+  Image image = load_image(path, card.input[0]);
+  if (card.resize > 0) image = datasets::resize_shorter_side(image, card.resize);
+  if (card.crop > 0)
+    image = as_usage([&] { return datasets::centre_crop(image, card.crop, card.crop); });
   const Shape shape = {image.channels, image.height, image.width};
   if (shape != card.input) {
     throw UsageError(join_text(
         path, ": has shape ", shape, ", the model takes ", card.input,
-        "; scale the picture to that size first"));
+        "; see --resize and --crop"));
   }
-  Tensor values = Tensor::empty({1, image.height, image.width, image.channels});
-  float* out = values.mutable_data<float>();
-  for (size_t i = 0; i < image.pixels.size(); ++i) {
-    out[i] = static_cast<float>(image.pixels[i]) / 255.0F;
-  }
-  return permute(values, {0, 3, 1, 2});
+  return reshape(datasets::to_tensor(image), with_batch(1, shape));
 }
 
 }  // namespace

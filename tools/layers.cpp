@@ -3,7 +3,7 @@
 #include "framework/tensor/record.h"
 #include "tools/commands.h"
 #include "tools/console.h"
-#include "tools/run_folder.h"
+#include "tools/model.h"
 
 #include <map>
 #include <memory>
@@ -11,8 +11,8 @@
 namespace limpid::tools {
 namespace {
 
-Json run(const Invocation& in, const std::string& path) {
-  const RunFolder folder = open_run(path);
+Json run(const Invocation& in, const ModelOptions& o) {
+  const RunFolder folder = open_model(o, in.console);
 
   // One forward pass of one black image shows the shapes
   struct Seen {
@@ -62,13 +62,13 @@ Json run(const Invocation& in, const std::string& path) {
 }  // namespace
 
 Command layers_command() {
-  auto path = std::make_shared<std::string>();
+  auto options = std::make_shared<ModelOptions>();
   return {
       .name = "layers",
       .summary = "every layer with shapes, parameters and cost",
       .example = "limpid layers runs/digits",
-      .declare = [path](Arguments& a) { a.positional("MODEL", *path, "a run folder"); },
-      .run = [path](const Invocation& in) { return run(in, *path); }};
+      .declare = [options](Arguments& a) { declare_model(a, *options); },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
 }
 
 }  // namespace limpid::tools

@@ -8,6 +8,7 @@
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/inputs.h"
+#include "tools/model.h"
 
 #include <memory>
 
@@ -15,12 +16,12 @@ namespace limpid::tools {
 namespace {
 
 struct PredictOptions {
-  std::string model;
+  ModelOptions model;
   std::vector<std::string> input;
 };
 
 Json run(const Invocation& in, const PredictOptions& o) {
-  const RunFolder folder = open_run(o.model);
+  const RunFolder folder = open_model(o.model, in.console);
   const Tensor inputs = standardised(read_inputs(o.input, folder.card), folder.card);
   if (inputs.size(0) == 0) throw UsageError("the input holds no examples");
   const Recording off(false);
@@ -68,7 +69,7 @@ Command predict_command() {
       .example = "limpid predict runs/digits --input digits.npy --out logits.npy",
       .declare =
           [options](Arguments& a) {
-            a.positional("MODEL", options->model, "a run folder");
+            declare_model(a, options->model);
             a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};

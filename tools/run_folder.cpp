@@ -132,7 +132,8 @@ datasets::Split load_data(
     if (part->size() == 0) continue;
     if (part->example_shape() != card->input) {
       throw UsageError(join_text(
-          "the data have shape ", part->example_shape(), ", the model takes ", card->input));
+          "the data have shape ", part->example_shape(), ", the model takes ", card->input,
+          "; for weights from elsewhere --input-shape says what they take"));
     }
     if (card->task == Task::classify && part->classes > card->classes()) {
       throw UsageError(join_text(
@@ -160,6 +161,7 @@ datasets::Dataset test_part(
     throw FormatError(folder.path + "/config.json", "", error.what());
   }
   const std::string& name = spec.empty() ? folder.card.data : spec;
+  if (name.empty()) throw UsageError("the model names no data; say which with --data");
   datasets::Dataset test = load_data(name, options, &folder.card).test;
   if (test.size() == 0) throw UsageError(name + " has no test part");
   return test;

@@ -30,6 +30,7 @@ struct ModelCard {
   std::vector<std::string> class_names;
   std::vector<double> mean, std;  // per channel; inputs are (x - mean) / std
   std::string data;               // the --data it was trained on
+  int64_t resize = 0, crop = 0;   // pixels: how a photograph is prepared; 0: not at all
   Task task = Task::classify;
   double target_mean = 0, target_std = 1;  // of the targets, to regress
 

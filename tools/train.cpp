@@ -44,6 +44,9 @@ void declare(Arguments& a, TrainingOptions& o) {
       "augment", o.augment,
       "none, crop-flip, or steps such as crop:4,flip,rotate:15,cutout:8,jitter:0.2,translate:2,"
       "noise:0.05,mixup:0.2");
+  a.text(
+      "normalize", o.normalize,
+      "imagenet, cifar, or means and deviations; those of the training part unless given");
   a.text("init", o.init, "start from the fitting weights of this run");
   a.list("freeze", o.freeze, "do not train these parameters, such as 'conv1.*'");
   a.number(

@@ -15,6 +15,7 @@
 #include "framework/optim/sgd.h"
 #include "framework/train/checkpoint.h"
 #include "tools/console.h"
+#include "tools/model.h"
 
 #include <algorithm>
 #include <chrono>
@@ -244,8 +245,10 @@ void TrainingRun::load() {
     split.train = cut.train;
     validation_ = cut.test;
   }
-  const datasets::ChannelStatistics statistics = datasets::channel_statistics(split.train);
   card.input = split.train.example_shape();
+  const datasets::ChannelStatistics statistics = o_.normalize.empty()
+                                                     ? datasets::channel_statistics(split.train)
+                                                     : normalization(o_.normalize, card.input[0]);
   card.class_names = split.train.class_names;
   card.mean = statistics.mean;
   card.std = statistics.std;

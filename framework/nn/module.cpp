@@ -213,4 +213,15 @@ void load_state(
   for (auto& [name, tensor] : state(module)) tensor.assign(tensors.at(name));
 }
 
+void load_fitting_state(Module& module, const std::map<std::string, Tensor>& tensors) {
+  bool fits_any = false;
+  for (auto& [name, tensor] : state(module)) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end() || found->second.shape() != tensor.shape()) continue;
+    tensor.assign(found->second);
+    fits_any = true;
+  }
+  check_value(fits_any, "weights", "none fits the model: ", state_differences(module, tensors));
+}
+
 }  // namespace limpid

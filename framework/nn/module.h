@@ -89,4 +89,7 @@ void load_state(
     Module& module, const std::map<std::string, Tensor>& tensors,
     bool (*is_foreign)(const std::string& name) = nullptr);
 
+/// Copies the values whose name and shape the model has. Throws ValueError if none fits.
+void load_fitting_state(Module& module, const std::map<std::string, Tensor>& tensors);
+
 }  // namespace limpid

@@ -144,22 +144,26 @@ void save_weights(
   save_with_checksum(path, weights_of(model), metadata);
 }
 
+std::map<std::string, Tensor> load_weights_file(const std::string& path) {
+  std::map<std::string, Tensor> tensors = load_checked(path).tensors;
+  std::erase_if(tensors, [](const auto& named) {
+    return is_training_state(named.first) || named.first.ends_with(".num_batches_tracked");
+  });
+  return tensors;
+}
+
 void load_weights(const std::string& path, Module& model) {
-  restore_weights(path, model, load_checked(path).tensors);
+  restore_weights(path, model, load_weights_file(path));
 }
 
 std::string load_fitting_weights(const std::string& path, Module& model) {
-  const SafetensorsFile file = load_checked(path);
-  int64_t fitting = 0;
-  for (auto& [name, tensor] : state(model)) {
-    const auto found = file.tensors.find(name);
-    if (found == file.tensors.end() || found->second.shape() != tensor.shape()) continue;
-    tensor.assign(found->second);
-    ++fitting;
+  const std::map<std::string, Tensor> tensors = load_weights_file(path);
+  try {
+    load_fitting_state(model, tensors);
+  } catch (const ValueError& error) {
+    throw FormatError(path, "", error.what());
   }
-  const std::string left_out = state_differences(model, file.tensors, is_training_state);
-  if (fitting == 0) throw FormatError(path, "weights", "none fits the model: " + left_out);
-  return left_out;
+  return state_differences(model, tensors);
 }
 
 }  // namespace limpid

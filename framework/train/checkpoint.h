@@ -34,6 +34,10 @@ std::map<std::string, std::string> load_checkpoint(
 /// Weights and buffers alone.
 void save_weights(
     const std::string& path, Module& model, const std::map<std::string, std::string>& metadata);
+/// The weights and buffers of a file of any origin: what belongs to a training run is left out, and
+/// so are the counters that PyTorch keeps in its batch norms (num_batches_tracked). Throws
+/// FormatError, also for values that changed since we wrote them.
+std::map<std::string, Tensor> load_weights_file(const std::string& path);
 /// From a weights file or a checkpoint. Throws FormatError with all missing, unexpected and
 /// misshapen tensors.
 void load_weights(const std::string& path, Module& model);
