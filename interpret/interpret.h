@@ -9,4 +9,5 @@
 #include "interpret/saliency/cam.h"          // Grad-CAM
 #include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
 #include "interpret/saliency/target.h"       // what is explained
+#include "interpret/interpretable_gradients.h"  // paper 1: gradients that agree with the guided
 // clang-format on

@@ -1,13 +1,16 @@
-// tools/bench.cpp: limpid bench, one training step of well-known networks on random data.
+// tools/bench.cpp: limpid bench, one step of well-known networks on random data.
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/nn/models.h"
+#include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/optim/sgd.h"
+#include "framework/tensor/record.h"
+#include "interpret/interpretable_gradients.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 
@@ -26,21 +29,63 @@ struct BenchOptions {
 
 using Step = std::function<void()>;
 
-// Forward, backward and update of one batch: SGD with momentum 0.9 and weight decay 5e-4.
-Step training_step(const std::string& model, const Shape& images, int64_t classes) {
+// A network with an optimiser (SGD, momentum 0.9, weight decay 5e-4) and one random batch.
+struct Problem {
+  std::shared_ptr<Module> net;
+  std::shared_ptr<Sgd> optimizer;
+  Tensor x;       // [N, ...]
+  Tensor labels;  // [N]
+};
+
+Problem problem(const std::string& model, const Shape& images, int64_t classes) {
   Rng rng(0);
   const Shape example(images.sizes().subspan(1));
-  std::shared_ptr<Module> net = make_model(model, {example, classes}, rng);
-  auto optimizer =
-      std::make_shared<Sgd>(parameters(*net), SgdOptions{.momentum = 0.9, .weight_decay = 5e-4});
-  const Tensor x = Tensor::normal(images, rng, 0, 1);
-  Tensor labels = Tensor::empty({images[0]}, DType::i64);
-  for (int64_t n = 0; n < images[0]; ++n) labels.mutable_data<int64_t>()[n] = rng.integer(classes);
-  return [=] {
-    Pass pass(Mode::train);
-    optimizer->clear_gradients();
-    backward(cross_entropy((*net)(x, pass), labels));
-    optimizer->step(0.01);
+  Problem p;
+  p.net = make_model(model, {example, classes}, rng);
+  p.optimizer =
+      std::make_shared<Sgd>(parameters(*p.net), SgdOptions{.momentum = 0.9, .weight_decay = 5e-4});
+  p.x = Tensor::normal(images, rng, 0, 1);
+  p.labels = Tensor::empty({images[0]}, DType::i64);
+  for (int64_t n = 0; n < images[0]; ++n)
+    p.labels.mutable_data<int64_t>()[n] = rng.integer(classes);
+  return p;
+}
+
+constexpr double kRate = 0.01;  // learning rate
+
+// Forward, backward and update of one batch.
+Step training_step(const std::string& model, const Shape& images, int64_t classes) {
+  return [p = problem(model, images, classes), rng = std::make_shared<Rng>(1)] {
+    Pass pass(Mode::train, rng.get());
+    p.optimizer->clear_gradients();
+    backward(cross_entropy((*p.net)(p.x, pass), p.labels));
+    p.optimizer->step(kRate);
+  };
+}
+
+// The same with the cosine gradient penalty, lambda 7.5e-3, its target a constant.
+Step interpretable_step(const std::string& model, const Shape& images, int64_t classes) {
+  return [p = problem(model, images, classes), rng = std::make_shared<Rng>(1)] {
+    Pass pass(Mode::train, rng.get());
+    p.optimizer->clear_gradients();
+    Tensor x = p.x.clone();
+    x.require_gradient();
+    const Tensor logits = (*p.net)(x, pass);
+    const Tensor losses = -select(log_softmax(logits), p.labels.values<int64_t>());
+    const Tensor total = mean(losses) + interpret::gradient_penalty(losses, x);
+    std::vector<Tensor> leaves;
+    for (const auto& named : parameters(*p.net)) leaves.push_back(named.second);
+    backward(total, leaves);
+    p.optimizer->step(kRate);
+  };
+}
+
+// A forward pass in evaluation, nothing recorded.
+Step inference_step(const std::string& model, const Shape& images, int64_t classes) {
+  return [p = problem(model, images, classes)] {
+    const Recording off(false);
+    Pass pass;
+    (*p.net)(p.x, pass);
   };
 }
 
@@ -75,6 +120,30 @@ std::vector<Workload> workloads() {
       {"convnet128_train_b64",
        [] {
          return training_step("convnet", {64, 3, 32, 32}, 10);
+       }},
+      {"resnet18_train_b32",
+       [] {
+         return training_step("resnet18", {32, 3, 32, 32}, 100);
+       }},
+      {"mobilenetv2_train_b32",
+       [] {
+         return training_step("mobilenet_v2", {32, 3, 32, 32}, 100);
+       }},
+      {"resnet18_infer_b32",
+       [] {
+         return inference_step("resnet18", {32, 3, 32, 32}, 100);
+       }},
+      {"mobilenetv2_infer_b32",
+       [] {
+         return inference_step("mobilenet_v2", {32, 3, 32, 32}, 100);
+       }},
+      {"resnet18_interpretable_b16",
+       [] {
+         return interpretable_step("resnet18", {16, 3, 32, 32}, 100);
+       }},
+      {"convnet128_interpretable_b32",
+       [] {
+         return interpretable_step("convnet", {32, 3, 32, 32}, 10);
        }},
       {"op_overhead_1000adds", thousand_adds},
   };
