@@ -1,6 +1,7 @@
 // tests/fuzz/onnx.cpp: libFuzzer target for the ONNX reader.
-#include "framework/core/error.h"
 #include "framework/import/onnx.h"
+
+#include "framework/core/error.h"
 
 #include <cstddef>
 #include <cstdint>
