@@ -1,0 +1,405 @@
+// tests/import/onnx_operators_test.cpp: each operator against limpid's ops or typed-in numbers.
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+#include "framework/import/onnx.h"
+#include "framework/io/files.h"
+#include "framework/ops/ops.h"
+#include "tests/import/onnx_writer.h"
+#include "tests/support/compare.h"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+using namespace limpid;
+using write::integer;
+using write::integers;
+using write::real;
+
+namespace {
+
+using Attributes = std::vector<write::Message>;
+
+/// The result of one node on these operands. The first is given as an input of the model, the
+/// others are weights; an undefined one is left out.
+Tensor run_node(
+    const std::string& type, const std::vector<Tensor>& operands, const Attributes& attributes = {},
+    int64_t opset = 13) {
+  write::Graph graph{.nodes = {}, .outputs = {write::value("y", {})}, .opset = opset};
+  write::Names names;
+  for (size_t k = 0; k < operands.size(); ++k) {
+    names.push_back(operands[k].defined() ? "x" + std::to_string(k) : "");
+    if (k > 0 && operands[k].defined()) graph.initializers.emplace_back(names[k], operands[k]);
+  }
+  const auto sizes = operands[0].shape().sizes();
+  const DType dtype = operands[0].dtype();
+  graph.inputs = {write::value(
+      "x0", {sizes.begin(), sizes.end()},
+      dtype == DType::f32   ? 1
+      : dtype == DType::f64 ? 11
+                            : 7)};
+  graph.nodes = {write::node(type, names, {"y"}, attributes)};
+  const auto model = load_onnx(as_bytes(write::model(graph)), "m");
+  Pass pass;
+  return model->run({{"x0", operands[0]}}, pass).front();
+}
+
+Tensor random(const Shape& shape, uint64_t seed = 1) {
+  Rng rng(seed);
+  return Tensor::normal(shape, rng, 0, 1);
+}
+
+Tensor list(std::initializer_list<int64_t> values) {
+  return Tensor::of_integers({std::ssize(values)}, values);
+}
+
+/// 1, 2, 3, ... as one image.
+Tensor counting(int64_t height, int64_t width) {
+  Tensor x = Tensor::empty({1, 1, height, width});
+  for (int64_t k = 0; k < x.numel(); ++k) x.mutable_data<float>()[k] = static_cast<float>(k + 1);
+  return x;
+}
+
+const double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+TEST_CASE("onnx operators: functions of one value") {
+  const Tensor x = random({2, 3});
+  const Tensor positive = abs(x) + 0.5;
+  CHECK(bitwise_equal(run_node("Abs", {x}), abs(x)));
+  CHECK(bitwise_equal(run_node("Neg", {x}), neg(x)));
+  CHECK(bitwise_equal(run_node("Exp", {x}), exp(x)));
+  CHECK(bitwise_equal(run_node("Log", {positive}), log(positive)));
+  CHECK(bitwise_equal(run_node("Sqrt", {positive}), sqrt(positive)));
+  CHECK(bitwise_equal(run_node("Erf", {x}), erf(x)));
+  CHECK(bitwise_equal(run_node("Sigmoid", {x}), sigmoid(x)));
+  CHECK(bitwise_equal(run_node("Tanh", {x}), tanh(x)));
+  CHECK(bitwise_equal(run_node("Softplus", {x}), softplus(x)));
+  CHECK(bitwise_equal(run_node("Sin", {x}), sin(x)));
+  CHECK(bitwise_equal(run_node("Cos", {x}), cos(x)));
+  CHECK(bitwise_equal(run_node("Sign", {x}), sign(x)));
+  CHECK(bitwise_equal(run_node("Relu", {x}), relu(x)));
+  CHECK(bitwise_equal(run_node("Identity", {x}), x));
+  CHECK(close(run_node("Reciprocal", {Tensor::of({2}, {2, -4})}), Tensor::of({2}, {0.5, -0.25})));
+  CHECK(bitwise_equal(run_node("LeakyRelu", {x}, {real("alpha", 0.25)}), leaky_relu(x, 0.25)));
+  CHECK(close(run_node("LeakyRelu", {x}), leaky_relu(x, 0.01)));
+  CHECK(close(run_node("Elu", {x}, {real("alpha", 2)}), elu(x, 2)));
+  const Tensor wide = Tensor::of({4}, {-4, -1, 1, 4});
+  CHECK(close(run_node("HardSigmoid", {wide}), Tensor::of({4}, {0, 0.3, 0.7, 1}), 1e-6));
+  CHECK(close(
+      run_node("HardSwish", {wide}, {}, 14), Tensor::of({4}, {0, -1.0 / 3, 2.0 / 3, 4}), 1e-6));
+}
+
+TEST_CASE("onnx operators: arithmetic broadcasts, and takes any number of inputs where it may") {
+  const Tensor a = random({2, 1, 3}, 1);
+  const Tensor b = random({4, 1}, 2);
+  CHECK(bitwise_equal(run_node("Add", {a, b}), a + b));
+  CHECK(bitwise_equal(run_node("Sub", {a, b}), a - b));
+  CHECK(bitwise_equal(run_node("Mul", {a, b}), a * b));
+  CHECK(bitwise_equal(run_node("Div", {a, b}), a / b));
+  CHECK(bitwise_equal(run_node("Sum", {a, b, a}), a + b + a));
+  CHECK(close(run_node("Mean", {a, b}), (a + b) / 2, 1e-6));
+  CHECK(bitwise_equal(run_node("Max", {a, b}), maximum(a, b)));
+  CHECK(bitwise_equal(run_node("Min", {a, b, a}), minimum(minimum(a, b), a)));
+  CHECK(bitwise_equal(run_node("Sum", {a}), a));
+  CHECK(bitwise_equal(run_node("Pow", {a, Tensor::scalar(2)}), pow(a, 2)));
+  CHECK(bitwise_equal(run_node("Pow", {a, list({3})}), pow(a, 3)));
+  CHECK_THROWS_WITH_AS(
+      run_node("Pow", {a, Tensor::ones({3})}), doctest::Contains("differ by element"), FormatError);
+  const Tensor image = Tensor::of({1, 2, 1, 2}, {-1, 2, -3, 4});
+  CHECK(close(
+      run_node("PRelu", {image, Tensor::of({2, 1, 1}, {0.5, 10})}),
+      Tensor::of({1, 2, 1, 2}, {-0.5, 2, -30, 4})));
+}
+
+TEST_CASE("onnx operators: Clip in both forms; a rectifier's limits make a rectifier") {
+  const Tensor x = Tensor::of({4}, {-9, -1, 3, 9});
+  const Tensor low = Tensor::scalar(-2);
+  const Tensor high = Tensor::scalar(5);
+  CHECK(close(run_node("Clip", {x, low, high}), Tensor::of({4}, {-2, -1, 3, 5})));
+  CHECK(close(run_node("Clip", {x, Tensor(), high}), Tensor::of({4}, {-9, -1, 3, 5})));
+  CHECK(close(run_node("Clip", {x}), x));
+  CHECK(close(
+      run_node("Clip", {x}, {real("min", -2), real("max", 5)}, 10),
+      Tensor::of({4}, {-2, -1, 3, 5})));
+  CHECK(bitwise_equal(run_node("Clip", {x, Tensor::scalar(0), Tensor::scalar(6)}), relu6(x)));
+  CHECK(bitwise_equal(run_node("Clip", {x, Tensor::scalar(0)}), relu(x)));
+  CHECK_THROWS_AS(run_node("Clip", {x}, {real("min", -2)}, 11), FormatError);  // no longer there
+}
+
+TEST_CASE("onnx operators: Conv with every rule for the border") {
+  const Tensor x = random({2, 4, 7, 6}, 1);
+  const Tensor w = random({6, 2, 3, 2}, 2);  // two groups
+  const Tensor bias = random({6}, 3);
+  const Tensor column = reshape(bias, {1, 6, 1, 1});
+  const write::Message groups = integer("group", 2);
+  CHECK(close(
+      run_node(
+          "Conv", {x, w, bias},
+          {groups, integers("kernel_shape", {3, 2}), integers("strides", {2, 2}),
+           integers("pads", {1, 1, 1, 1})}),
+      conv2d(x, w, {.stride = 2, .padding = 1, .groups = 2}) + column));
+  CHECK(close(
+      run_node("Conv", {x, w}, {groups, integers("dilations", {2, 2})}),
+      conv2d(x, w, {.dilation = 2, .groups = 2})));
+  CHECK(close(
+      run_node("Conv", {x, w, Tensor()}, {groups, write::text("auto_pad", "VALID")}),
+      conv2d(x, w, {.groups = 2})));
+  // Top, left, bottom, right
+  CHECK(close(
+      run_node("Conv", {x, w}, {groups, integers("pads", {2, 0, 1, 3})}),
+      conv2d(pad(pad(x, 2, 2, 1), 3, 0, 3), w, {.groups = 2})));
+  // Stride 2 on 7x6: 4x3 windows reach over 9x6 cells, so two rows are missing, one at each end
+  for (const char* rule : {"SAME_UPPER", "SAME_LOWER"}) {
+    CAPTURE(rule);
+    CHECK(close(
+        run_node(
+            "Conv", {x, w}, {groups, integers("strides", {2, 2}), write::text("auto_pad", rule)}),
+        conv2d(pad(x, 2, 1, 1), w, {.stride = 2, .groups = 2})));
+  }
+  // Stride 1: one column is missing, at the end or at the beginning
+  CHECK(close(
+      run_node("Conv", {x, w}, {groups, write::text("auto_pad", "SAME_UPPER")}),
+      conv2d(pad(pad(x, 2, 1, 1), 3, 0, 1), w, {.groups = 2})));
+  CHECK(close(
+      run_node("Conv", {x, w}, {groups, write::text("auto_pad", "SAME_LOWER")}),
+      conv2d(pad(pad(x, 2, 1, 1), 3, 1, 0), w, {.groups = 2})));
+}
+
+TEST_CASE("onnx operators: MaxPool, whose border never wins") {
+  const Tensor x = neg(counting(4, 4));  // all negative: a border of zeros would win
+  const auto kernel = [](int64_t size) { return integers("kernel_shape", {size, size}); };
+  CHECK(close(
+      run_node("MaxPool", {x}, {kernel(2), integers("strides", {2, 2})}),
+      Tensor::of({1, 1, 2, 2}, {-1, -3, -9, -11})));
+  CHECK(close(
+      run_node(
+          "MaxPool", {x}, {kernel(3), integers("strides", {2, 2}), integers("pads", {1, 1, 1, 1})}),
+      Tensor::of({1, 1, 2, 2}, {-1, -2, -5, -6})));
+  CHECK(close(  // a border at the end only, which is not the same on all sides
+      run_node(
+          "MaxPool", {x}, {kernel(3), integers("strides", {2, 2}), integers("pads", {0, 0, 1, 1})}),
+      Tensor::of({1, 1, 2, 2}, {-1, -3, -9, -11})));
+  CHECK(close(
+      run_node(
+          "MaxPool", {x}, {kernel(3), integers("strides", {2, 2}), integer("ceil_mode", 1)}, 10),
+      Tensor::of({1, 1, 2, 2}, {-1, -3, -9, -11})));
+  CHECK(close(
+      run_node(
+          "MaxPool", {x},
+          {kernel(3), integers("strides", {2, 2}), integers("pads", {1, 0, 0, 0}),
+           integer("ceil_mode", 1)}),
+      Tensor::of({1, 1, 2, 2}, {-1, -3, -5, -7})));
+  CHECK(close(
+      run_node(
+          "MaxPool", {x},
+          {kernel(3), integers("strides", {2, 2}), write::text("auto_pad", "SAME_UPPER")}),
+      Tensor::of({1, 1, 2, 2}, {-1, -3, -9, -11})));
+  CHECK(close(
+      run_node(
+          "MaxPool", {x},
+          {kernel(3), integers("strides", {2, 2}), write::text("auto_pad", "SAME_LOWER")}),
+      Tensor::of({1, 1, 2, 2}, {-1, -2, -5, -6})));
+  CHECK(close(run_node("GlobalMaxPool", {x}), Tensor::full({1, 1, 1, 1}, -1)));
+}
+
+TEST_CASE("onnx operators: AveragePool divides by the cells that count") {
+  const Tensor x = counting(3, 3);  // 1 2 3 / 4 5 6 / 7 8 9
+  const auto kernel = [](int64_t size) { return integers("kernel_shape", {size, size}); };
+  CHECK(close(
+      run_node("AveragePool", {x}, {kernel(2)}), Tensor::of({1, 1, 2, 2}, {3, 4, 6, 7}), 1e-6));
+  // Border of one on all sides, windows of 3, stride 2: corners hold four cells of the image
+  const write::Message strides = integers("strides", {2, 2});
+  const write::Message border = integers("pads", {1, 1, 1, 1});
+  CHECK(close(
+      run_node("AveragePool", {x}, {kernel(3), strides, border}),
+      Tensor::of({1, 1, 2, 2}, {3, 4, 6, 7}), 1e-6));
+  CHECK(close(
+      run_node("AveragePool", {x}, {kernel(3), strides, border, integer("count_include_pad", 1)}),
+      Tensor::of({1, 1, 2, 2}, {12 / 9.0, 16 / 9.0, 24 / 9.0, 28 / 9.0}), 1e-6));
+  // Windows of 2, stride 2: the last ones reach over the edge by a row and a column
+  CHECK(close(
+      run_node("AveragePool", {x}, {kernel(2), strides, integer("ceil_mode", 1)}, 10),
+      Tensor::of({1, 1, 2, 2}, {3, 4.5, 7.5, 9}), 1e-6));
+  // Border of one at the top and left counts, the cells behind the edge do not
+  CHECK(close(
+      run_node(
+          "AveragePool", {x},
+          {kernel(3), strides, integers("pads", {1, 1, 0, 0}), integer("count_include_pad", 1),
+           integer("ceil_mode", 1)},
+          10),
+      Tensor::of({1, 1, 2, 2}, {12 / 9.0, 16 / 6.0, 24 / 6.0, 28 / 4.0}), 1e-6));
+  CHECK(close(
+      run_node("AveragePool", {x}, {kernel(2), strides, write::text("auto_pad", "SAME_UPPER")}),
+      Tensor::of({1, 1, 2, 2}, {3, 4.5, 7.5, 9}), 1e-6));
+  CHECK(close(run_node("GlobalAveragePool", {x}), Tensor::full({1, 1, 1, 1}, 5), 1e-6));
+}
+
+TEST_CASE("onnx operators: Gemm and MatMul") {
+  const Tensor a = random({3, 4}, 1);
+  const Tensor b = random({4, 2}, 2);
+  const Tensor c = random({2}, 3);
+  CHECK(close(run_node("Gemm", {a, b}), matmul(a, b)));
+  CHECK(close(run_node("Gemm", {a, b, c}), matmul(a, b) + c));
+  CHECK(close(
+      run_node(
+          "Gemm", {transpose(a), transpose(b), c},
+          {integer("transA", 1), integer("transB", 1), real("alpha", 0.5), real("beta", 2)}),
+      0.5 * matmul(a, b) + 2 * c, 1e-6));
+  CHECK_THROWS_AS(run_node("Gemm", {a, a}), FormatError);
+
+  // Stacks broadcast, vectors lose their extra dimension
+  const Tensor stack = random({5, 1, 3, 4}, 4);
+  const Tensor other = random({6, 4, 2}, 5);
+  const Tensor product = run_node("MatMul", {stack, other});
+  REQUIRE(product.shape() == Shape{5, 6, 3, 2});
+  CHECK(close(
+      reshape(slice(slice(product, 0, 2, 3), 1, 4, 5), {3, 2}),
+      matmul(reshape(slice(stack, 0, 2, 3), {3, 4}), reshape(slice(other, 0, 4, 5), {4, 2})),
+      1e-6));
+  CHECK(close(run_node("MatMul", {stack, b}), matmul(stack, b), 1e-6));
+  const Tensor v = random({4}, 6);
+  CHECK(run_node("MatMul", {v, b}).shape() == Shape{2});
+  CHECK(run_node("MatMul", {a, v}).shape() == Shape{3});
+  CHECK(close(run_node("MatMul", {v, v}), sum(v * v), 1e-6));
+  CHECK(run_node("MatMul", {v, other}).shape() == Shape{6, 2});
+}
+
+TEST_CASE("onnx operators: BatchNormalization and Dropout as in inference") {
+  const Tensor x = random({2, 3, 4, 4});
+  const Tensor gamma = random({3}, 2), beta = random({3}, 3), mean_value = random({3}, 4);
+  const Tensor variance_value = abs(random({3}, 5)) + 0.5;
+  CHECK(close(
+      run_node(
+          "BatchNormalization", {x, gamma, beta, mean_value, variance_value},
+          {real("epsilon", 0.25), real("momentum", 0.5)}),
+      normalize(x, mean_value, variance_value, gamma, beta, 0.25), 1e-6));
+  CHECK_THROWS_WITH_AS(
+      run_node(
+          "BatchNormalization", {x, gamma, beta, mean_value, variance_value},
+          {integer("training_mode", 1)}, 14),
+      doctest::Contains("training mode"), FormatError);
+  CHECK_THROWS_AS(
+      run_node("BatchNormalization", {x, gamma, beta, mean_value, variance_value}, {}, 6),
+      FormatError);
+  CHECK(bitwise_equal(run_node("Dropout", {x, Tensor::scalar(0.5)}), x));
+  CHECK(bitwise_equal(run_node("Dropout", {x}, {real("ratio", 0.5)}, 10), x));
+}
+
+TEST_CASE("onnx operators: softmax flattens in old versions and takes one axis in new ones") {
+  const Tensor x = random({2, 3, 4});
+  CHECK(close(run_node("Softmax", {x}), softmax(x), 1e-6));
+  CHECK(close(run_node("LogSoftmax", {x}), log_softmax(x), 1e-6));
+  CHECK(close(
+      run_node("Softmax", {x}, {integer("axis", 0)}),
+      permute(softmax(permute(x, {2, 1, 0})), {2, 1, 0}), 1e-6));
+  CHECK(close(
+      run_node("Softmax", {x}, {}, 12), reshape(softmax(reshape(x, {2, 12})), {2, 3, 4}), 1e-6));
+  CHECK(close(
+      run_node("LogSoftmax", {x}, {integer("axis", 2)}, 11),
+      reshape(log_softmax(reshape(x, {6, 4})), {2, 3, 4}), 1e-6));
+}
+
+TEST_CASE("onnx operators: reductions name their axes in two ways") {
+  const Tensor x = random({2, 3, 4});
+  CHECK(close(run_node("ReduceMean", {x}, {integers("axes", {1, -1})}), mean(x, {1, 2}), 1e-6));
+  CHECK(
+      run_node("ReduceMean", {x}, {integers("axes", {1}), integer("keepdims", 0)}).shape() ==
+      Shape{2, 4});
+  CHECK(run_node("ReduceMean", {x}).shape() == Shape{1, 1, 1});
+  CHECK(close(run_node("ReduceMean", {x, list({2})}, {}, 18), mean(x, {2}), 1e-6));
+  CHECK(close(run_node("ReduceSum", {x, list({0})}), sum(x, {0}), 1e-6));
+  CHECK(close(run_node("ReduceSum", {x}, {integers("axes", {0})}, 11), sum(x, {0}), 1e-6));
+  CHECK(bitwise_equal(run_node("ReduceSum", {x}, {integer("noop_with_empty_axes", 1)}), x));
+  CHECK(close(run_node("ReduceMax", {x}, {integers("axes", {1})}), max(x, 1)));
+}
+
+TEST_CASE("onnx operators: shapes") {
+  const Tensor x = random({2, 3, 1, 4});
+  const auto shape_of = [&](const char* type, std::vector<Tensor> more, Attributes a = {},
+                            int64_t opset = 13) {
+    more.insert(more.begin(), x);
+    const Tensor y = run_node(type, more, a, opset);
+    CHECK(std::equal(x.bytes().begin(), x.bytes().end(), y.bytes().begin()));
+    return y.shape();
+  };
+  CHECK(shape_of("Flatten", {}) == Shape{2, 12});
+  CHECK(shape_of("Flatten", {}, {integer("axis", 0)}) == Shape{1, 24});
+  CHECK(shape_of("Flatten", {}, {integer("axis", 4)}) == Shape{24, 1});
+  CHECK(shape_of("Flatten", {}, {integer("axis", -2)}) == Shape{6, 4});
+  CHECK(shape_of("Reshape", {list({0, -1})}) == Shape{2, 12});
+  CHECK(shape_of("Reshape", {list({4, 3, 2})}) == Shape{4, 3, 2});
+  CHECK(shape_of("Squeeze", {list({2})}) == Shape{2, 3, 4});
+  CHECK(shape_of("Squeeze", {}) == Shape{2, 3, 4});
+  CHECK(shape_of("Squeeze", {}, {integers("axes", {-2})}, 11) == Shape{2, 3, 4});
+  CHECK(shape_of("Unsqueeze", {list({0, -1})}) == Shape{1, 2, 3, 1, 4, 1});
+  CHECK(shape_of("Unsqueeze", {}, {integers("axes", {1})}, 11) == Shape{2, 1, 3, 1, 4});
+  CHECK(
+      run_node("Reshape", {Tensor::zeros({0, 2}), list({2, 0})}, {integer("allowzero", 1)}, 14)
+          .shape() == Shape{2, 0});
+
+  CHECK_THROWS_AS(run_node("Reshape", {x, list({-1, -1})}), FormatError);
+  CHECK_THROWS_AS(run_node("Reshape", {x, list({5, -1})}), FormatError);
+  CHECK_THROWS_AS(run_node("Reshape", {x, list({-2, 12})}), FormatError);
+  CHECK_THROWS_AS(run_node("Reshape", {x, list({1, 1, 1, 1, 0})}), FormatError);
+  CHECK_THROWS_WITH_AS(
+      run_node("Reshape", {x, list({int64_t{1} << 62, 4, -1})}),
+      doctest::Contains("shape overflow"), FormatError);
+  CHECK_THROWS_AS(run_node("Squeeze", {x, list({1})}), FormatError);
+  CHECK_THROWS_AS(run_node("Unsqueeze", {x, list({0, 0})}), FormatError);
+  CHECK_THROWS_AS(run_node("Unsqueeze", {x, list({0, 1, 2})}), FormatError);
+  CHECK_THROWS_AS(run_node("Flatten", {x}, {integer("axis", 5)}), FormatError);
+}
+
+TEST_CASE("onnx operators: rearranging") {
+  const Tensor x = random({2, 3, 4});
+  CHECK(bitwise_equal(run_node("Transpose", {x}), permute(x, {2, 1, 0})));
+  CHECK(bitwise_equal(
+      run_node("Transpose", {x}, {integers("perm", {1, 0, 2})}), permute(x, {1, 0, 2})));
+  CHECK(bitwise_equal(run_node("Concat", {x, x, x}, {integer("axis", -2)}), concat({x, x, x}, 1)));
+  CHECK(bitwise_equal(
+      run_node("Slice", {x, list({1, -3}), list({100, -1}), list({0, 2})}),
+      slice(slice(x, 0, 1, 2), 2, 1, 3)));
+  CHECK(bitwise_equal(
+      run_node("Slice", {x}, {integers("starts", {1}), integers("ends", {2})}, 9),
+      slice(x, 0, 1, 2)));
+  CHECK_THROWS_WITH_AS(
+      run_node("Slice", {x, list({0}), list({2}), list({0}), list({2})}),
+      doctest::Contains("step 2"), FormatError);
+  CHECK(bitwise_equal(
+      run_node("Gather", {x, Tensor::of_integers({2, 1}, {2, -3})}, {integer("axis", 1)}),
+      reshape(concat({slice(x, 1, 2, 3), slice(x, 1, 0, 1)}, 1), {2, 2, 1, 4})));
+  CHECK(run_node("Gather", {x, Tensor::of_integers({}, {1})}).shape() == Shape{3, 4});
+  CHECK_THROWS_AS(run_node("Gather", {x, list({2})}), FormatError);
+  CHECK(run_node("Shape", {x}).to_vector() == std::vector<double>{2, 3, 4});
+  CHECK(
+      run_node("Shape", {x}, {integer("start", -2)}, 15).to_vector() == std::vector<double>{3, 4});
+  CHECK(run_node("Cast", {x}, {integer("to", 11)}).dtype() == DType::f64);
+  CHECK_THROWS_WITH_AS(
+      run_node("Cast", {x}, {integer("to", 10)}), doctest::Contains("FLOAT16"), FormatError);
+}
+
+TEST_CASE("onnx operators: Pad adds a value or cuts") {
+  const Tensor x = Tensor::of({1, 2}, {1, 2});
+  const Tensor pads = list({1, 0, 0, 2});
+  CHECK(close(run_node("Pad", {x, pads}), pad(pad(x, 0, 1, 0), 1, 0, 2)));
+  CHECK(close(
+      run_node("Pad", {x, pads, Tensor::scalar(7)}), Tensor::of({2, 4}, {7, 7, 7, 7, 1, 2, 7, 7})));
+  CHECK(close(
+      run_node("Pad", {x, pads, Tensor::scalar(-kInfinity)}),
+      Tensor::of(
+          {2, 4}, {-kInfinity, -kInfinity, -kInfinity, -kInfinity, 1, 2, -kInfinity, -kInfinity})));
+  CHECK(close(run_node("Pad", {x, list({0, -1, 0, 1})}), Tensor::of({1, 2}, {2, 0})));
+  CHECK(close(
+      run_node("Pad", {x}, {integers("pads", {1, 0, 0, 0}), real("value", 3)}, 9),
+      Tensor::of({2, 2}, {3, 3, 1, 2})));
+  CHECK(close(
+      run_node("Pad", {x, list({1, 1}), Tensor(), list({1})}, {}, 18),
+      Tensor::of({1, 4}, {0, 1, 2, 0})));
+  CHECK_THROWS_WITH_AS(
+      run_node("Pad", {x, pads}, {write::text("mode", "reflect")}),
+      doctest::Contains("only constant"), FormatError);
+  CHECK_THROWS_AS(run_node("Pad", {x, list({1})}), FormatError);
+  CHECK_THROWS_AS(run_node("Pad", {x, list({0, 0, 0, int64_t{1} << 40})}), FormatError);
+}
