@@ -3,6 +3,7 @@
 #include "framework/import/onnx_operators.h"
 #include "framework/ops/pointwise.h"
 
+#include <cmath>
 #include <limits>
 
 namespace limpid::onnx {
@@ -10,21 +11,40 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+constexpr double kMaxWhole = 9007199254740992;  // 2^53
+
+/// x without fractions, as integers.
+Tensor whole(const Tensor& x) {
+  for (const double value : x.to_vector()) {
+    check_value(std::abs(value) <= kMaxWhole, "integers", value, " is not within 2^53");
+  }
+  return to(x, DType::i64);
+}
+
 /// An operator without attributes that is one op of limpid.
 template <Tensor (*kOp)(const Tensor&)>
 Function unary(Attributes&) {
   return [](Operands in) { return kOp(in[0]); };
 }
+
+/// Integers are sizes: graphs compute shapes with them. limpid's arithmetic is for floats, and f64
+/// holds integers up to 2^53 exactly; division cuts off the fraction, as integers do.
+template <Tensor (*kOp)(const Tensor&, const Tensor&)>
+Tensor arithmetic(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != DType::i64 || b.dtype() != DType::i64) return kOp(a, b);
+  return whole(kOp(to(a, DType::f64), to(b, DType::f64)));
+}
+
 template <Tensor (*kOp)(const Tensor&, const Tensor&)>
 Function binary(Attributes&) {
-  return [](Operands in) { return kOp(in[0], in[1]); };
+  return [](Operands in) { return arithmetic<kOp>(in[0], in[1]); };
 }
 /// The same for any number of inputs, from left to right.
 template <Tensor (*kOp)(const Tensor&, const Tensor&)>
 Function fold(Attributes&) {
   return [](Operands in) {
     Tensor y = in[0];
-    for (const Tensor& operand : in.subspan(1)) y = kOp(y, operand);
+    for (const Tensor& operand : in.subspan(1)) y = arithmetic<kOp>(y, operand);
     return y;
   };
 }
@@ -119,7 +139,7 @@ Function make_cast(Attributes& a) {
   switch (to_type) {
     case 1: return [](Operands in) { return to(in[0], DType::f32); };
     case 6:
-    case 7: return [](Operands in) { return to(in[0], DType::i64); };
+    case 7: return [](Operands in) { return whole(in[0]); };
     case 11: return [](Operands in) { return to(in[0], DType::f64); };
     default: a.fail("element type " + data_type_name(to_type) + " is not supported");
   }

@@ -84,6 +84,22 @@ Function make_batch_norm(Attributes& a) {
   return [=](Operands in) { return normalize(in[0], in[3], in[4], in[1], in[2], epsilon); };
 }
 
+/// Over the dimensions from `axis` on, as one; scale and shift have their shape.
+Function make_layer_norm(Attributes& a) {
+  const double epsilon = a.real("epsilon", 1e-5);
+  const int64_t axis = a.integer("axis", -1);
+  if (a.integer("stash_type", 1) != 1) a.fail("stash_type: only 1, FLOAT, is supported");
+  return [=](Operands in) {
+    const Tensor& x = in[0];
+    const AxisSplit split = split_at(x.shape(), resolve_axis("layer norm", axis, x.shape()));
+    const int64_t features = split.size * split.inner;
+    const auto as_row = [&](const Tensor& t) { return reshape(t, {features}); };
+    const Tensor shift = in.size() > 2 && in[2].defined() ? as_row(in[2]) : Tensor();
+    const Tensor rows = reshape(x, {split.outer, features});
+    return reshape(layer_norm(rows, as_row(in[1]), shift, epsilon), x.shape());
+  };
+}
+
 // ---- Softmax ----
 
 /// kOp, which works on the last dimension, along another: that one changes places with the last.
@@ -165,6 +181,7 @@ const std::vector<Operator>& row_operators() {
        make_batch_norm,
        {"weight", "bias", "running_mean", "running_var"}},
       {"Gemm", 2, 3, make_gemm, {"weight", "bias"}},
+      {"LayerNormalization", 2, 3, make_layer_norm, {"weight", "bias"}},
       {"LogSoftmax", 1, 1, make_softmax<log_softmax>},
       {"MatMul", 2, 2, make_matmul, {"weight"}},
       {"ReduceMax", 1, 2, make_reduce_max, {kNumbers}},
