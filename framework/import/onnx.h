@@ -72,7 +72,8 @@ class OnnxModel : public Module {
 };
 
 /// Reads a model from the bytes of a file. Throws FormatError `file: Operator "node": why`, where
-/// `file` is only a name. Memory stays below a small multiple of the bytes.
+/// `file` is only a name. No tensor is made larger than its bytes, except for INT32, which becomes
+/// i64. Running a model may take any amount of memory, as its file demands.
 std::unique_ptr<OnnxModel> load_onnx(std::span<const std::byte> bytes, const std::string& file);
 
 /// Reads one tensor by itself (TensorProto), as the data sets of ONNX's tests hold them.

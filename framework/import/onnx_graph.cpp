@@ -14,8 +14,8 @@ namespace limpid::onnx {
 
 namespace {
 
-constexpr size_t kMaxMessages = 100'000;  // nodes, initializers, inputs, outputs: each
-constexpr size_t kMaxAttributes = 64;     // of one node
+constexpr size_t kMaxMessages = 20'000;  // nodes, initializers, inputs, outputs: each
+constexpr size_t kMaxAttributes = 64;    // of one node
 
 // Versions of the operators. Where a form differs, it differs in attributes or inputs, which are
 // checked one by one, or in a default, and then the operator asks for the version.

@@ -52,8 +52,8 @@ struct Graph {
 };
 
 /// The graph of a ModelProto. Throws FormatError naming the file and the node, tensor or byte.
-/// Memory stays below a small multiple of the file: lists of messages are limited in length, and
-/// no tensor is made before its sizes agree with the bytes that are there.
+/// Memory stays below a small multiple of the file, plus about a kilobyte for each node, of which
+/// there may be 20,000: no tensor is made before its sizes agree with the bytes that are there.
 Graph decode_model(std::span<const std::byte> bytes, const std::string& file);
 
 /// A TensorProto by itself: a whole file of the ONNX test data, for example.

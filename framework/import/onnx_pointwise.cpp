@@ -1,6 +1,7 @@
 // framework/import/onnx_pointwise.cpp: operators that work element by element.
 #include "framework/core/error.h"
 #include "framework/import/onnx_operators.h"
+#include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 
 #include <cmath>
@@ -88,7 +89,7 @@ Function make_prelu(Attributes& a) {
   if (a.opset() < 7) a.fail("before operator set 7 it is not supported");  // slopes by channel
   return [](Operands in) {
     const Tensor zero = Tensor::scalar(0, in[0].dtype());
-    return maximum(in[0], zero) + in[1] * minimum(in[0], zero);
+    return maximum(in[0], zero) + broadcast_to(in[1], in[0].shape()) * minimum(in[0], zero);
   };
 }
 

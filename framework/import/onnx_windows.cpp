@@ -131,6 +131,7 @@ Function make_conv(Attributes& a) {
     check_images("conv", x);
     check_shape(filter.rank() == 4, "conv", "needs filters [K, C, R, S], got ", filter.shape());
     const std::array<int64_t, 2> size = {filter.size(2), filter.size(3)};
+    check_shape(groups <= filter.size(0), "conv", groups, " groups for filters ", filter.shape());
     check_shape(
         w.size[0] == 0 || w.size == size, "conv", "kernel_shape differs from the filter ",
         filter.shape());
@@ -143,7 +144,7 @@ Function make_conv(Attributes& a) {
         .groups = groups};
     const Tensor y = conv2d(border.is_even() ? x : with_border(x, border, 0), filter, options);
     if (in.size() < 3 || !in[2].defined()) return y;
-    return y + reshape(in[2], {1, in[2].numel(), 1, 1});
+    return y + reshape(in[2], {1, filter.size(0), 1, 1});
   };
 }
 

@@ -101,6 +101,7 @@ TEST_CASE("onnx errors: operators and attributes name the node") {
   contains(error_of_nodes({node("Relu", {"x"}, {"y"}).text(7, "com.microsoft")}), "com.microsoft");
   contains(
       error_of_nodes({node("Relu\n\x01", {"x"}, {"y"})}), "Relu\\n\\u0001 (node 0)");  // one line
+  contains(error_of_nodes({node("\xFF", {"x"}, {"y"}, {}, "\xC0\n")}), "unknown operator");
   contains(
       error_of_nodes({node("Relu", {"x"}, {"y"}, {write::integer("beta", 1)}, "r")}),
       "m.onnx: Relu \"r\": attribute \"beta\" is not supported");
@@ -135,6 +136,12 @@ TEST_CASE("onnx errors: operators and attributes name the node") {
   std::vector<Message> many;
   for (int k = 0; k < 65; ++k) many.push_back(write::integer("a" + std::to_string(k), 1));
   contains(error_of_nodes({node("Relu", {"x"}, {"y"}, many)}), "more than 64 attributes");
+}
+
+TEST_CASE("onnx errors: more nodes than any network has") {
+  Message graph;
+  for (int k = 0; k <= 20'000; ++k) graph.message(1, Message());
+  contains(error_of(write::model(graph)), "more than 20000 nodes");
 }
 
 TEST_CASE("onnx errors: windows that limpid does not have are refused by name") {

@@ -165,6 +165,11 @@ TEST_CASE("onnx operators: Conv with every rule for the border") {
   CHECK(close(
       run_node("Conv", {x, w}, {groups, write::text("auto_pad", "SAME_LOWER")}),
       conv2d(pad(pad(x, 2, 1, 1), 3, 1, 0), w, {.groups = 2})));
+
+  CHECK_THROWS_AS(run_node("Conv", {x, w, Tensor::ones({5})}, {groups}), FormatError);
+  CHECK_THROWS_AS(run_node("Conv", {x, w}, {integer("group", int64_t{1} << 62)}), FormatError);
+  CHECK_THROWS_AS(
+      run_node("Conv", {x, w}, {groups, integers("kernel_shape", {3, 3})}), FormatError);
 }
 
 TEST_CASE("onnx operators: MaxPool, whose border never wins") {
@@ -285,6 +290,32 @@ TEST_CASE("onnx operators: BatchNormalization and Dropout as in inference") {
       FormatError);
   CHECK(bitwise_equal(run_node("Dropout", {x, Tensor::scalar(0.5)}), x));
   CHECK(bitwise_equal(run_node("Dropout", {x}, {real("ratio", 0.5)}, 10), x));
+}
+
+TEST_CASE("onnx operators: LayerNormalization over the dimensions from an axis on") {
+  const Tensor x = random({2, 3, 4});
+  const Tensor gamma = random({4}, 2), beta = random({4}, 3);
+  CHECK(close(
+      run_node("LayerNormalization", {x, gamma, beta}, {real("epsilon", 0.25)}, 17),
+      layer_norm(x, gamma, beta, 0.25), 1e-6));
+  const Tensor wide = random({3, 4}, 4);
+  CHECK(close(
+      run_node("LayerNormalization", {x, wide}, {integer("axis", 1)}, 17),
+      reshape(layer_norm(reshape(x, {2, 12}), reshape(wide, {12}), Tensor()), {2, 3, 4}), 1e-6));
+}
+
+TEST_CASE("onnx operators: integers add up to shapes, exactly or not at all") {
+  CHECK(run_node("Add", {list({1, 2}), list({3})}).values<int64_t>()[1] == 5);
+  CHECK(run_node("Div", {list({7, -7}), list({2})}).to_vector() == std::vector<double>{3, -3});
+  CHECK(run_node("Max", {list({7, -7}), list({2})}).to_vector() == std::vector<double>{7, 2});
+  CHECK(
+      run_node("Cast", {Tensor::of({2}, {2.9, -2.9})}, {integer("to", 7)}).to_vector() ==
+      std::vector<double>{2, -2});
+  CHECK_THROWS_WITH_AS(
+      run_node("Div", {list({1}), list({0})}), doctest::Contains("not within 2^53"), FormatError);
+  CHECK_THROWS_AS(run_node("Mul", {list({int64_t{1} << 40}), list({1 << 20})}), FormatError);
+  CHECK_THROWS_AS(run_node("Cast", {Tensor::of({1}, {1e30})}, {integer("to", 6)}), FormatError);
+  CHECK_THROWS_AS(run_node("Add", {list({1}), Tensor::ones({1})}), FormatError);
 }
 
 TEST_CASE("onnx operators: softmax flattens in old versions and takes one axis in new ones") {
