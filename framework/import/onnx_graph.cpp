@@ -272,21 +272,23 @@ Graph read_graph(WireReader reader, const std::string& file) {
   Graph graph;
   std::vector<WireReader> inputs;
   std::set<std::string_view> initialized;
+  const auto add_initializer = [&](const WireReader& tensor) {
+    const TensorData data = read_tensor_data(tensor, file, "");
+    if (!initialized.insert(data.name).second) {
+      fail(file, "tensor " + excerpt(data.name), "occurs twice");
+    }
+    graph.initializers.emplace_back(data.name, make_tensor(data, file, ""));
+  };
   while (reader.next()) {
     switch (reader.number()) {
       case 1:
         check_count(reader, graph.nodes.size(), kMaxMessages, "nodes");
         graph.nodes.push_back(read_node(reader.message(), file, graph.nodes.size()));
         break;
-      case 5: {
-        check_count(reader, graph.initializers.size(), kMaxMessages, "initializers");
-        const TensorData data = read_tensor_data(reader.message(), file, "");
-        if (!initialized.insert(data.name).second) {
-          fail(file, "tensor " + excerpt(data.name), "occurs twice");
-        }
-        graph.initializers.emplace_back(data.name, make_tensor(data, file, ""));
+      case 5:
+        check_count(reader, initialized.size(), kMaxMessages, "initializers");
+        add_initializer(reader.message());
         break;
-      }
       case 11:
         check_count(reader, inputs.size(), kMaxMessages, "inputs");
         inputs.push_back(reader.message());

@@ -42,7 +42,8 @@ std::string_view Attributes::text(std::string_view name, std::string_view fallba
   return found != nullptr ? found->text : fallback;
 }
 
-std::vector<int64_t> Attributes::integers(std::string_view name, std::vector<int64_t> fallback) {
+std::vector<int64_t> Attributes::integers(
+    std::string_view name, const std::vector<int64_t>& fallback) {
   const Attribute* found = find(name, Attribute::Kind::integers);
   return found != nullptr ? found->integers : fallback;
 }

@@ -35,7 +35,7 @@ class Attributes {
   int64_t integer(std::string_view name, int64_t fallback);
   double real(std::string_view name, double fallback);
   std::string_view text(std::string_view name, std::string_view fallback);
-  std::vector<int64_t> integers(std::string_view name, std::vector<int64_t> fallback = {});
+  std::vector<int64_t> integers(std::string_view name, const std::vector<int64_t>& fallback = {});
   /// The value of a Constant node: a tensor, or numbers given directly.
   Tensor constant();
 

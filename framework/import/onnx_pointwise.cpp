@@ -149,7 +149,7 @@ Function make_cast(Attributes& a) {
 }  // namespace
 
 const std::vector<Operator>& pointwise_operators() {
-  static const std::vector<Operator> table = {
+  static const std::vector<Operator> kTable = {
       {"Abs", 1, 1, unary<abs>},
       {"Add", 2, 2, binary<add>},
       {"Cast", 1, 1, make_cast},
@@ -183,7 +183,7 @@ const std::vector<Operator>& pointwise_operators() {
       {"Sum", 1, kAnyCount, fold<add>},
       {"Tanh", 1, 1, unary<tanh>},
   };
-  return table;
+  return kTable;
 }
 
 }  // namespace limpid::onnx

@@ -174,7 +174,7 @@ Function make_reduce_max(Attributes& a) {
 }  // namespace
 
 const std::vector<Operator>& row_operators() {
-  static const std::vector<Operator> table = {
+  static const std::vector<Operator> kTable = {
       {"BatchNormalization",
        5,
        5,
@@ -189,7 +189,7 @@ const std::vector<Operator>& row_operators() {
       {"ReduceSum", 1, 2, make_reduce_sum, {kNumbers}},
       {"Softmax", 1, 1, make_softmax<softmax>},
   };
-  return table;
+  return kTable;
 }
 
 }  // namespace limpid::onnx

@@ -243,7 +243,7 @@ Function make_shape(Attributes& a) {
 }  // namespace
 
 const std::vector<Operator>& shape_operators() {
-  static const std::vector<Operator> table = {
+  static const std::vector<Operator> kTable = {
       {"Concat", 1, kAnyCount, make_concat},
       {"Flatten", 1, 1, make_flatten},
       {"Gather", 2, 2, make_gather, {kNumbers}},
@@ -255,7 +255,7 @@ const std::vector<Operator>& shape_operators() {
       {"Transpose", 1, 1, make_transpose},
       {"Unsqueeze", 1, 2, make_unsqueeze, {kNumbers}},
   };
-  return table;
+  return kTable;
 }
 
 }  // namespace limpid::onnx

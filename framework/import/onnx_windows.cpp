@@ -40,8 +40,8 @@ struct Windows {
 
 /// Two numbers of `least` or more; `fallback` where the attribute is absent.
 std::array<int64_t, 2> pair(
-    Attributes& a, const char* name, int64_t least, std::vector<int64_t> fallback) {
-  const std::vector<int64_t> values = a.integers(name, std::move(fallback));
+    Attributes& a, const char* name, int64_t least, const std::vector<int64_t>& fallback) {
+  const std::vector<int64_t> values = a.integers(name, fallback);
   if (values.size() != 2) {
     a.fail(join_text(name, ": only images are supported, got ", values.size(), " dimensions"));
   }
@@ -142,7 +142,7 @@ Function make_conv(Attributes& a) {
         .padding = border.is_even() ? border.top : 0,
         .dilation = w.dilation,
         .groups = groups};
-    const Tensor y = conv2d(border.is_even() ? x : with_border(x, border, 0), filter, options);
+    Tensor y = conv2d(border.is_even() ? x : with_border(x, border, 0), filter, options);
     if (in.size() < 3 || !in[2].defined()) return y;
     return y + reshape(in[2], {1, filter.size(0), 1, 1});
   };
@@ -211,7 +211,7 @@ Function make_average_pool(Attributes& a) {
       return avg_pool2d(with_border(t, extra, 0), options);
     };
 
-    const Tensor y = pooled(with_border(x, border, 0));
+    Tensor y = pooled(with_border(x, border, 0));
     if (extra == none && (border == none || border_counts)) return y;
     const Tensor image = Tensor::ones({1, 1, x.size(2), x.size(3)}, x.dtype());
     return y / pooled(with_border(image, border, border_counts ? 1 : 0));
@@ -242,14 +242,14 @@ Function make_global_max_pool(Attributes&) {
 }  // namespace
 
 const std::vector<Operator>& window_operators() {
-  static const std::vector<Operator> table = {
+  static const std::vector<Operator> kTable = {
       {"AveragePool", 1, 1, make_average_pool},
       {"Conv", 2, 3, make_conv, {"weight", "bias"}},
       {"GlobalAveragePool", 1, 1, make_global_average_pool},
       {"GlobalMaxPool", 1, 1, make_global_max_pool},
       {"MaxPool", 1, 1, make_max_pool},
   };
-  return table;
+  return kTable;
 }
 
 }  // namespace limpid::onnx
