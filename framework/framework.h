@@ -10,6 +10,7 @@
 #include "framework/core/parallel.h"         // blocks, threads
 #include "framework/core/rng.h"              // counter-based random numbers
 #include "framework/core/shape.h"            // shapes and broadcasting
+#include "framework/import/onnx.h"           // networks from ONNX files
 #include "framework/linalg/linalg.h"         // factorisations over LAPACK
 #include "framework/nn/attention.h"          // attention and the transformer block
 #include "framework/nn/layers.h"             // layers
