@@ -1,6 +1,7 @@
 // datasets/catalogue.cpp: the known data sets and how each one is loaded.
 #include "datasets/catalogue.h"
 
+#include "datasets/cifar.h"
 #include "datasets/csv.h"
 #include "datasets/embedded.h"
 #include "datasets/idx.h"
@@ -38,6 +39,20 @@ std::vector<KnownFile> idx_files(
       {"train-labels-idx1-ubyte.gz", train_labels},
       {"t10k-images-idx3-ubyte.gz", test_images},
       {"t10k-labels-idx1-ubyte.gz", test_labels}};
+}
+
+Known cifar(
+    const std::string& name, int64_t classes, const std::string& archive, const std::string& md5) {
+  return {
+      .name = name,
+      .what = join_text("photographs of ", classes, " kinds of things"),
+      .shape = "[3, 32, 32]",
+      .classes = classes,
+      .train = 50000,
+      .test = 10000,
+      .licence = "none stated, for research; Krizhevsky 2009",
+      .address = "https://www.cs.toronto.edu/~kriz/",
+      .files = {{archive, md5}}};
 }
 
 std::vector<Known> make_catalogue() {
@@ -116,9 +131,15 @@ std::vector<Known> make_catalogue() {
        .files = idx_files(
            "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
            "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134")},
+      cifar("cifar10", 10, "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
+      cifar("cifar100", 100, "cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
       {.name = "idx:FOLDER",
        .what = "a folder of IDX files, plain or .gz",
        .shape = "[1, H, W]",
+       .licence = "yours"},
+      {.name = "cifar:FOLDER",
+       .what = "a folder of CIFAR's binary files, plain or .gz, or the published archive",
+       .shape = "[3, 32, 32]",
        .licence = "yours"},
       {.name = "csv:FILE",
        .what = "a table, one column of which is the label",
@@ -127,10 +148,23 @@ std::vector<Known> make_catalogue() {
   };
 }
 
-std::vector<std::string> class_names_of(const std::string& name) {
-  if (name == "fashion-mnist") return fashion_class_names();
-  if (name == "kmnist") return {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"};
-  return numbered_classes(10);
+bool is_cifar(const Known& known) { return known.name.starts_with("cifar"); }
+
+// The parts of a set in its folder, with the names of the classes.
+Split load_folder(const Known& known, const std::string& folder) {
+  Split out = is_cifar(known) ? load_cifar(folder) : load_idx(folder, {.classes = known.classes});
+  if (out.train.classes != known.classes) {
+    throw FormatError(
+        folder, "", join_text("holds ", out.train.classes, " classes, not ", known.classes));
+  }
+  for (Dataset* part : {&out.train, &out.test}) {
+    part->name = known.name;
+    if (known.name == "fashion-mnist") part->class_names = fashion_class_names();
+    if (known.name == "kmnist") {
+      part->class_names = {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"};
+    }
+  }
+  return out;
 }
 
 // What should be in the folder of a set, and how to get it.
@@ -139,7 +173,8 @@ std::string expectation(const Known& known) {
   for (const KnownFile& file : known.files) {
     text += file.name + " (MD5 " + file.md5 + "), ";
   }
-  return text + "each plain or .gz; get them with: limpid data get " + known.name;
+  const char* forms = is_cifar(known) ? "or the files in it" : "each plain or .gz";
+  return text + forms + "; get them with: limpid data get " + known.name;
 }
 
 // The folder of a set in the data folder.
@@ -155,17 +190,11 @@ std::string folder_of(const Known& known, const std::string& data_dir) {
 
 Split load_known(const Known& known, const std::string& data_dir) {
   const std::string folder = folder_of(known, data_dir);
-  Split out;
   try {
-    out = load_idx(folder, {.classes = known.classes});
+    return load_folder(known, folder);
   } catch (const FormatError& error) {
     throw FormatError(known.name, "", join_text(error.what(), "; ", expectation(known)));
   }
-  for (Dataset* part : {&out.train, &out.test}) {
-    part->name = known.name;
-    part->class_names = class_names_of(known.name);
-  }
-  return out;
 }
 
 // What follows the prefix, if the specification begins with it.
@@ -189,6 +218,7 @@ void become_targets(Dataset& part) {
 // A set as its source has it; the test part may be empty.
 Split load_whole(const std::string& spec, const LoadOptions& options) {
   if (const auto folder = path_after("idx:", spec)) return load_idx(*folder);
+  if (const auto folder = path_after("cifar:", spec)) return load_cifar(*folder);
   if (const auto file = path_after("csv:", spec)) {
     return {
         .train = load_csv(

@@ -3,8 +3,9 @@
 // This is the only place that knows the names of DATA on the command line:
 //   embedded          digits, fashion-2k
 //   synthetic         moons, gaussians, swiss-roll, shapes
-//   a path            idx:FOLDER, csv:FILE
+//   a path            idx:FOLDER, cifar:FOLDER, csv:FILE
 //   the data folder   mnist, fashion-mnist, kmnist: four IDX files in DATA_DIR/NAME
+//                     cifar10, cifar100: the published archive there, or what it holds
 // Synthetic sets are constants like the others: the training part is drawn with seed 0, the test
 // part with seed 1, whatever the seed of the run; 2,000 + 500 examples, moons with
 // noise 0.15, four gaussians with deviation 0.3, swiss-roll with noise 0.5.

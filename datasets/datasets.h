@@ -3,6 +3,7 @@
 
 #include "datasets/batches.h"    // a data set as a shuffled, repeatable stream of batches
 #include "datasets/catalogue.h"  // from a name to a split: the DATA of the command line
+#include "datasets/cifar.h"      // the binary version of CIFAR-10 and CIFAR-100
 #include "datasets/csv.h"        // tables with a column to predict
 #include "datasets/dataset.h"    // Dataset, Split, selecting, splitting, statistics
 #include "datasets/embedded.h"   // the two real sets inside the library
