@@ -5,6 +5,7 @@
 #include "datasets/csv.h"
 #include "datasets/embedded.h"
 #include "datasets/idx.h"
+#include "datasets/image_folder.h"
 #include "datasets/synthetic.h"
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
@@ -141,6 +142,10 @@ std::vector<Known> make_catalogue() {
        .what = "a folder of CIFAR's binary files, plain or .gz, or the published archive",
        .shape = "[3, 32, 32]",
        .licence = "yours"},
+      {.name = "images:FOLDER",
+       .what = "pictures in one folder per class, or in train/CLASS and test/CLASS",
+       .shape = "[C, H, W]",
+       .licence = "yours"},
       {.name = "csv:FILE",
        .what = "a table, one column of which is the label",
        .shape = "[D]",
@@ -219,6 +224,9 @@ void become_targets(Dataset& part) {
 Split load_whole(const std::string& spec, const LoadOptions& options) {
   if (const auto folder = path_after("idx:", spec)) return load_idx(*folder);
   if (const auto folder = path_after("cifar:", spec)) return load_cifar(*folder);
+  if (const auto folder = path_after("images:", spec)) {
+    return load_image_folder(*folder, {.side = options.resize});
+  }
   if (const auto file = path_after("csv:", spec)) {
     return {
         .train = load_csv(

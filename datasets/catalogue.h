@@ -3,7 +3,7 @@
 // This is the only place that knows the names of DATA on the command line:
 //   embedded          digits, fashion-2k
 //   synthetic         moons, gaussians, swiss-roll, shapes
-//   a path            idx:FOLDER, cifar:FOLDER, csv:FILE
+//   a path            idx:FOLDER, cifar:FOLDER, images:FOLDER, csv:FILE
 //   the data folder   mnist, fashion-mnist, kmnist: four IDX files in DATA_DIR/NAME
 //                     cifar10, cifar100: the published archive there, or what it holds
 // Synthetic sets are constants like the others: the training part is drawn with seed 0, the test
@@ -26,6 +26,7 @@ struct LoadOptions {
   int64_t limit_train = 0;     // class-balanced cuts, see limit_balanced; 0: everything
   int64_t limit_test = 0;
   std::string label_column = {};  // of a table, see CsvOptions
+  int64_t resize = 0;             // of images:FOLDER: side in pixels; 0: as they are
   bool is_regression = false;     // labels are wanted as numbers; classes 0, 1, ... become them
 };
 
