@@ -6,6 +6,7 @@
 #include "datasets/embedded.h"
 #include "datasets/idx.h"
 #include "datasets/image_folder.h"
+#include "datasets/npy_pair.h"
 #include "datasets/synthetic.h"
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
@@ -150,6 +151,10 @@ std::vector<Known> make_catalogue() {
        .what = "a table, one column of which is the label",
        .shape = "[D]",
        .licence = "yours"},
+      {.name = "npy:X.npy,y.npy",
+       .what = "two arrays: inputs, and labels or targets",
+       .shape = "[D] or [C, H, W]",
+       .licence = "yours"},
   };
 }
 
@@ -227,6 +232,7 @@ Split load_whole(const std::string& spec, const LoadOptions& options) {
   if (const auto folder = path_after("images:", spec)) {
     return load_image_folder(*folder, {.side = options.resize});
   }
+  if (const auto files = path_after("npy:", spec)) return {.train = load_npy_pair(*files)};
   if (const auto file = path_after("csv:", spec)) {
     return {
         .train = load_csv(

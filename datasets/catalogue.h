@@ -3,7 +3,8 @@
 // This is the only place that knows the names of DATA on the command line:
 //   embedded          digits, fashion-2k
 //   synthetic         moons, gaussians, swiss-roll, shapes
-//   a path            idx:FOLDER, cifar:FOLDER, images:FOLDER, csv:FILE
+//   a path            idx:FOLDER, cifar:FOLDER, images:FOLDER, csv:FILE,
+//                     npy:X.npy,y.npy
 //   the data folder   mnist, fashion-mnist, kmnist: four IDX files in DATA_DIR/NAME
 //                     cifar10, cifar100: the published archive there, or what it holds
 // Synthetic sets are constants like the others: the training part is drawn with seed 0, the test

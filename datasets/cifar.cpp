@@ -5,6 +5,7 @@
 #include "framework/core/error.h"
 #include "framework/io/files.h"
 #include "framework/io/gzip.h"
+#include "framework/io/json.h"
 
 #include <algorithm>
 #include <cstring>
@@ -85,7 +86,7 @@ class Source {
     for (const TarMember& member : parse_tar(archive_, place_)) {
       const std::string name = member.name.substr(member.name.rfind('/') + 1);
       if (!members_.emplace(name, member.bytes).second) {
-        throw FormatError(place_, name, "two members have this name");
+        throw FormatError(place_, excerpt(name), "two members have this name");
       }
     }
   }

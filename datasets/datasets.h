@@ -10,4 +10,5 @@
 #include "datasets/examples.h"      // rows kept as bytes or values
 #include "datasets/idx.h"           // files of the MNIST family
 #include "datasets/image_folder.h"  // pictures in one folder per class
+#include "datasets/npy_pair.h"      // two arrays of numpy
 #include "datasets/synthetic.h"     // moons, gaussians, swiss roll, shapes

@@ -190,7 +190,7 @@ TEST_CASE("cifar: missing, doubled and damaged files are named") {
   add_member(doubled, "b/test_batch.bin", {});
   end_archive(doubled);
   write_bytes(archive, doubled);
-  CHECK(contains(text(), "cifar-10-binary.tar: test_batch.bin: two members have this name"));
+  CHECK(contains(text(), "cifar-10-binary.tar: \"test_batch.bin\": two members have this name"));
   Bytes lacking = bytes;
   end_archive(lacking);
   write_bytes(archive, lacking);
