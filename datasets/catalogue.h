@@ -13,6 +13,7 @@
 #pragma once
 
 #include "datasets/dataset.h"
+#include "datasets/fetch.h"
 
 #include <cstdint>
 #include <string>
@@ -36,12 +37,6 @@ struct LoadOptions {
 /// what is expected) or damaged.
 Split load(const std::string& spec, const LoadOptions& options = {});
 
-/// A published file: its name and MD5 sum.
-struct KnownFile {
-  std::string name = {};
-  std::string md5 = {};
-};
-
 /// One line of `limpid data list`.
 struct Known {
   std::string name = {};
@@ -59,6 +54,10 @@ const std::vector<Known>& catalogue();
 
 /// The entry of this name, or nullptr.
 const Known* find_known(const std::string& name);
+
+/// The folder that holds the files of a set: DATA_DIR/NAME, or for fashion-mnist that of the Debian
+/// package dataset-fashion-mnist; empty if there is neither.
+std::string find_folder(const Known& known, const std::string& data_dir);
 
 /// The data folder: LIMPID_DATA, else $XDG_CACHE_HOME/limpid, else ~/.cache/limpid. Empty
 /// variables count as unset, and so does a relative XDG_CACHE_HOME, as its specification asks.
