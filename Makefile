@@ -5,6 +5,7 @@
 JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 CMAKE_FLAGS ?=
 ARGS ?=
+SECONDS ?= 60
 PREFIX ?= /usr/local
 
 # $(call build,preset,build options): configure, then build with every core. The make that CMake
@@ -14,7 +15,7 @@ build = @unset MAKEFLAGS MFLAGS MAKELEVEL && \
 sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.cpp'
 
 .NOTPARALLEL:
-.PHONY: all setup demo test debug asan tsan lint tidy check bench reproduce format install clean help
+.PHONY: all setup demo test debug asan tsan fuzz lint tidy check bench reproduce format install clean help
 
 all: setup  ## build the release, build/limpid (plain "make" does this)
 	$(call build,release,--target limpid)
@@ -40,6 +41,10 @@ asan: setup  ## the unit tests under the address and undefined-behaviour sanitiz
 tsan: setup  ## the unit tests under the thread sanitizer, and a planted race it must find
 	$(call build,tsan)
 	@ctest --preset tsan $(ARGS)
+
+fuzz: setup  ## every parser under libFuzzer for SECONDS each (needs clang)
+	$(call build,fuzz)
+	@tools/fuzz.sh build-fuzz $(SECONDS)
 
 lint:  ## include directions, first lines, ASCII, formatting
 	@tools/check_layers.sh
@@ -68,7 +73,7 @@ install: setup  ## headers, libraries and binary below PREFIX
 	@cmake --install build --prefix $(PREFIX)
 
 clean:  ## remove all build folders
-	rm -rf build build-debug build-asan build-tsan
+	rm -rf build build-debug build-asan build-tsan build-fuzz
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | \

@@ -3,14 +3,17 @@
 // This is the only place that knows the names of DATA on the command line:
 //   embedded          digits, fashion-2k
 //   synthetic         moons, gaussians, swiss-roll, shapes
-//   a path            idx:FOLDER, csv:FILE
+//   a path            idx:FOLDER, cifar:FOLDER, images:FOLDER, csv:FILE,
+//                     npy:X.npy,y.npy
 //   the data folder   mnist, fashion-mnist, kmnist: four IDX files in DATA_DIR/NAME
+//                     cifar10, cifar100: the published archive there, or what it holds
 // Synthetic sets are constants like the others: the training part is drawn with seed 0, the test
 // part with seed 1, whatever the seed of the run; 2,000 + 500 examples, moons with
 // noise 0.15, four gaussians with deviation 0.3, swiss-roll with noise 0.5.
 #pragma once
 
 #include "datasets/dataset.h"
+#include "datasets/fetch.h"
 
 #include <cstdint>
 #include <string>
@@ -25,6 +28,7 @@ struct LoadOptions {
   int64_t limit_train = 0;     // class-balanced cuts, see limit_balanced; 0: everything
   int64_t limit_test = 0;
   std::string label_column = {};  // of a table, see CsvOptions
+  int64_t resize = 0;             // of images:FOLDER: side in pixels; 0: as they are
   bool is_regression = false;     // labels are wanted as numbers; classes 0, 1, ... become them
 };
 
@@ -32,12 +36,6 @@ struct LoadOptions {
 /// known ones, and for options out of range; FormatError for files that are missing (listing
 /// what is expected) or damaged.
 Split load(const std::string& spec, const LoadOptions& options = {});
-
-/// A published file: its name and MD5 sum.
-struct KnownFile {
-  std::string name = {};
-  std::string md5 = {};
-};
 
 /// One line of `limpid data list`.
 struct Known {
@@ -56,6 +54,10 @@ const std::vector<Known>& catalogue();
 
 /// The entry of this name, or nullptr.
 const Known* find_known(const std::string& name);
+
+/// The folder that holds the files of a set: DATA_DIR/NAME, or for fashion-mnist that of the Debian
+/// package dataset-fashion-mnist; empty if there is neither.
+std::string find_folder(const Known& known, const std::string& data_dir);
 
 /// The data folder: LIMPID_DATA, else $XDG_CACHE_HOME/limpid, else ~/.cache/limpid. Empty
 /// variables count as unset, and so does a relative XDG_CACHE_HOME, as its specification asks.

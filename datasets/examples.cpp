@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace limpid::datasets {
@@ -47,12 +48,20 @@ std::vector<int64_t> range(int64_t begin, int64_t end) {
 }  // namespace
 
 Examples Examples::of_bytes(const Shape& shape, std::span<const std::byte> bytes, double scale) {
-  check_value(scale > 0, "examples", "scale must be positive, got ", scale);
   check_shape(
       std::ssize(bytes) == shape.numel(), "examples", bytes.size(), " bytes do not fit ", shape);
+  Buffer copy = Buffer::allocate(shape.numel());
+  std::copy(bytes.begin(), bytes.end(), copy.data());
+  return of_buffer(shape, std::move(copy), scale);
+}
+
+Examples Examples::of_buffer(const Shape& shape, Buffer bytes, double scale) {
+  check_value(scale > 0, "examples", "scale must be positive, got ", scale);
+  check_shape(
+      bytes.block_bytes() >= shape.numel(), "examples", bytes.block_bytes(), " bytes do not fit ",
+      shape);
   Examples out;
-  out.bytes_ = Buffer::allocate(shape.numel());
-  std::copy(bytes.begin(), bytes.end(), out.bytes_.data());
+  out.bytes_ = std::move(bytes);
   out.shape_ = shape;
   out.scale_ = scale;
   return out;

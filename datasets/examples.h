@@ -23,6 +23,8 @@ class Examples {
   /// Bytes [N, ...], each standing for byte / scale. Throws ShapeError if the count does not fit
   /// the shape, ValueError unless scale > 0.
   static Examples of_bytes(const Shape& shape, std::span<const std::byte> bytes, double scale);
+  /// The same from a buffer of just these bytes, which is taken over, not copied.
+  static Examples of_buffer(const Shape& shape, Buffer bytes, double scale);
 
   bool defined() const { return values_.defined() || bytes_.defined(); }
   /// True if a row is kept as bytes.

@@ -8,6 +8,7 @@ namespace limpid::tools {
 Command demo_command();
 Command data_list_command();
 Command data_info_command();
+Command data_get_command();
 Command train_command();
 Command eval_command();
 Command predict_command();

@@ -6,7 +6,8 @@ int main(int argc, char** argv) {
   using namespace limpid::tools;
   catch_interrupts();
   return run_commands(
-      {demo_command(), data_list_command(), data_info_command(), train_command(), eval_command(),
-       predict_command(), layers_command(), explain_command(), bench_command()},
+      {demo_command(), data_list_command(), data_info_command(), data_get_command(),
+       train_command(), eval_command(), predict_command(), layers_command(), explain_command(),
+       bench_command()},
       argc, argv);
 }

@@ -1,4 +1,4 @@
-// framework/io/gzip.h: reading .gz data, and the checksum that gzip, PNG and checkpoints share.
+// framework/io/gzip.h: inflating, and the checksum that gzip, zip, PNG and checkpoints share.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,13 @@ bool is_gzip(std::span<const std::byte> bytes);
 /// or length differs, or if the content is longer than max_bytes.
 std::vector<std::byte> gunzip(
     std::span<const std::byte> bytes, int64_t max_bytes, const std::string& name);
+
+/// The content of a bare DEFLATE stream (RFC 1951), as in zip archives. Content that goes on behind
+/// max_bytes is an error, or with `is_prefix` left out. Throws FormatError as gunzip does, and for
+/// bytes behind the stream.
+std::vector<std::byte> inflate_raw(
+    std::span<const std::byte> bytes, int64_t max_bytes, const std::string& name,
+    bool is_prefix = false);
 
 /// A file as read_file gives it, inflated if it is a gzip file; both forms are at most max_bytes.
 std::vector<std::byte> read_unpacked(const std::string& path, int64_t max_bytes);

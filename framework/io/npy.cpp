@@ -2,7 +2,6 @@
 #include "framework/io/npy.h"
 
 #include "framework/core/error.h"
-#include "framework/io/elements.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 
@@ -18,9 +17,9 @@ namespace limpid {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kMaxHeaderBytes = 64 << 10;         // of version 1.0; long enough for any array
-constexpr size_t kAlignment = 64;                    // of the elements behind the header
-constexpr int64_t kMaxFileBytes = int64_t{1} << 40;  // load_npy(); any disk file
+constexpr size_t kMaxHeaderBytes = kMaxNpyHeader - 12;  // as in version 1.0: enough for any array
+constexpr size_t kAlignment = 64;                       // of the elements behind the header
+constexpr int64_t kMaxFileBytes = int64_t{1} << 40;     // load_npy(); any disk file
 
 struct TypeCode {
   std::string_view code;  // without the byte order
@@ -41,21 +40,21 @@ constexpr std::array<TypeCode, 11> kTypeCodes = {{
 }};
 
 /// What the dictionary says.
-struct Header {
+struct Dictionary {
   std::string descr;
   bool fortran_order = false;
   std::vector<int64_t> sizes;
 };
 
 /// Reads the subset of Python that numpy writes: texts, True, False, tuples of integers.
-class HeaderParser {
+class DictionaryParser {
  public:
   /// `offset` is the place of the text in the file, for error texts.
-  HeaderParser(std::string_view text, size_t offset, const std::string& name)
+  DictionaryParser(std::string_view text, size_t offset, const std::string& name)
       : text_(text), offset_(offset), name_(name) {}
 
-  Header parse() {
-    Header header;
+  Dictionary parse() {
+    Dictionary header;
     bool has_descr = false;
     bool has_order = false;
     bool has_shape = false;
@@ -227,7 +226,7 @@ Tensor from_fortran(const Tensor& columns, const Shape& shape) {
 
 }  // namespace
 
-Tensor read_npy(std::span<const std::byte> bytes, const std::string& name) {
+NpyHeader read_npy_header(std::span<const std::byte> bytes, const std::string& name) {
   const auto fail = [&](const std::string& where, const std::string& why) {
     throw FormatError(name, where, why);
   };
@@ -249,22 +248,31 @@ Tensor read_npy(std::span<const std::byte> bytes, const std::string& name) {
   }
   if (length > bytes.size() - start) fail("byte 8", "truncated: header longer than the file");
 
-  // Header, and the size it asks for, before anything is allocated
+  // The dictionary, and the size it asks for
   const std::string_view text = as_text(bytes.subspan(start, length));
-  const Header header = HeaderParser(text, start, name).parse();
-  const auto [type, order] = parse_descr(header.descr, name);
-  const std::optional<int64_t> needed = stored_bytes(header.sizes, type);
-  if (!needed) fail("shape", "overflow: the product of the sizes is too large");
-  const auto elements = bytes.subspan(start + length);
-  if (*needed != std::ssize(elements)) {
-    fail(
-        join_text("byte ", start + length),
-        join_text("shape needs ", *needed, " bytes, the file has ", elements.size()));
-  }
+  const Dictionary dictionary = DictionaryParser(text, start, name).parse();
+  const auto [type, order] = parse_descr(dictionary.descr, name);
+  const std::optional<int64_t> size = stored_bytes(dictionary.sizes, type);
+  if (!size) fail("shape", "overflow: the product of the sizes is too large");
+  return {
+      .type = type,
+      .order = order,
+      .is_fortran = dictionary.fortran_order,
+      .shape = Shape(std::span(dictionary.sizes)),
+      .begin = static_cast<int64_t>(start + length),
+      .size = *size};
+}
 
-  const Shape shape{std::span(header.sizes)};
-  const Tensor tensor = tensor_from(elements, shape, type, order);
-  return header.fortran_order && shape.rank() > 1 ? from_fortran(tensor, shape) : tensor;
+Tensor read_npy(std::span<const std::byte> bytes, const std::string& name) {
+  const NpyHeader header = read_npy_header(bytes, name);
+  const auto elements = bytes.subspan(static_cast<size_t>(header.begin));
+  if (header.size != std::ssize(elements)) {  // before anything is allocated
+    throw FormatError(
+        name, join_text("byte ", header.begin),
+        join_text("shape needs ", header.size, " bytes, the file has ", elements.size()));
+  }
+  const Tensor tensor = tensor_from(elements, header.shape, header.type, header.order);
+  return header.is_fortran && header.shape.rank() > 1 ? from_fortran(tensor, header.shape) : tensor;
 }
 
 Tensor load_npy(const std::string& path) { return read_npy(read_file(path, kMaxFileBytes), path); }

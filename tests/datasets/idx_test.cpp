@@ -59,14 +59,14 @@ TEST_CASE("idx: images are scaled to [0, 1] and get a channel") {
       "file: byte 17: pixel 17 exceeds 16"));
 }
 
-TEST_CASE("idx: labels") {
+TEST_CASE("idx: labels (bad input 18)") {
   const Tensor labels = parse_idx_labels(sample_labels({3, 0, 254}), "file");
   CHECK(labels.shape() == Shape{3});
   CHECK(labels.to_vector() == std::vector<double>{3, 0, 254});
   CHECK(contains(labels_failure(sample_labels({3, 255})), "file: label 1: class 255"));
 }
 
-TEST_CASE("idx: a damaged header is refused with its place") {
+TEST_CASE("idx: a damaged header is refused with its place (bad input 18)") {
   Bytes bytes = sample_images();
   SUBCASE("magic") {
     bytes[1] = std::byte{7};
@@ -103,7 +103,7 @@ TEST_CASE("idx: a damaged header is refused with its place") {
   }
 }
 
-TEST_CASE("idx: a file cut short at any byte is refused") {
+TEST_CASE("idx: a file cut short at any byte is refused (bad input 18)") {
   const Bytes images = sample_images(), labels = sample_labels();
   const Bytes packed = gzip_bytes(labels, "labels");
   for (size_t n = 0; n < images.size(); ++n) {
@@ -124,7 +124,7 @@ TEST_CASE("idx: a file cut short at any byte is refused") {
   }
 }
 
-TEST_CASE("idx: a pair has as many labels as images, and labels below the classes") {
+TEST_CASE("idx: a pair has as many labels as images, and labels below the classes (bad input 18)") {
   const Bytes images = sample_images();
   const auto pair = [&](const Bytes& labels, int64_t classes) {
     return parse_idx_pair({"images", images}, {"labels", labels}, {.classes = classes});
@@ -179,7 +179,7 @@ TEST_CASE("idx: a folder with one pair leaves the test part empty") {
   CHECK(contains(failure([&] { load_idx(folder.string()); }), "several pairs (other, own)"));
 }
 
-TEST_CASE("idx: missing and damaged files are named") {
+TEST_CASE("idx: missing and damaged files are named (bad input 18)") {
   TempDir dir;
   const fs::path folder = dir.path();
   const auto load_failure = [&] { return failure([&] { load_idx(folder.string()); }); };

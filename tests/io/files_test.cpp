@@ -50,7 +50,7 @@ TEST_CASE("files: what is written is read back, also empty and binary") {
   }
 }
 
-TEST_CASE("files: reading refuses what is no regular file, and too long files") {
+TEST_CASE("files: reading refuses what is no regular file, and too long files (bad input 1)") {
   const TempDir folder;
   const std::string pipe = folder.file("pipe");
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);

@@ -121,7 +121,7 @@ TEST_CASE("npy: element types and byte orders") {
           .values<int64_t>()[0] == (int64_t{1} << 53) + 1);
 }
 
-TEST_CASE("npy: other types are refused; pickles are never loaded") {
+TEST_CASE("npy: other types are refused; pickles are never loaded (bad input 14)") {
   CHECK(contains(
       error_of(file_of(dictionary("|O", "(1,)"), std::string(8, '\0'))),
       "object arrays are pickles, which are never loaded"));
@@ -136,7 +136,7 @@ TEST_CASE("npy: other types are refused; pickles are never loaded") {
       "structured types"));
 }
 
-TEST_CASE("npy: versions 1 to 3, and headers as other programs may write them") {
+TEST_CASE("npy: versions 1 to 3, and headers as other programs may write them (bad input 14)") {
   const std::string one("\0\0\x80\x3F", 4);
   for (const char major : {'\x01', '\x02', '\x03'}) {
     CHECK(read(file_of(dictionary("<f4", "()"), one, major)).item() == 1);
@@ -157,7 +157,7 @@ TEST_CASE("npy: versions 1 to 3, and headers as other programs may write them") 
   CHECK(contains(error_of(version_1_1), "unsupported version 1.1"));
 }
 
-TEST_CASE("npy: the dictionary is parsed strictly") {
+TEST_CASE("npy: the dictionary is parsed strictly (bad input 14)") {
   const std::string one("\0\0\x80\x3F", 4);
   for (const char* header :
        {"",
@@ -190,7 +190,7 @@ TEST_CASE("npy: the dictionary is parsed strictly") {
   }
 }
 
-TEST_CASE("npy: Fortran order is transposed") {
+TEST_CASE("npy: Fortran order is transposed (bad input 14)") {
   // a[i, j, k] = 100 i + 10 j + k of shape (2, 3, 4), the first index running fastest
   std::string data;
   for (int k = 0; k < 4; ++k) {
@@ -212,7 +212,7 @@ TEST_CASE("npy: Fortran order is transposed") {
   CHECK(read(file_of(dictionary("|u1", "()", "True"), "a")).item() == 'a');
 }
 
-TEST_CASE("npy: sizes are checked before anything is allocated") {
+TEST_CASE("npy: sizes are checked before anything is allocated (bad input 14, 15)") {
   CHECK(contains(
       error_of(file_of(dictionary("<f4", "(1000000000, 1000000000)"), std::string(80, '\0'))),
       "shape needs 4000000000000000000 bytes, the file has 80"));
@@ -234,7 +234,7 @@ TEST_CASE("npy: sizes are checked before anything is allocated") {
   CHECK(contains(error_of(magic + std::string("\x03\0\0\0{}", 6)), "header longer than the file"));
 }
 
-TEST_CASE("npy: every truncation is an error, as is a longer file") {
+TEST_CASE("npy: every truncation is an error, as is a longer file (bad input 14)") {
   for (size_t n = 0; n < kSmallFile.size(); ++n) {
     CAPTURE(n);
     CHECK_THROWS_AS(read(kSmallFile.substr(0, n)), FormatError);

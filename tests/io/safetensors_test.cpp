@@ -143,7 +143,7 @@ TEST_CASE("safetensors: the writer aligns, orders, and refuses what readers refu
       doctest::Contains("at most 100000000"), ValueError);
 }
 
-TEST_CASE("safetensors: valid files of every form") {
+TEST_CASE("safetensors: valid files of every form (bad input 12, 13)") {
   CHECK(read(file_of("{}")).tensors.empty());
   CHECK(read(file_of(" \t\r\n{} \n")).tensors.empty());  // leading white space is tolerated
   CHECK(read(file_of(R"({"__metadata__":{}})")).metadata.empty());
@@ -161,7 +161,7 @@ TEST_CASE("safetensors: valid files of every form") {
             .tensors.contains(std::string("../../etc/\0x", 12)));
 }
 
-TEST_CASE("safetensors: other element types are widened") {
+TEST_CASE("safetensors: other element types are widened (bad input 10)") {
   const auto values = [](const std::string& dtype, const std::string& data, DType expected) {
     const auto count = data.size() / (dtype.ends_with("16") ? 2 : dtype.ends_with("32") ? 4 : 1);
     const Tensor tensor =
@@ -191,7 +191,7 @@ TEST_CASE("safetensors: other element types are widened") {
   CHECK(std::signbit(values("F16", std::string("\x00\x80", 2), DType::f32)[0]));
 }
 
-TEST_CASE("safetensors: size of the header") {
+TEST_CASE("safetensors: size of the header (bad input 2, 3)") {
   CHECK(error_of("") == "a.st: header too small: 0 bytes, at least 8 needed");
   CHECK(contains(error_of("1234567"), "header too small"));
   CHECK(contains(error_of(std::string(8, '\xFF')), "header too large: 18446744073709551615 bytes"));
@@ -204,7 +204,7 @@ TEST_CASE("safetensors: size of the header") {
   CHECK(contains(error_of(std::string(8, '\0')), "does not begin with {"));
 }
 
-TEST_CASE("safetensors: text of the header") {
+TEST_CASE("safetensors: text of the header (bad input 4, 11, 13)") {
   for (const char* header : {"[]", "7", "\"{}\"", "null", "  ", "x{}", "\xEF\xBB\xBF{}"}) {
     CAPTURE(header);
     CHECK(contains(error_of_header(header), "invalid header: does not begin with {"));
@@ -227,7 +227,47 @@ TEST_CASE("safetensors: text of the header") {
   CHECK(contains(error_of_header("{\"" + std::string(1'000'000, 'n') + "\":1}"), "key of 1000000"));
 }
 
-TEST_CASE("safetensors: metadata holds texts only") {
+// The largest header that the format allows, filled with one name, one text and many brackets.
+TEST_CASE("safetensors: 90 MB of name, text or depth (bad input 13)") {
+  const std::string filling(90'000'000, 'n');
+  CHECK(contains(error_of_header("{\"" + filling + "\":1}"), "key of "));
+  CHECK(contains(error_of_header("{\"a\":\"" + filling + "\"}"), "not an object"));
+  CHECK(contains(error_of_header("{\"a\":" + std::string(90'000'000, '[')), "nested deeper"));
+  CHECK(contains(error_of_header("{" + std::string(90'000'000, ' ')), "invalid header: byte "));
+}
+
+// F16 and BF16 are widened, other floats are refused with their name; both are conversion rules.
+TEST_CASE("safetensors: types of the format that are not read (bad input 10)") {
+  for (const char* dtype :
+       {"U64", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4", "F128"}) {
+    CAPTURE(dtype);
+    CHECK(contains(
+        error_of_entry('"' + std::string(dtype) + '"', "[1]", "[0,4]"),
+        "a.st: tensor \"a\": unsupported dtype \"" + std::string(dtype)));
+  }
+  CHECK(error_of_entry(R"("F16")", "[2]", "[0,4]") == "");
+  CHECK(error_of_entry(R"("BF16")", "[2]", "[0,4]") == "");
+}
+
+TEST_CASE("safetensors: a tensor of another size than its type (bad input 9)") {
+  struct Row {
+    const char* dtype;
+    const char* shape;
+    int64_t bytes;  // needed
+  };
+  const Row rows[] = {{"F64", "[1]", 8},     {"I64", "[2]", 16},  {"F16", "[3]", 6},
+                      {"BOOL", "[5]", 5},    {"U8", "[2,3]", 6},  {"I16", "[0]", 0},
+                      {"F32", "[2,0,4]", 0}, {"BF16", "[1,1]", 2}};
+  for (const auto& [dtype, shape, bytes] : rows) {
+    CAPTURE(dtype);
+    const std::string type = '"' + std::string(dtype) + '"';
+    CHECK(contains(
+        error_of_entry(type, shape, "[0,4]"),
+        "need " + std::to_string(bytes) + " bytes, offsets give 4"));
+  }
+}
+
+TEST_CASE("safetensors: metadata holds texts only (bad input 11)") {
   for (const char* value :
        {"1", "null", "[]", "\"x\"", "{\"k\":1}", "{\"k\":null}", "{\"k\":{}}",
         "{\"k\":\"v\",\"k\":\"w\"}"}) {
@@ -236,7 +276,7 @@ TEST_CASE("safetensors: metadata holds texts only") {
   }
 }
 
-TEST_CASE("safetensors: info of a tensor") {
+TEST_CASE("safetensors: info of a tensor (bad input 9, 10)") {
   CHECK(error_of_entry(R"("F32")", "[1]", "[0,4]") == "");  // the pattern of the cases below
   CHECK(
       error_of_entry(R"("F32")", "[2]", "[0,4]") ==
@@ -266,7 +306,7 @@ TEST_CASE("safetensors: info of a tensor") {
       "unknown member"));
 }
 
-TEST_CASE("safetensors: overflow of the shape") {
+TEST_CASE("safetensors: overflow of the shape (bad input 8)") {
   // 2 * (2^64 - 2) elements, 2 * (2^63 - 1) of 4 bytes, 2^61 of 4 bytes, and with an empty size
   CHECK(contains(error_of_entry(R"("F32")", "[2,18446744073709551614]", "[0,4]"), "exceeds"));
   for (const char* shape :
@@ -278,7 +318,7 @@ TEST_CASE("safetensors: overflow of the shape") {
   CHECK(contains(error_of_entry(R"("U8")", "[0,4611686018427387905]", "[0,0]"), "overflow"));
 }
 
-TEST_CASE("safetensors: offsets of a tensor") {
+TEST_CASE("safetensors: offsets of a tensor (bad input 7)") {
   for (const char* offsets :
        {"[4,0]", "[0,5]", "[-1,4]", "[0.0,4]", "[0,4.5]", "[0,1e30]", "[\"0\",4]", "[0]", "[]",
         "[0,4,8]", "[0,null]", "[5,5]", "[9223372036854775807,9223372036854775807]"}) {
@@ -289,7 +329,7 @@ TEST_CASE("safetensors: offsets of a tensor") {
   CHECK(contains(error_of_entry(R"("F32")", "[1]", "[0,18446744073709551615]"), "exceeds"));
 }
 
-TEST_CASE("safetensors: the tensors cover the data exactly") {
+TEST_CASE("safetensors: the tensors cover the data exactly (bad input 5, 6)") {
   const auto file_with = [](std::initializer_list<std::pair<int, int>> ranges, size_t data) {
     std::string header;
     int i = 0;

@@ -1,0 +1,187 @@
+// datasets/image_folder.cpp: folders to classes, pictures to planes of bytes.
+#include "datasets/image_folder.h"
+
+#include "framework/core/error.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace limpid::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Picture {
+  std::string path;
+  int64_t label = 0;
+  Image image;
+};
+using Part = std::vector<Picture>;
+
+// What a folder holds, sorted by name, without hidden files.
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> entries;
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != end(entry);
+       entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with('.')) entries.push_back(entry->path());
+  }
+  if (error) throw FormatError(folder.string(), "", "cannot read folder: " + error.message());
+  std::ranges::sort(entries, {}, [](const fs::path& path) { return path.filename().string(); });
+  return entries;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+// The names of the folders in a folder, which must hold nothing else.
+std::vector<std::string> folders_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::path& entry : entries_of(folder)) {
+    if (!is_folder(entry)) {
+      throw FormatError(entry.string(), "", "not a folder; expected one folder per class");
+    }
+    names.push_back(entry.filename().string());
+  }
+  return names;
+}
+
+// All pictures of the classes, as they are.
+Part read_part(const fs::path& folder, const std::vector<std::string>& classes) {
+  Part part;
+  for (size_t k = 0; k < classes.size(); ++k) {
+    if (!is_folder(folder / classes[k])) continue;  // a class that the test part lacks
+    for (const fs::path& file : entries_of(folder / classes[k])) {
+      const std::string path = file.string();
+      part.push_back({.path = path, .label = static_cast<int64_t>(k), .image = load_image(path)});
+    }
+  }
+  return part;
+}
+
+std::string size_text(const Image& image) {
+  return join_text(image.width, " x ", image.height, " pixels");
+}
+
+// Brings all pictures to one size, or checks that they have it.
+void unite_sizes(Part& part, const Picture& first, const ImageFolderOptions& options) {
+  for (Picture& picture : part) {
+    Image& image = picture.image;
+    const bool is_given = options.side > 0;
+    const int64_t width = is_given ? options.side : first.image.width;
+    const int64_t height = is_given ? options.side : first.image.height;
+    if (is_given && options.resize && (image.width != width || image.height != height)) {
+      image = options.resize(image, options.side);
+    }
+    if (image.width == width && image.height == height) continue;
+    const std::string other = is_given ? join_text(width, " x ", height, " pixels were asked for")
+                                       : join_text(first.path, " has ", size_text(first.image));
+    throw FormatError(
+        picture.path, "",
+        "has " + size_text(image) + " but " + other + "; all pictures need the same size");
+  }
+}
+
+bool is_coloured(const Part& part) {
+  return std::ranges::any_of(part, [](const Picture& p) { return p.image.channels >= 3; });
+}
+
+// From [H, W, channels] to planes [C, H, W]. Grey becomes three equal planes, alpha is dropped.
+void write_planes(const Image& image, int64_t channels, std::byte* out) {
+  const int64_t pixels = image.width * image.height;
+  const int64_t stored = image.channels;
+  for (int64_t c = 0; c < channels; ++c) {
+    const int64_t from = stored >= 3 ? c : 0;
+    for (int64_t i = 0; i < pixels; ++i) {
+      *out++ = std::byte{image.pixels[static_cast<size_t>(i * stored + from)]};
+    }
+  }
+}
+
+Dataset assemble(Part part, int64_t channels, const std::vector<std::string>& classes) {
+  const int64_t height = part[0].image.height, width = part[0].image.width;
+  const Shape shape = {std::ssize(part), channels, height, width};  // [N, C, H, W]
+  Dataset out;
+  out.classes = std::ssize(classes);
+  out.class_names = classes;
+  out.labels = Tensor::empty({shape[0]}, DType::i64);  // [N]
+  Buffer planes = Buffer::allocate(shape.numel());
+  int64_t* label = out.labels.mutable_data<int64_t>();
+  std::byte* target = planes.data();
+  for (Picture& picture : part) {
+    *label++ = picture.label;
+    write_planes(picture.image, channels, target);
+    target += channels * height * width;
+    picture.image = {};  // the set is in memory once
+  }
+  out.images = Examples::of_buffer(shape, std::move(planes), 255);
+  return out;
+}
+
+// Every class of the training part has a picture, and no other class is tested.
+void check_classes(
+    const fs::path& folder, const std::vector<std::string>& classes, const Part& train,
+    const std::vector<std::string>& tested) {
+  if (classes.empty()) throw FormatError(folder.string(), "", "holds no folders of pictures");
+  for (size_t k = 0; k < classes.size(); ++k) {
+    if (std::ranges::find(train, static_cast<int64_t>(k), &Picture::label) == train.end()) {
+      throw FormatError((folder / classes[k]).string(), "", "holds no pictures");
+    }
+  }
+  for (const std::string& name : tested) {
+    if (std::ranges::find(classes, name) == classes.end()) {
+      throw FormatError(
+          folder.string(), "", join_text("test/", name, " is a class that train does not have"));
+    }
+  }
+}
+
+}  // namespace
+
+Split load_image_folder(const std::string& folder, const ImageFolderOptions& options) {
+  check_value(
+      options.side >= 0 && options.side <= kMaxImageSide, "images", "side must be 1 to ",
+      kMaxImageSide, " pixels, got ", options.side);
+  const fs::path root = folder;
+  const bool is_parted = is_folder(root / "train");
+  if (is_parted) {
+    for (const fs::path& entry : entries_of(root)) {
+      const std::string name = entry.filename().string();
+      if (is_folder(entry) && (name == "train" || name == "test")) continue;
+      throw FormatError(entry.string(), "", "expected nothing but train and test here");
+    }
+  }
+
+  // Read both parts
+  const fs::path training = is_parted ? root / "train" : root;
+  const std::vector<std::string> classes = folders_in(training);
+  Part train = read_part(training, classes);
+  Part test;
+  std::vector<std::string> tested;
+  if (is_parted && is_folder(root / "test")) {
+    tested = folders_in(root / "test");
+    test = read_part(root / "test", classes);
+    if (test.empty()) throw FormatError((root / "test").string(), "", "holds no pictures");
+  }
+  check_classes(is_parted ? root / "train" : root, classes, train, tested);
+
+  // Size and colour are decided over the whole set
+  const Picture first = train[0];
+  unite_sizes(train, first, options);
+  unite_sizes(test, first, options);
+  const int64_t channels = is_coloured(train) || is_coloured(test) ? 3 : 1;
+  Split out{.train = assemble(std::move(train), channels, classes)};
+  out.train.name = "images:" + folder;
+  if (!test.empty()) {
+    out.test = assemble(std::move(test), channels, classes);
+    out.test.name = out.train.name;
+  }
+  return out;
+}
+
+}  // namespace limpid::datasets
