@@ -7,6 +7,7 @@
 #include "datasets/idx.h"
 #include "datasets/image_folder.h"
 #include "datasets/npy_pair.h"
+#include "datasets/photographs.h"
 #include "datasets/synthetic.h"
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
@@ -234,12 +235,23 @@ void become_targets(Dataset& part) {
   part.class_names.clear();
 }
 
+// Pictures scaled and cut to one size, if the options name one.
+ImageFolderOptions picture_options(const LoadOptions& options) {
+  if (options.resize == 0) return {};
+  const int64_t shorter_side = options.resize;
+  return {
+      .side = options.crop > 0 ? options.crop : options.resize,
+      .resize = [shorter_side](const Image& image, int64_t side) {
+        return centre_crop(resize_shorter_side(image, shorter_side), side, side);
+      }};
+}
+
 // A set as its source has it; the test part may be empty.
 Split load_whole(const std::string& spec, const LoadOptions& options) {
   if (const auto folder = path_after("idx:", spec)) return load_idx(*folder);
   if (const auto folder = path_after("cifar:", spec)) return load_cifar(*folder);
   if (const auto folder = path_after("images:", spec)) {
-    return load_image_folder(*folder, {.side = options.resize});
+    return load_image_folder(*folder, picture_options(options));
   }
   if (const auto files = path_after("npy:", spec)) return {.train = load_npy_pair(*files)};
   if (const auto file = path_after("csv:", spec)) {

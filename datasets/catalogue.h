@@ -28,7 +28,8 @@ struct LoadOptions {
   int64_t limit_train = 0;     // class-balanced cuts, see limit_balanced; 0: everything
   int64_t limit_test = 0;
   std::string label_column = {};  // of a table, see CsvOptions
-  int64_t resize = 0;             // of images:FOLDER: side in pixels; 0: as they are
+  int64_t resize = 0;             // of images:FOLDER: shorter side in pixels; 0: as they are
+  int64_t crop = 0;               // then cut out of the middle; 0: a square of that side
   bool is_regression = false;     // labels are wanted as numbers; classes 0, 1, ... become them
 };
 

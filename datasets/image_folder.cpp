@@ -75,7 +75,7 @@ void unite_sizes(Part& part, const Picture& first, const ImageFolderOptions& opt
     const bool is_given = options.side > 0;
     const int64_t width = is_given ? options.side : first.image.width;
     const int64_t height = is_given ? options.side : first.image.height;
-    if (is_given && options.resize && (image.width != width || image.height != height)) {
+    if (is_given && options.resize) {
       image = options.resize(image, options.side);
     }
     if (image.width == width && image.height == height) continue;

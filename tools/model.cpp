@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/import/onnx.h"
 #include "framework/io/files.h"
 #include "framework/train/checkpoint.h"
 #include "tools/console.h"
@@ -208,10 +209,33 @@ RunFolder open_weights(const ModelOptions& o, Console& console) {
   return folder;
 }
 
+// onnx:FILE
+RunFolder open_onnx(const ModelOptions& o, Console& console) {
+  constexpr int64_t kMaxBytes = int64_t{2} << 30;  // of one file; protobuf has no larger ones
+  const std::string file = o.model.substr(o.model.find(':') + 1);
+  auto model = load_onnx(read_file(file, kMaxBytes), file);
+  RunFolder folder;
+  folder.path = file;
+  folder.config = Json::object();
+  ModelCard& card = folder.card;
+  card.architecture = "onnx";
+  const ModelShape shape = model->shape();
+  card.input = shape.input;
+  set_class_names(card, shape.classes, "");
+  card.mean.assign(static_cast<size_t>(card.input[0]), 0);
+  card.std.assign(static_cast<size_t>(card.input[0]), 1);
+  apply_options(card, o);
+  if (o.normalize.empty()) {
+    console.note("inputs are taken as they are, in [0, 1]; see --normalize");
+  }
+  folder.model = std::move(model);
+  return folder;
+}
+
 }  // namespace
 
 void declare_model(Arguments& a, ModelOptions& o) {
-  a.positional("MODEL", o.model, "a run folder, or ARCH:FILE.safetensors");
+  a.positional("MODEL", o.model, "a run folder, ARCH:FILE.safetensors, or onnx:FILE");
   a.text("input-shape", o.input_shape, "what ARCH:FILE takes, such as 3,32,32");
   a.text(
       "normalize", o.normalize,
@@ -228,12 +252,14 @@ void declare_model(Arguments& a, ModelOptions& o) {
 
 RunFolder open_model(const ModelOptions& o, Console& console) {
   std::error_code ignored;
-  const bool is_weights =
+  const bool is_file =
       o.model.find(':') != std::string::npos && !std::filesystem::is_directory(o.model, ignored);
-  if (is_weights) return open_weights(o, console);
+  const bool is_onnx = is_file && o.model.starts_with("onnx:");
+  if (is_file && !is_onnx) return open_weights(o, console);
   if (!o.input_shape.empty() || !o.map.empty() || o.is_partial) {
     throw UsageError("--input-shape, --map and --partial are for ARCH:FILE");
   }
+  if (is_onnx) return open_onnx(o, console);
   RunFolder folder = open_run(o.model);
   apply_options(folder.card, o);
   return folder;

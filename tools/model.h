@@ -3,6 +3,7 @@
 //   RUN                       a run folder, as train leaves it
 //   ARCH:FILE.safetensors     weights from anywhere for a network of ours, under the names that
 //                             torchvision gives the parameters where it has the network
+//   onnx:FILE                 a graph as ONNX describes it, run as it stands
 //
 // FILE is what follows the last colon. The class count comes from the last weight.
 #pragma once

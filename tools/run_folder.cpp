@@ -57,6 +57,8 @@ Json to_json(const ModelCard& card) {
        {"mean", numbers(card.mean)},
        {"std", numbers(card.std)},
        {"data", card.data},
+       {"resize", card.resize},
+       {"crop", card.crop},
        {"task", name_of(card.task)},
        {"target_mean", card.target_mean},
        {"target_std", card.target_std}});
@@ -73,6 +75,8 @@ ModelCard card_from_json(const Json& json, const std::string& path) {
     card.mean = numbers(json.at("mean"));
     card.std = numbers(json.at("std"));
     card.data = json.text("data");
+    card.resize = json.get_or("resize", 0).integer();
+    card.crop = json.get_or("crop", 0).integer();
     card.task = task_named(json.get_or("task", "classify").text());
     card.target_mean = json.get_or("target_mean", 0).number();
     card.target_std = json.get_or("target_std", 1).number();
@@ -153,6 +157,8 @@ datasets::Dataset test_part(
     options.limit_test = trained.get_or("limit-test", 0).integer();
     options.label_column = trained.get_or("label-column", "").text();
     options.is_regression = folder.card.task == Task::regress;
+    options.resize = folder.card.resize;
+    options.crop = folder.card.crop;
     check_value(
         options.test_fraction >= 0 && options.test_fraction < 1 && options.limit_test >= 0,
         "options", "test-fraction ", options.test_fraction, " or limit-test ", options.limit_test,

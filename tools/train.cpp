@@ -44,6 +44,9 @@ void declare(Arguments& a, TrainingOptions& o) {
       "augment", o.augment,
       "none, crop-flip, or steps such as crop:4,flip,rotate:15,cutout:8,jitter:0.2,translate:2,"
       "noise:0.05,mixup:0.2");
+  a.integer(
+      "resize", o.resize, "scale and cut pictures of images:FOLDER to squares of so many pixels", 0,
+      16384);
   a.text(
       "normalize", o.normalize,
       "imagenet, cifar, or means and deviations; those of the training part unless given");

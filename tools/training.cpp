@@ -223,6 +223,7 @@ void TrainingRun::load() {
   ModelCard& card = run_.card;
   card.architecture = o_.model;
   card.data = o_.data;
+  card.resize = card.crop = o_.resize;
   card.task =
       o_.task.empty() ? (reconstructs ? Task::reconstruct : Task::classify) : task_named(o_.task);
   datasets::Split& split = result_.split;
@@ -234,6 +235,7 @@ void TrainingRun::load() {
        .limit_train = o_.limit_train,
        .limit_test = o_.limit_test,
        .label_column = o_.label_column,
+       .resize = o_.resize,
        .is_regression = card.task == Task::regress},
       nullptr);
   if (split.test.is_empty()) throw UsageError(o_.data + " has no test part; see --test-fraction");

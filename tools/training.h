@@ -30,6 +30,7 @@ struct TrainingOptions {
   bool class_weights = false;  // inverse to the frequency of each class
   double ema = 0;              // decay of averaged weights; 0: no averages
   std::string augment = "none";
+  int64_t resize = 0;                    // pixels, of images:FOLDER
   std::string normalize = {};            // in place of the statistics of the training part
   std::string init = {};                 // run folder to start from
   std::vector<std::string> freeze = {};  // patterns of parameter names
