@@ -79,10 +79,12 @@ TEST_CASE("wire: repeated numbers, one by one and packed") {
   fields.append_to(doubles);  // the same eight bytes are one double
   CHECK(doubles.size() == 1);
 
-  WireReader odd = reader(Message().text(1, "12345").bytes);
+  const std::string five = Message().text(1, "12345").bytes;
+  WireReader odd = reader(five);
   odd.next();
   CHECK_THROWS_WITH_AS(odd.append_to(reals), doctest::Contains("5 bytes"), FormatError);
-  WireReader cut = reader(Message().text(1, "\x80").bytes);
+  const std::string half = Message().text(1, "\x80").bytes;
+  WireReader cut = reader(half);
   cut.next();
   CHECK_THROWS_AS(cut.append_to(integers), FormatError);
 }
