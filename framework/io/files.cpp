@@ -40,6 +40,7 @@ class Descriptor {
 
   bool valid() const { return number_ != -1; }
   int number() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
   bool close() { return number_ == -1 || ::close(std::exchange(number_, -1)) == 0; }
 
  private:
@@ -160,9 +161,9 @@ fs::path write_target(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes) {
+InputFile::InputFile(const std::string& path, int64_t max_bytes) : path_(path) {
   // Open without waiting for the other end of a pipe, then look at what was opened
-  const Descriptor file(path, O_RDONLY | O_NONBLOCK);
+  Descriptor file(path, O_RDONLY | O_NONBLOCK);
   if (!file.valid()) cannot_read(path, reason());
   struct stat status {};
   if (::fstat(file.number(), &status) != 0) cannot_read(path, reason());
@@ -172,23 +173,32 @@ std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes) {
     cannot_read(
         path, join_text(int64_t{status.st_size}, " bytes, at most ", max_bytes, " are read"));
   }
+  size_ = status.st_size;
+  number_ = file.release();
+}
 
-  // Read up to the size found above
+InputFile::~InputFile() { ::close(number_); }
+
+void InputFile::read(int64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const size_t part = std::min<size_t>(out.size(), size_t{1} << 30);
+    const ssize_t count = retried([&] { return ::pread(number_, out.data(), part, offset); });
+    if (count < 0) cannot_read(path_, reason());
+    if (count == 0) cannot_read(path_, join_text("ends at byte ", offset));  // it was longer
+    offset += count;
+    out = out.subspan(static_cast<size_t>(count));
+  }
+}
+
+std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes) {
+  const InputFile file(path, max_bytes);
   std::vector<std::byte> bytes;
   try {
-    bytes.resize(static_cast<size_t>(status.st_size));
+    bytes.resize(static_cast<size_t>(file.size()));
   } catch (const std::bad_alloc&) {
-    cannot_read(path, join_text("no memory for ", int64_t{status.st_size}, " bytes"));
+    cannot_read(path, join_text("no memory for ", file.size(), " bytes"));
   }
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const size_t part = std::min<size_t>(bytes.size() - filled, size_t{1} << 30);
-    const ssize_t count = retried([&] { return ::read(file.number(), &bytes[filled], part); });
-    if (count < 0) cannot_read(path, reason());
-    if (count == 0) break;  // somebody shortened the file meanwhile
-    filled += static_cast<size_t>(count);
-  }
-  bytes.resize(filled);
+  file.read(0, bytes);
   return bytes;
 }
 

@@ -17,6 +17,26 @@ namespace limpid {
 /// missing, unreadable or longer than max_bytes, for a directory, a pipe or a device.
 std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes);
 
+/// A regular file that is read in pieces, so that it need not be in memory twice. It stays the same
+/// file if another one takes its path meanwhile.
+class InputFile {
+ public:
+  /// Opens it. Throws as read_file does.
+  InputFile(const std::string& path, int64_t max_bytes);
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile();
+
+  int64_t size() const { return size_; }
+  /// Fills `out` with the bytes from `offset` on. Throws FormatError if there are not as many.
+  void read(int64_t offset, std::span<std::byte> out) const;
+
+ private:
+  std::string path_;
+  int64_t size_ = 0;  // bytes, when it was opened
+  int number_ = -1;   // of the open file
+};
+
 /// Replaces the file or creates it: a temporary file beside it is written, flushed to the disk and
 /// renamed over it. Permissions of an old file and symbolic links are kept. Temporary files that a
 /// killed process left for the same path are removed.

@@ -50,27 +50,33 @@ struct Entry {
   int64_t end;
 };
 
+/// Bytes of the size and the header together, from the first bytes of a file of `file_bytes`. N is
+/// compared as it stands, so that nothing can overflow.
+size_t data_begin(std::span<const std::byte> first, size_t file_bytes, const std::string& name) {
+  const auto fail = [&](const std::string& why) { throw FormatError(name, "", why); };
+  if (file_bytes < kSizeBytes) {
+    fail(join_text("header too small: ", file_bytes, " bytes, at least 8 needed"));
+  }
+  uint64_t size = 0;
+  std::memcpy(&size, first.data(), kSizeBytes);
+  if (size > kMaxHeaderBytes) {
+    fail(join_text("header too large: ", size, " bytes, at most ", kMaxHeaderBytes));
+  }
+  const size_t rest = file_bytes - kSizeBytes;
+  if (size > rest) {
+    fail(join_text("invalid header length: ", size, " bytes, but the file has ", rest));
+  }
+  return kSizeBytes + size;
+}
+
 /// Reads the header of one file; `name_` stands in all error texts.
 class Header {
  public:
-  Header(std::span<const std::byte> bytes, const std::string& name) : name_(name) {
-    // Find the header; N is compared as it stands, so that nothing can overflow
-    if (bytes.size() < kSizeBytes) {
-      fail("", join_text("header too small: ", bytes.size(), " bytes, at least 8 needed"));
-    }
-    uint64_t size = 0;
-    std::memcpy(&size, bytes.data(), kSizeBytes);
-    if (size > kMaxHeaderBytes) {
-      fail("", join_text("header too large: ", size, " bytes, at most ", kMaxHeaderBytes));
-    }
-    const size_t rest = bytes.size() - kSizeBytes;
-    if (size > rest) {
-      fail("", join_text("invalid header length: ", size, " bytes, but the file has ", rest));
-    }
-    data_ = bytes.subspan(kSizeBytes + size);
-
+  /// `bytes` are those before the data, `data_bytes` is how many follow.
+  Header(std::span<const std::byte> bytes, size_t data_bytes, const std::string& name)
+      : name_(name), data_bytes_(static_cast<int64_t>(data_bytes)) {
     // Parse it; leading white space is allowed, a byte order mark is not
-    const std::string_view text = as_text(bytes.subspan(kSizeBytes, size));
+    const std::string_view text = as_text(bytes.subspan(kSizeBytes));
     const size_t first = text.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos || text[first] != '{') {
       fail("", "invalid header: does not begin with {");
@@ -90,11 +96,6 @@ class Header {
 
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::vector<Entry>& entries() const { return entries_; }
-
-  std::span<const std::byte> data_of(const Entry& entry) const {
-    return data_.subspan(
-        static_cast<size_t>(entry.begin), static_cast<size_t>(entry.end - entry.begin));
-  }
 
  private:
   [[noreturn]] void fail(const std::string& where, const std::string& why) const {
@@ -125,14 +126,13 @@ class Header {
     if (value.members().size() != 3) fail(where, "invalid info: unknown member");
 
     // Offsets: two, in order, inside the data
-    const auto available = static_cast<int64_t>(data_.size());
     if (offsets.size() != 2) {
       fail(where, join_text("invalid offset: ", offsets.size(), " numbers, expected 2"));
     }
-    if (offsets[0] > offsets[1] || offsets[1] > available) {
+    if (offsets[0] > offsets[1] || offsets[1] > data_bytes_) {
       fail(
           where, join_text(
-                     "invalid offset: ", offsets[0], " to ", offsets[1], " of ", available,
+                     "invalid offset: ", offsets[0], " to ", offsets[1], " of ", data_bytes_,
                      " data bytes"));
     }
 
@@ -183,15 +183,15 @@ class Header {
       }
       covered = entry.end;
     }
-    if (covered != static_cast<int64_t>(data_.size())) {
+    if (covered != data_bytes_) {
       fail(
           "",
-          join_text("data not fully covered: tensors end at byte ", covered, " of ", data_.size()));
+          join_text("data not fully covered: tensors end at byte ", covered, " of ", data_bytes_));
     }
   }
 
   const std::string& name_;
-  std::span<const std::byte> data_;
+  int64_t data_bytes_;
   Json header_;  // the entries point to its keys
   std::map<std::string, std::string> metadata_;
   std::vector<Entry> entries_;
@@ -204,6 +204,11 @@ Stored stored_as(DType dtype) {
     case DType::i64: return Stored::i64;
   }
   raise<DTypeError>("safetensors", "unknown element type");
+}
+
+/// True if a tensor has the very bytes of the file.
+bool is_kept(Stored type) {
+  return type == Stored::f32 || type == Stored::f64 || type == Stored::i64;
 }
 
 /// The text itself, which must survive writing and reading.
@@ -247,17 +252,45 @@ std::string header_text(
 }  // namespace
 
 SafetensorsFile read_safetensors(std::span<const std::byte> bytes, const std::string& name) {
-  const Header header(bytes, name);
-  SafetensorsFile file;
-  file.metadata = header.metadata();
+  const size_t begin = data_begin(bytes, bytes.size(), name);
+  const auto data = bytes.subspan(begin);
+  const Header header(bytes.first(begin), data.size(), name);
+  SafetensorsFile file{.metadata = header.metadata(), .tensors = {}};
   for (const Entry& entry : header.entries()) {
-    file.tensors.emplace(*entry.name, tensor_from(header.data_of(entry), entry.shape, entry.type));
+    const auto part = data.subspan(
+        static_cast<size_t>(entry.begin), static_cast<size_t>(entry.end - entry.begin));
+    file.tensors.emplace(*entry.name, tensor_from(part, entry.shape, entry.type));
   }
   return file;
 }
 
 SafetensorsFile load_safetensors(const std::string& path) {
-  return read_safetensors(read_file(path, kMaxFileBytes), path);
+  const InputFile input(path, kMaxFileBytes);
+  const auto size = static_cast<size_t>(input.size());
+  std::vector<std::byte> bytes(std::min(size, kSizeBytes));
+  input.read(0, bytes);
+  const size_t begin = data_begin(bytes, size, path);
+  bytes.resize(begin);
+  input.read(0, bytes);
+  const Header header(bytes, size - begin, path);
+
+  // Straight into each tensor, unless its elements have to be widened
+  SafetensorsFile file{.metadata = header.metadata(), .tensors = {}};
+  for (const Entry& entry : header.entries()) {
+    const auto place = static_cast<int64_t>(begin) + entry.begin;
+    const auto length = static_cast<size_t>(entry.end - entry.begin);
+    Tensor tensor;
+    if (is_kept(entry.type)) {
+      tensor = Tensor::empty(entry.shape, widened(entry.type));
+      input.read(place, {tensor.buffer().data(), length});
+    } else {
+      std::vector<std::byte> part(length);
+      input.read(place, part);
+      tensor = tensor_from(part, entry.shape, entry.type);
+    }
+    file.tensors.emplace(*entry.name, tensor);
+  }
+  return file;
 }
 
 std::vector<std::byte> safetensors_bytes(

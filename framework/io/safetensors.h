@@ -32,6 +32,7 @@ struct SafetensorsFile {
 /// than six dimensions and for a type that is not read. Everything is checked before the first
 /// tensor is made, and no tensor is made larger than its bytes, except by the widening above.
 SafetensorsFile read_safetensors(std::span<const std::byte> bytes, const std::string& name);
+/// The same from a file, which is not held in memory beside its tensors.
 SafetensorsFile load_safetensors(const std::string& path);
 
 /// The bytes of such a file: the same for the same content. Tensors of wide elements come first,

@@ -258,12 +258,12 @@ TEST_CASE("safetensors: a tensor of another size than its type (bad input 9)") {
   const Row rows[] = {{"F64", "[1]", 8},     {"I64", "[2]", 16},  {"F16", "[3]", 6},
                       {"BOOL", "[5]", 5},    {"U8", "[2,3]", 6},  {"I16", "[0]", 0},
                       {"F32", "[2,0,4]", 0}, {"BF16", "[1,1]", 2}};
-  for (const auto& [dtype, shape, bytes] : rows) {
-    CAPTURE(dtype);
-    const std::string type = '"' + std::string(dtype) + '"';
+  for (const Row& row : rows) {
+    CAPTURE(row.dtype);
+    const std::string type = '"' + std::string(row.dtype) + '"';
     CHECK(contains(
-        error_of_entry(type, shape, "[0,4]"),
-        "need " + std::to_string(bytes) + " bytes, offsets give 4"));
+        error_of_entry(type, row.shape, "[0,4]"),
+        "need " + std::to_string(row.bytes) + " bytes, offsets give 4"));
   }
 }
 
