@@ -63,8 +63,8 @@ Results<T> run(const ConvDims& d, uint64_t seed) {
   r.w = random_array<T>(weights, rng);
   r.g = random_array<T>(d.N * d.K * d.P * d.Q, rng);
   Guarded<T> y(d.N * d.K * d.P * d.Q), dx(d.N * d.C * d.H * d.W), dw(weights);
-  Guarded<T> s1(kernels::conv2d_scratch(d)), s2(kernels::conv2d_input_scratch(d)),
-      s3(kernels::conv2d_weight_scratch(d));
+  Guarded<T> s1(kernels::conv2d_scratch<T>(d)), s2(kernels::conv2d_input_scratch<T>(d)),
+      s3(kernels::conv2d_weight_scratch<T>(d));
   kernels::conv2d<T>(d, r.x.data(), r.w.data(), y.data(), s1.data());
   kernels::conv2d_input<T>(d, r.g.data(), r.w.data(), dx.data(), s2.data());
   kernels::conv2d_weight<T>(d, r.g.data(), r.x.data(), dw.data(), s3.data());
@@ -103,6 +103,36 @@ TEST_CASE("conv: random odd shapes against the trilinear form") {
     const ConvDims d = random_dims(rng);
     check_against_loops<double>(d, round);
     check_against_loops<float>(d, round);
+  }
+}
+
+TEST_CASE("conv: what the shapes choose in f32 agrees with plain sums in f64") {
+  const std::vector<ConvDims> list = {
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 1, 1, 1, 1},  // Winograd, 4x4 and 2x2 tiles
+      {3, 32, 2, 2, 40, 3, 3, 0, 0, 1, 1, 1, 1},
+      {1, 64, 3, 3, 64, 3, 3, 0, 0, 1, 1, 1, 1},   // few pixels for the filters
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 2, 1, 1, 1},  // not its business: stride, dilation, groups
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 1, 1, 2, 1},
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 1, 1, 1, 2},
+  };
+  for (const ConvDims& d : list) {
+    const ConvDims full = with_outputs(d);
+    CAPTURE(text(full));
+    const Results<float> r = run<float>(full, 5);
+    const Results<double> s = run<double>(full, 5);
+    CHECK(r.is_intact);
+    const auto error = [](const std::vector<float>& a, const std::vector<double>& b) {
+      double worst = 0;
+      double largest = 0;
+      for (size_t i = 0; i < a.size(); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
+        largest = std::max(largest, std::abs(b[i]));
+      }
+      return worst / largest;
+    };
+    CHECK(error(r.y, s.y) < 2e-5);  // winograd_test.cpp
+    CHECK(error(r.dx, s.dx) < 2e-5);
+    CHECK(error(r.dw, s.dw) < 2e-5);
   }
 }
 
