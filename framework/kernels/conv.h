@@ -4,8 +4,9 @@
 //   alike
 //
 // Each kernel computes one partial derivative of this trilinear form, in one of several ways chosen
-// by the shapes (conv.cpp): im2col.h, winograd.h. Letters: N batch, C channels in, K channels
-// out, H W image, R S filter, P Q output, G groups. Scratch memory comes from the caller.
+// by the shapes (conv.cpp): im2col.h, direct.h, depthwise.h, winograd.h. Letters: N batch,
+// C channels in, K channels out, H W image, R S filter, P Q output, G groups. Scratch memory comes
+// from the caller.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 // cutting into parallel blocks happens in their callers, compiled for the baseline.
 #pragma once
 
+#include "framework/kernels/direct_table.h"
 #include "framework/kernels/elementwise.h"
 #include "framework/kernels/winograd_table.h"
 
@@ -47,6 +48,8 @@ template <class T>
 const KernelTable<T>& table();
 /// Winograd's transforms for tiles of m x m outputs, m = 2 or 4.
 const WinogradTable& winograd_table(int64_t m);
+/// Sums over the taps of a filter.
+const DirectTable& direct_table();
 
 InstructionSet instruction_set();
 const char* name_of(InstructionSet set);

@@ -1,9 +1,7 @@
 // framework/kernels/winograd.inl.h: Winograd's transforms, eight channels in the lanes of a pack.
 //
-// Included inside the namespace of one instruction set, after simd.inl.h. The formulas are derived
-// in winograd.h. Channels lie far apart in memory, so planes are first turned into rows of pixels
-// that hold eight channels each; after that every load and store is one whole pack, whatever the
-// size of the image.
+// Included inside the namespace of one instruction set, after simd.inl.h and lanes.inl.h. The
+// formulas are derived in winograd.h.
 
 // ---- The five transforms along one axis: m outputs, m + 2 points ----
 
@@ -108,69 +106,6 @@ inline __attribute__((always_inline)) void along_both(
   }
 }
 
-// ---- Planes to lanes and back ----
-
-inline constexpr int kWide = kLanes<float>;
-
-/// Rows become columns: eight packs of eight.
-inline __attribute__((always_inline)) void transpose(F (&r)[kWide]) {
-  F a[kWide], b[kWide];
-  for (int i = 0; i < kWide; i += 2) {
-    a[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    a[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-  }
-  for (int i = 0; i < kWide; i += 4) {
-    for (int k = 0; k < 2; ++k) {
-      b[i + 2 * k] = __builtin_shufflevector(a[i + k], a[i + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      b[i + 2 * k + 1] =
-          __builtin_shufflevector(a[i + k], a[i + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  }
-  for (int i = 0; i < 4; ++i) {
-    r[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    r[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-}
-
-/// lanes[i] = pixel i of eight planes, i < n. Lanes beyond `planes` repeat the last plane.
-inline void to_lanes(const float* x, int64_t plane, int64_t planes, int64_t n, float* lanes) {
-  const float* from[kWide];
-  for (int64_t c = 0; c < kWide; ++c) from[c] = x + (c < planes ? c : planes - 1) * plane;
-  if (n < kWide) {
-    for (int64_t i = 0; i < n; ++i) {
-      for (int c = 0; c < kWide; ++c) lanes[i * kWide + c] = from[c][i];
-    }
-    return;
-  }
-  for (int64_t i = 0; i < n; i += kWide) {
-    const int64_t at = i + kWide <= n ? i : n - kWide;  // the last eight overlap those before
-    F block[kWide];
-    for (int c = 0; c < kWide; ++c) block[c] = load<float>(from[c] + at);
-    transpose(block);
-    for (int c = 0; c < kWide; ++c) store<float>(lanes + (at + c) * kWide, block[c]);
-  }
-}
-
-/// The way back; lanes beyond `planes` are left out.
-inline void from_lanes(const float* lanes, int64_t n, float* x, int64_t plane, int64_t planes) {
-  if (n < kWide) {
-    for (int64_t c = 0; c < planes; ++c) {
-      for (int64_t i = 0; i < n; ++i) x[c * plane + i] = lanes[i * kWide + c];
-    }
-    return;
-  }
-  for (int64_t i = 0; i < n; i += kWide) {
-    const int64_t at = i + kWide <= n ? i : n - kWide;
-    F block[kWide];
-    for (int c = 0; c < kWide; ++c) block[c] = load<float>(lanes + (at + c) * kWide);
-    transpose(block);
-    for (int64_t c = 0; c < planes; ++c) store<float>(x + c * plane + at, block[c]);
-  }
-}
-
-inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /// Calls f(image, first tile row in it, tile rows, tiles of the block before it) for each image
 /// that a block of tiles touches.
 template <class Function>
@@ -180,29 +115,6 @@ inline __attribute__((always_inline)) void for_images(const TileBlock& b, Functi
     const int64_t count = smaller(b.rows - first, b.end - row);
     f(row / b.rows, first, count, (row - b.begin) * b.columns);
     row += count;
-  }
-}
-
-/// Rows [first, first + rows) of the bordered image as lanes, `pitch` pixels each, 0 outside.
-inline void bordered_lanes(
-    const Planes& p, const float* x, int64_t planes, int64_t first, int64_t rows, int64_t pitch,
-    float* lanes) {
-  const int64_t begin = smaller(larger(p.border, 0), pitch);
-  const int64_t end = larger(begin, smaller(p.width + p.border, pitch));
-  const auto clear = [](float* from, int64_t pixels) {
-    __builtin_memset(from, 0, static_cast<size_t>(pixels * kWide) * sizeof(float));
-  };
-  for (int64_t i = 0; i < rows; ++i, lanes += pitch * kWide) {
-    const int64_t y = first + i - p.border;
-    if (y < 0 || y >= p.height) {
-      clear(lanes, pitch);
-      continue;
-    }
-    clear(lanes, begin);
-    to_lanes(
-        x + y * p.width + begin - p.border, p.height * p.width, planes, end - begin,
-        lanes + begin * kWide);
-    clear(lanes + end * kWide, pitch - end);
   }
 }
 
@@ -284,24 +196,12 @@ void winograd_output(
 template <int m>
 void winograd_filter(const Filters& s, int64_t column, const float* w, const Spectrum& u) {
   constexpr int n = m + 2;
-  const float* from[kWide];
-  for (int64_t i = 0; i < kWide; ++i) {
-    from[i] = w + smaller(column + i, s.columns - 1) * s.column_step;
-  }
+  const float* from = w + column * s.column_step;
   float* to = u.values;
-  for (int64_t row = 0; row < s.rows; ++row, to += u.ld) {
-    F taps[9];
-    {
-      F block[kWide];
-      for (int i = 0; i < kWide; ++i) block[i] = load<float>(from[i] + row * s.row_step);
-      transpose(block);
-      for (int i = 0; i < kWide; ++i) taps[s.turned ? 8 - i : i] = block[i];
-      F last{};
-      for (int i = 0; i < kWide; ++i) last[i] = from[i][row * s.row_step + 8];
-      taps[s.turned ? 0 : 8] = last;
-    }
-    F d[3][3], t[n][n];
-    for (int i = 0; i < 9; ++i) d[i / 3][i % 3] = taps[i];
+  for (int64_t row = 0; row < s.rows; ++row, from += s.row_step, to += u.ld) {
+    F taps[9], d[3][3], t[n][n];
+    load_taps(from, s.column_step, s.columns - column, taps);
+    for (int i = 0; i < 9; ++i) d[i / 3][i % 3] = taps[s.turned ? 8 - i : i];
     along_both<3, n>(d, t, Axis<m>::filter);
     for (int i = 0; i < n * n; ++i) store<float>(to + i * u.stride, t[i / n][i % n]);
   }
@@ -312,18 +212,11 @@ template <int m>
 void winograd_filter_gradient(const Spectrum& u, int64_t channels, float* dw) {
   constexpr int n = m + 2;
   for (int64_t c = 0; c < channels; c += kWide) {
-    const float* from = u.values + c;
-    F t[n][n], d[3][3];
-    for (int i = 0; i < n * n; ++i) t[i / n][i % n] = load<float>(from + i * u.stride);
+    F t[n][n], d[3][3], taps[9];
+    for (int i = 0; i < n * n; ++i) t[i / n][i % n] = load<float>(u.values + i * u.stride + c);
     along_both<n, 3>(t, d, Axis<m>::filter_gradient);
-    F block[kWide];
-    for (int i = 0; i < kWide; ++i) block[i] = d[i / 3][i % 3];
-    transpose(block);
-    float* to = dw + c * 9;
-    for (int64_t i = 0; i < kWide && c + i < channels; ++i) {
-      store<float>(to + i * 9, block[i]);
-      to[i * 9 + 8] = d[2][2][i];
-    }
+    for (int i = 0; i < 9; ++i) taps[i] = d[i / 3][i % 3];
+    store_taps(taps, channels - c, dw + c * 9);
   }
 }
 

@@ -8,6 +8,8 @@ namespace limpid::kernels::avx2 {
 
 #include "framework/kernels/simd.inl.h"
 //
+#include "framework/kernels/lanes.inl.h"
+//
 #include "framework/kernels/winograd.inl.h"
 
 const WinogradTable* winograd_tables() { return kWinogradTables; }

@@ -7,12 +7,10 @@
 // F(4x4), 9e-7 for F(2x2) and 5e-7 for a plain sum.
 #include "framework/kernels/winograd.h"
 
-#include "tests/kernels/random_arrays.h"
+#include "tests/kernels/conv_ways.h"
 #include "tests/kernels/shapes.h"
-#include "tests/reference/reference.h"
 
 #include <algorithm>
-#include <cmath>
 
 using namespace limpid;
 using kernels::ConvDims;
@@ -26,57 +24,15 @@ ConvDims dims(int64_t N, int64_t C, int64_t K, int64_t H, int64_t W, int64_t pad
   return {N, C, H, W, K, 3, 3, H + 2 * padding - 2, W + 2 * padding - 2, 1, padding, 1, 1};
 }
 
-struct Results {
-  std::vector<float> x, w, g, y, dx, dw;
-  bool is_intact = true;
-};
-
 Results run(const ConvDims& d, int64_t m, uint64_t seed = 1) {
-  Rng rng(seed);
-  Results r;
-  r.x = random_array<float>(d.N * d.C * d.H * d.W, rng);
-  r.w = random_array<float>(d.K * d.C * 9, rng);
-  r.g = random_array<float>(d.N * d.K * d.P * d.Q, rng);
-  Guarded<float> y(d.N * d.K * d.P * d.Q), dx(d.N * d.C * d.H * d.W), dw(d.K * d.C * 9);
-  Guarded<float> s1(winograd::output_scratch(d, m)), s2(winograd::input_scratch(d, m)),
-      s3(winograd::weight_scratch(d, m));
-  winograd::output(d, m, r.x.data(), r.w.data(), y.data(), s1.data());
-  winograd::input(d, m, r.g.data(), r.w.data(), dx.data(), s2.data());
-  winograd::weight(d, m, r.g.data(), r.x.data(), dw.data(), s3.data());
-  for (const Guarded<float>* guarded : {&y, &dx, &dw, &s1, &s2, &s3}) {
-    r.is_intact = r.is_intact && guarded->is_intact();
-  }
-  r.y = y.values();
-  r.dx = dx.values();
-  r.dw = dw.values();
-  return r;
-}
-
-// max |a - b| / max |b|
-double error(const std::vector<float>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0;
-  double largest = 1e-30;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double difference = std::abs(static_cast<double>(a[i]) - b[i]);
-    worst = std::max(worst, std::isfinite(difference) ? difference : 1e30);
-    largest = std::max(largest, std::abs(b[i]));
-  }
-  return worst / largest;
-}
-
-struct Errors {
-  double y, dx, dw;
-};
-
-Errors against_loops(const ConvDims& d, const Results& r) {
-  const ConvOptions o = {.padding = d.padding};
-  const Shape sx = {d.N, d.C, d.H, d.W}, sw = {d.K, d.C, 3, 3}, sg = {d.N, d.K, d.P, d.Q};
-  const Tensor x = as_tensor(sx, r.x), w = as_tensor(sw, r.w), g = as_tensor(sg, r.g);
-  return {
-      error(r.y, reference::conv2d(x, w, o).to_vector()),
-      error(r.dx, reference::conv2d_input(g, w, sx, o).to_vector()),
-      error(r.dw, reference::conv2d_weight(g, x, sw, o).to_vector())};
+  const Way way = {
+      .scratch =
+          {winograd::output_scratch(d, m), winograd::input_scratch(d, m),
+           winograd::weight_scratch(d, m)},
+      .output = [&](auto... p) { winograd::output(d, m, p...); },
+      .input = [&](auto... p) { winograd::input(d, m, p...); },
+      .weight = [&](auto... p) { winograd::weight(d, m, p...); }};
+  return run_way(way, d, seed);
 }
 
 void check(const ConvDims& d, int64_t m, uint64_t seed) {
