@@ -1,320 +1,170 @@
-// framework/kernels/conv.cpp: convolution as unfolding and matrix products.
+// framework/kernels/conv.cpp: which way a convolution is computed.
 //
-// The joined axis of all output positions, [N, P, Q], is cut into tiles: several whole images
-// where images are small, else some output rows of one image, so that every product is wide enough
-// for BLAS and the unfolded tile stays small. Tiles depend on the shapes only.
+// The choice depends on the type and the shapes only, so that it is the same at any thread count.
 #include "framework/kernels/conv.h"
 
-#include "framework/core/parallel.h"
-#include "framework/kernels/gemm.h"
+#include "framework/kernels/depthwise.h"
+#include "framework/kernels/direct.h"
+#include "framework/kernels/im2col.h"
+#include "framework/kernels/winograd.h"
 
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
 namespace limpid::kernels {
 namespace {
 
-constexpr int64_t kWideEnough = 256;        // columns of a product below which images are joined
-constexpr int64_t kTileElements = 1 << 18;  // unfolded elements of a tile (1 MiB of f32)
-constexpr int64_t kWeightParts = 8;         // partial weight gradients that may run side by side
-constexpr int64_t kPartElements = 1 << 23;  // elements of all partial weight gradients together
-
-// A tile covers images [first, first + images) and output rows [row, row + rows) of each.
-struct Tile {
-  int64_t first, images, row, rows;
+// A way to compute; m is the side of Winograd's tiles.
+struct Plan {
+  enum Way { im2col, direct, depthwise, winograd } way = im2col;
+  int64_t m = 0;
 };
 
-struct Tiling {
-  int64_t images;  // per tile
-  int64_t rows;    // per tile; P if a tile holds more than one image
-  int64_t image_tiles, row_tiles;
+enum class Member { output, input, weight };
 
-  int64_t count() const { return image_tiles * row_tiles; }
-  Tile at(const ConvDims& d, int64_t index) const {
-    const int64_t first = index / row_tiles * images;
-    const int64_t row = index % row_tiles * rows;
-    return {first, std::min(images, d.N - first), row, std::min(rows, d.P - row)};
-  }
-};
+// Costs in multiply-adds of a good matrix product (about 110 GF/s a core), fitted to single-thread
+// times of tests/bench/conv_bench.cpp. Sizes are those of one group.
 
-// Rows of an unfolded tile.
-int64_t depth(const ConvDims& d) { return d.C / d.groups * d.R * d.S; }
-
-Tiling tiling(const ConvDims& d) {
-  Tiling t{};
-  const int64_t plane = std::max<int64_t>(d.P * d.Q, 1);
-  t.images = std::clamp<int64_t>((kWideEnough + plane - 1) / plane, 1, std::max<int64_t>(d.N, 1));
-  t.rows = d.P;
-  if (t.images == 1) {
-    const int64_t per_row = std::max<int64_t>(depth(d) * d.Q, 1);
-    const int64_t fits = std::max<int64_t>(kTileElements / per_row, kWideEnough / d.Q + 1);
-    t.rows = std::clamp<int64_t>(fits, 1, std::max<int64_t>(d.P, 1));
-  }
-  t.image_tiles = (d.N + t.images - 1) / t.images;
-  t.row_tiles = std::max<int64_t>((d.P + t.rows - 1) / t.rows, 1);
-  return t;
+// A product at 3/4 of the best speed; unfolding, but for 1x1 filters, 25 for each copied pixel.
+double im2col_cost(const ConvDims& d) {
+  const auto channels = static_cast<double>(d.C / d.groups);
+  const auto filters = static_cast<double>(d.K / d.groups);
+  const double copied = d.R * d.S == 1 ? 0 : 25 * channels;
+  return static_cast<double>(d.R * d.S * d.N * d.P * d.Q) * (1.33 * filters * channels + copied);
 }
 
-int64_t columns(const ConvDims& d, const Tiling& t) { return t.images * t.rows * d.Q; }
-
-// A 1x1 filter with step 1 and no border reads the image as it is.
-bool is_pointwise(const ConvDims& d) {
-  return d.R == 1 && d.S == 1 && d.stride == 1 && d.padding == 0;
+// Sums at 0.7 of the best speed over all outputs of a plane and those between its rows; for the
+// input gradient, over all pixels that filters reach, at half if the phases share the taps.
+double direct_cost(const ConvDims& d, Member member) {
+  const auto pairs = static_cast<double>(d.C / d.groups * (d.K / d.groups));
+  const auto taps = static_cast<double>(d.R * d.S * d.N);
+  const int64_t width = d.Q + (d.S - 1) * d.dilation / d.stride;
+  const int64_t height = d.P + (d.R - 1) * d.dilation / d.stride;
+  const int64_t run = member == Member::input ? height * width : (d.P - 1) * width + d.Q;
+  const auto whole = static_cast<double>((run + 7) / 8 * 8);
+  return taps * whole * pairs * (member == Member::input && d.stride > 1 ? 2 : 1.4);
 }
 
-// The outputs q whose input column q * stride + offset lies inside the image.
-struct Range {
-  int64_t begin, end;
-};
-Range inside(int64_t offset, int64_t stride, int64_t width, int64_t outputs) {
-  const int64_t begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-  const int64_t end = offset >= width ? 0 : (width - 1 - offset) / stride + 1;
-  return {std::min(begin, outputs), std::clamp(end, std::min(begin, outputs), outputs)};
+// (m + 2)^2 products a tile; the transforms of a tile cost 25 for each channel and point, those of
+// a filter 16 for each point. So m = 4 serves large images, m = 2 small ones or sizes like 6 that
+// 4 does not divide, and neither pays for a single image of many channels.
+double winograd_cost(const ConvDims& d, Member member, int64_t m) {
+  const auto whole = [](int64_t n, int64_t step) { return (n + step - 1) / step; };
+  const bool is_input = member == Member::input;
+  const int64_t rows = whole(is_input ? d.H : d.P, m);
+  const int64_t columns = whole(is_input ? d.W : d.Q, m);
+  const auto tiles = static_cast<double>(d.N * rows * columns);
+  const auto filters = static_cast<double>(d.C * d.K);
+  const auto channels = static_cast<double>((whole(d.C, 8) + whole(d.K, 8)) * 8);
+  const auto points = static_cast<double>((m + 2) * (m + 2));
+  return points * (tiles * (filters + 25 * channels) + 16 * filters);
 }
 
-// Calls f(c, r, s, p, image row y or -1, row of the unfolded tile) for every row segment of Q
-// outputs: the one walk that unfolding and folding share.
-template <class F>
-void for_segments(const ConvDims& d, const Tile& t, F&& f) {
-  const int64_t channels = d.C / d.groups;
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t r = 0; r < d.R; ++r) {
-      for (int64_t s = 0; s < d.S; ++s) {
-        const Range range = inside(s * d.dilation - d.padding, d.stride, d.W, d.Q);
-        for (int64_t p = 0; p < t.rows; ++p) {
-          const int64_t y = (t.row + p) * d.stride + r * d.dilation - d.padding;
-          const bool is_inside = y >= 0 && y < d.H;
-          f(c, (c * d.R + r) * d.S + s, p, is_inside ? y : -1, s * d.dilation - d.padding, range);
-        }
-      }
-    }
-  }
-}
-
-// unfolded[(c,r,s), (p,q)] = image[c, y, z] or 0 outside; `ld` columns per unfolded row.
 template <class T>
-void unfold(const ConvDims& d, const Tile& t, const T* image, T* unfolded, int64_t ld) {
-  for_segments(d, t, [&](int64_t c, int64_t row, int64_t p, int64_t y, int64_t offset, Range in) {
-    T* to = unfolded + row * ld + p * d.Q;
-    if (y < 0) {
-      std::fill_n(to, d.Q, T(0));
-      return;
-    }
-    const T* from = image + (c * d.H + y) * d.W + offset;
-    std::fill(to, to + in.begin, T(0));
-    if (d.stride == 1) {
-      if (in.end > in.begin) {
-        std::memcpy(
-            to + in.begin, from + in.begin, sizeof(T) * static_cast<size_t>(in.end - in.begin));
-      }
-    } else {
-      for (int64_t q = in.begin; q < in.end; ++q) to[q] = from[q * d.stride];
-    }
-    std::fill(to + in.end, to + d.Q, T(0));
-  });
-}
-
-// The adjoint of unfold: image[c, y, z] += unfolded[(c,r,s), (p,q)].
-template <class T>
-void fold(const ConvDims& d, const Tile& t, const T* unfolded, int64_t ld, T* image) {
-  for_segments(d, t, [&](int64_t c, int64_t row, int64_t p, int64_t y, int64_t offset, Range in) {
-    if (y < 0) return;
-    const T* from = unfolded + row * ld + p * d.Q;
-    T* to = image + (c * d.H + y) * d.W + offset;
-    for (int64_t q = in.begin; q < in.end; ++q) to[q * d.stride] += from[q];
-  });
-}
-
-// Channels [first, first + K/G) of a tile's images, [n, k, p, q], as a matrix [k, (n, p, q)].
-template <class T, class Copy>
-void for_output_rows(const ConvDims& d, const Tile& t, int64_t group, Copy copy) {
-  const int64_t filters = d.K / d.groups;
-  const int64_t run = t.rows * d.Q;
-  for (int64_t n = 0; n < t.images; ++n) {
-    for (int64_t k = 0; k < filters; ++k) {
-      const int64_t plane = (t.first + n) * d.K + group * filters + k;
-      copy(
-          (plane * d.P + t.row) * d.Q, (k * t.images + n) * run,
-          static_cast<size_t>(run) * sizeof(T));
-    }
-  }
-}
-
-// Unfolds the channels of one group of all images of a tile. Returns the matrix and its row length.
-template <class T>
-struct Unfolded {
-  const T* values;
-  int64_t ld;
-};
-template <class T>
-Unfolded<T> unfold_tile(const ConvDims& d, const Tile& t, int64_t group, const T* x, T* memory) {
-  const int64_t channels = d.C / d.groups;
-  const int64_t run = t.rows * d.Q;
-  const auto image = [&](int64_t n) {
-    return x + ((t.first + n) * d.C + group * channels) * d.H * d.W;
+Plan plan(const ConvDims& d, Member member) {
+  if (std::is_same_v<T, double> || d.N == 0) return {};  // f64 is for accuracy: plain sums
+  if (depthwise::supports(d)) return {Plan::depthwise};  // 4 to 17 times as fast as the others
+  Plan best;
+  double least = im2col_cost(d);
+  const auto consider = [&](const Plan& p, double cost) {
+    if (cost >= least) return;
+    best = p;
+    least = cost;
   };
-  if (is_pointwise(d) && t.images == 1) return {image(0) + t.row * d.W, d.H * d.W};
-  for (int64_t n = 0; n < t.images; ++n) unfold(d, t, image(n), memory + n * run, t.images * run);
-  return {memory, t.images * run};
-}
-
-// Output positions of a tile as a matrix [K/G, columns]: in place for one image, else gathered.
-template <class T>
-Unfolded<T> gather_output(const ConvDims& d, const Tile& t, int64_t group, const T* g, T* memory) {
-  const int64_t filters = d.K / d.groups;
-  if (t.images == 1) {
-    return {g + ((t.first * d.K + group * filters) * d.P + t.row) * d.Q, d.P * d.Q};
+  if (direct::supports(d)) consider({Plan::direct}, direct_cost(d, member));
+  if (d.R == 3 && d.S == 3 && d.stride == 1 && d.dilation == 1 && d.groups == 1) {
+    consider({Plan::winograd, 4}, winograd_cost(d, member, 4));
+    consider({Plan::winograd, 2}, winograd_cost(d, member, 2));
   }
-  for_output_rows<T>(d, t, group, [&](int64_t from, int64_t to, size_t bytes) {
-    std::memcpy(memory + to, g + from, bytes);
-  });
-  return {memory, t.images * t.rows * d.Q};
-}
-
-int64_t weight_parts(const ConvDims& d) {
-  const int64_t weights = std::max<int64_t>(d.K * depth(d), 1);
-  const int64_t most = std::clamp<int64_t>(kPartElements / weights, 1, kWeightParts);
-  return std::min(most, std::max<int64_t>(tiling(d).count(), 1));
-}
-
-int64_t scratch_per_slot(const ConvDims& d) {
-  return (depth(d) + d.K / d.groups) * columns(d, tiling(d));
+  return best;
 }
 
 }  // namespace
 
-int64_t conv2d_scratch(const ConvDims& d) { return scratch_per_slot(d) * parallel::threads(); }
+template <class T>
+int64_t conv2d_scratch(const ConvDims& d) {
+  const Plan p = plan<T>(d, Member::output);
+  switch (p.way) {
+    case Plan::direct: return direct::output_scratch(d);
+    case Plan::depthwise: return depthwise::scratch(d);
+    case Plan::winograd: return winograd::output_scratch(d, p.m);
+    case Plan::im2col: break;
+  }
+  return im2col::output_scratch(d);
+}
 
-int64_t conv2d_input_scratch(const ConvDims& d) { return conv2d_scratch(d); }
+template <class T>
+int64_t conv2d_input_scratch(const ConvDims& d) {
+  const Plan p = plan<T>(d, Member::input);
+  switch (p.way) {
+    case Plan::direct: return direct::input_scratch(d);
+    case Plan::depthwise: return depthwise::scratch(d);
+    case Plan::winograd: return winograd::input_scratch(d, p.m);
+    case Plan::im2col: break;
+  }
+  return im2col::input_scratch(d);
+}
 
+template <class T>
 int64_t conv2d_weight_scratch(const ConvDims& d) {
-  return conv2d_scratch(d) + weight_parts(d) * d.K * depth(d);
+  const Plan p = plan<T>(d, Member::weight);
+  switch (p.way) {
+    case Plan::direct: return direct::weight_scratch(d);
+    case Plan::depthwise: return depthwise::scratch(d);
+    case Plan::winograd: return winograd::weight_scratch(d, p.m);
+    case Plan::im2col: break;
+  }
+  return im2col::weight_scratch(d);
 }
 
 template <class T>
 void conv2d(const ConvDims& d, const T* x, const T* w, T* y, T* scratch) {
-  const Tiling tiles = tiling(d);
-  const int64_t filters = d.K / d.groups;
-  parallel::for_blocks(tiles.count() * d.groups, 1, [&](int64_t item, int64_t) {
-    T* memory = scratch + parallel::slot() * scratch_per_slot(d);
-    const Tile t = tiles.at(d, item / d.groups);
-    const int64_t group = item % d.groups;
-    const Unfolded<T> u = unfold_tile(d, t, group, x, memory);
-
-    // [K/G, columns] = filters [K/G, C/G R S] times the unfolded tile
-    const bool is_direct = t.images == 1;
-    T* result = is_direct ? y + ((t.first * d.K + group * filters) * d.P + t.row) * d.Q
-                          : memory + depth(d) * columns(d, tiles);
-    const int64_t width = t.images * t.rows * d.Q;
-    gemm_serial<T>({
-        .M = filters,
-        .N = width,
-        .K = depth(d),
-        .a = w + group * filters * depth(d),
-        .lda = depth(d),
-        .b = u.values,
-        .ldb = u.ld,
-        .c = result,
-        .ldc = is_direct ? d.P * d.Q : width,
-    });
-    if (is_direct) return;
-    for_output_rows<T>(d, t, group, [&](int64_t to, int64_t from, size_t bytes) {
-      std::memcpy(y + to, result + from, bytes);
-    });
-  });
+  if constexpr (std::is_same_v<T, float>) {
+    const Plan p = plan<T>(d, Member::output);
+    switch (p.way) {
+      case Plan::direct: return direct::output(d, x, w, y, scratch);
+      case Plan::depthwise: return depthwise::output(d, x, w, y, scratch);
+      case Plan::winograd: return winograd::output(d, p.m, x, w, y, scratch);
+      case Plan::im2col: break;
+    }
+  }
+  im2col::output(d, x, w, y, scratch);
 }
 
 template <class T>
 void conv2d_input(const ConvDims& d, const T* g, const T* w, T* dx, T* scratch) {
-  const Tiling tiles = tiling(d);
-  const int64_t channels = d.C / d.groups;
-  const int64_t filters = d.K / d.groups;
-  const int64_t image = d.H * d.W;
-
-  // Row tiles of one image overlap in dx, so one item owns its images and walks their rows in order
-  parallel::for_blocks(tiles.image_tiles * d.groups, 1, [&](int64_t item, int64_t) {
-    T* memory = scratch + parallel::slot() * scratch_per_slot(d);
-    const int64_t group = item % d.groups;
-    for (int64_t row_tile = 0; row_tile < tiles.row_tiles; ++row_tile) {
-      const Tile t = tiles.at(d, item / d.groups * tiles.row_tiles + row_tile);
-      const int64_t width = t.images * t.rows * d.Q;
-      const auto image_of = [&](int64_t n) {
-        return dx + ((t.first + n) * d.C + group * channels) * image;
-      };
-      const Unfolded<T> u = gather_output(d, t, group, g, memory + depth(d) * columns(d, tiles));
-
-      // Unfolded gradient [C/G R S, columns] = filters transposed times g, then fold
-      const bool is_direct = is_pointwise(d) && t.images == 1;
-      gemm_serial<T>({
-          .transpose_a = true,
-          .M = depth(d),
-          .N = width,
-          .K = filters,
-          .a = w + group * filters * depth(d),
-          .lda = depth(d),
-          .b = u.values,
-          .ldb = u.ld,
-          .c = is_direct ? image_of(0) + t.row * d.W : memory,
-          .ldc = is_direct ? image : width,
-      });
-      if (is_direct) continue;
-      for (int64_t n = 0; n < t.images; ++n) {
-        if (row_tile == 0) std::fill_n(image_of(n), channels * image, T(0));
-        fold(d, t, memory + n * t.rows * d.Q, width, image_of(n));
-      }
+  if constexpr (std::is_same_v<T, float>) {
+    const Plan p = plan<T>(d, Member::input);
+    switch (p.way) {
+      case Plan::direct: return direct::input(d, g, w, dx, scratch);
+      case Plan::depthwise: return depthwise::input(d, g, w, dx, scratch);
+      case Plan::winograd: return winograd::input(d, p.m, g, w, dx, scratch);
+      case Plan::im2col: break;
     }
-  });
+  }
+  im2col::input(d, g, w, dx, scratch);
 }
 
 template <class T>
 void conv2d_weight(const ConvDims& d, const T* g, const T* x, T* dw, T* scratch) {
-  const Tiling tiles = tiling(d);
-  const int64_t filters = d.K / d.groups;
-  const int64_t weights = d.K * depth(d);
-  const int64_t parts = weight_parts(d);
-  const int64_t tiles_per_part = (tiles.count() + parts - 1) / parts;
-  T* partial = scratch + conv2d_scratch(d);
-
-  // Each part adds its tiles in order into a weight gradient of its own
-  parallel::for_blocks(parts, 1, [&](int64_t part, int64_t) {
-    T* memory = scratch + parallel::slot() * scratch_per_slot(d);
-    T* sum = parts == 1 ? dw : partial + part * weights;
-    const int64_t begin = part * tiles_per_part;
-    const int64_t end = std::min(tiles.count(), begin + tiles_per_part);
-    if (begin >= end) std::fill_n(sum, weights, T(0));
-    for (int64_t index = begin; index < end; ++index) {
-      const Tile t = tiles.at(d, index);
-      for (int64_t group = 0; group < d.groups; ++group) {
-        const Unfolded<T> u = unfold_tile(d, t, group, x, memory);
-        const Unfolded<T> v = gather_output(d, t, group, g, memory + depth(d) * columns(d, tiles));
-        gemm_serial<T>({
-            .transpose_b = true,
-            .M = filters,
-            .N = depth(d),
-            .K = t.images * t.rows * d.Q,
-            .a = v.values,
-            .lda = v.ld,
-            .b = u.values,
-            .ldb = u.ld,
-            .beta = T(index == begin ? 0 : 1),
-            .c = sum + group * filters * depth(d),
-            .ldc = depth(d),
-        });
-      }
+  if constexpr (std::is_same_v<T, float>) {
+    const Plan p = plan<T>(d, Member::weight);
+    switch (p.way) {
+      case Plan::direct: return direct::weight(d, g, x, dw, scratch);
+      case Plan::depthwise: return depthwise::weight(d, g, x, dw, scratch);
+      case Plan::winograd: return winograd::weight(d, p.m, g, x, dw, scratch);
+      case Plan::im2col: break;
     }
-  });
-  if (parts == 1) return;
-
-  // Add the parts in order
-  parallel::for_blocks(weights, 1 << 14, [&](int64_t begin, int64_t end) {
-    std::copy(partial + begin, partial + end, dw + begin);
-    for (int64_t part = 1; part < parts; ++part) {
-      const T* more = partial + part * weights;
-      for (int64_t i = begin; i < end; ++i) dw[i] += more[i];
-    }
-  });
+  }
+  im2col::weight(d, g, x, dw, scratch);
 }
 
+template int64_t conv2d_scratch<float>(const ConvDims&);
+template int64_t conv2d_scratch<double>(const ConvDims&);
+template int64_t conv2d_input_scratch<float>(const ConvDims&);
+template int64_t conv2d_input_scratch<double>(const ConvDims&);
+template int64_t conv2d_weight_scratch<float>(const ConvDims&);
+template int64_t conv2d_weight_scratch<double>(const ConvDims&);
 template void conv2d(const ConvDims&, const float*, const float*, float*, float*);
 template void conv2d(const ConvDims&, const double*, const double*, double*, double*);
 template void conv2d_input(const ConvDims&, const float*, const float*, float*, float*);

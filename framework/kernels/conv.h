@@ -3,9 +3,10 @@
 //   T(g, x, w) = sum g[n,k,p,q] x[n,c,y,z] w[k,c,r,s],  y = p*stride + r*dilation - padding, z
 //   alike
 //
-// Each kernel computes one partial derivative of this trilinear form as a matrix product over
-// unfolded images (im2col). Letters: N batch, C channels in, K channels out, H W image, R S filter,
-// P Q output, G groups. Scratch memory comes from the caller; its size follows from the shapes.
+// Each kernel computes one partial derivative of this trilinear form, in one of several ways chosen
+// by the shapes (conv.cpp): im2col.h, direct.h, depthwise.h, winograd.h. Letters: N batch,
+// C channels in, K channels out, H W image, R S filter, P Q output, G groups. Scratch memory comes
+// from the caller.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,11 @@ struct ConvDims {
 };
 
 /// Elements of scratch that each kernel needs, for the current number of threads.
+template <class T>
 int64_t conv2d_scratch(const ConvDims& d);
+template <class T>
 int64_t conv2d_input_scratch(const ConvDims& d);
+template <class T>
 int64_t conv2d_weight_scratch(const ConvDims& d);
 
 /// y = dT/dg: x [N, C, H, W], w [K, C/G, R, S] -> y [N, K, P, Q].

@@ -12,12 +12,16 @@ namespace limpid::kernels {
 namespace baseline {
 const KernelTable<float>& float_table();
 const KernelTable<double>& double_table();
+const WinogradTable* winograd_tables();
+const DirectTable& direct_table();
 }  // namespace baseline
 
 #ifndef LIMPID_NO_X86
 namespace avx2 {
 const KernelTable<float>& float_table();
 const KernelTable<double>& double_table();
+const WinogradTable* winograd_tables();
+const DirectTable& direct_table();
 }  // namespace avx2
 #endif
 
@@ -27,16 +31,21 @@ struct Tables {
   InstructionSet set;
   const KernelTable<float>* f32;
   const KernelTable<double>* f64;
+  const WinogradTable* winograd;  // for m = 2 and m = 4
+  const DirectTable* direct;
 };
 
 // The sets this processor can run, the slowest first.
 const std::vector<Tables>& tables() {
   static const std::vector<Tables> list = [] {
     std::vector<Tables> found = {
-        {InstructionSet::baseline, &baseline::float_table(), &baseline::double_table()}};
+        {InstructionSet::baseline, &baseline::float_table(), &baseline::double_table(),
+         baseline::winograd_tables(), &baseline::direct_table()}};
 #ifndef LIMPID_NO_X86
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-      found.push_back({InstructionSet::avx2, &avx2::float_table(), &avx2::double_table()});
+      found.push_back(
+          {InstructionSet::avx2, &avx2::float_table(), &avx2::double_table(),
+           avx2::winograd_tables(), &avx2::direct_table()});
     }
 #endif
     return found;
@@ -71,6 +80,12 @@ template <>
 const KernelTable<double>& table() {
   return *in_use().load(std::memory_order_relaxed)->f64;
 }
+
+const WinogradTable& winograd_table(int64_t m) {
+  return in_use().load(std::memory_order_relaxed)->winograd[m == 4];
+}
+
+const DirectTable& direct_table() { return *in_use().load(std::memory_order_relaxed)->direct; }
 
 InstructionSet instruction_set() { return in_use().load()->set; }
 

@@ -5,7 +5,9 @@
 // cutting into parallel blocks happens in their callers, compiled for the baseline.
 #pragma once
 
+#include "framework/kernels/direct_table.h"
 #include "framework/kernels/elementwise.h"
+#include "framework/kernels/winograd_table.h"
 
 #include <cstdint>
 #include <vector>
@@ -44,6 +46,10 @@ enum class InstructionSet : uint8_t { baseline, avx2 };
 /// The table in use.
 template <class T>
 const KernelTable<T>& table();
+/// Winograd's transforms for tiles of m x m outputs, m = 2 or 4.
+const WinogradTable& winograd_table(int64_t m);
+/// Sums over the taps of a filter.
+const DirectTable& direct_table();
 
 InstructionSet instruction_set();
 const char* name_of(InstructionSet set);

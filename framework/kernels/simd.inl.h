@@ -45,7 +45,11 @@ inline __attribute__((always_inline)) void store(T* p, Pack<T> v) {
 
 template <class T>
 inline __attribute__((always_inline)) Pack<T> splat(T value) {
-  return Pack<T>{} + value;
+  if constexpr (kLanes<T> == 8) {  // Pack<T>{} + value would cost an addition: -0 + 0 is 0
+    return Pack<T>{value, value, value, value, value, value, value, value};
+  } else {
+    return Pack<T>{value, value, value, value};
+  }
 }
 
 /// a where the mask is set, else b.

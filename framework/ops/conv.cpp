@@ -68,8 +68,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& o) {
   const ConvDims d = conv_dims("conv2d", x.shape(), w.shape(), o);
   check_types("conv2d", x, w);
   Tensor y = Tensor::empty({d.N, d.K, d.P, d.Q}, x.dtype());
-  Tensor scratch = Tensor::empty({kernels::conv2d_scratch(d)}, x.dtype());
   visit_float("conv2d", x.dtype(), [&]<class T>() {
+    Tensor scratch = Tensor::empty({kernels::conv2d_scratch<T>(d)}, x.dtype());
     kernels::conv2d<T>(d, x.data<T>(), w.data<T>(), y.mutable_data<T>(), scratch.mutable_data<T>());
   });
   return record(
@@ -84,8 +84,8 @@ Tensor conv2d_input(const Tensor& g, const Tensor& w, const Shape& input, const 
   check_output("conv2d_input", d, g.shape(), input, w.shape());
   check_types("conv2d_input", g, w);
   Tensor dx = Tensor::empty(input, g.dtype());
-  Tensor scratch = Tensor::empty({kernels::conv2d_input_scratch(d)}, g.dtype());
   visit_float("conv2d_input", g.dtype(), [&]<class T>() {
+    Tensor scratch = Tensor::empty({kernels::conv2d_input_scratch<T>(d)}, g.dtype());
     kernels::conv2d_input<T>(
         d, g.data<T>(), w.data<T>(), dx.mutable_data<T>(), scratch.mutable_data<T>());
   });
@@ -100,8 +100,8 @@ Tensor conv2d_weight(const Tensor& g, const Tensor& x, const Shape& weight, cons
   check_output("conv2d_weight", d, g.shape(), x.shape(), weight);
   check_types("conv2d_weight", g, x);
   Tensor dw = Tensor::empty(weight, g.dtype());
-  Tensor scratch = Tensor::empty({kernels::conv2d_weight_scratch(d)}, g.dtype());
   visit_float("conv2d_weight", g.dtype(), [&]<class T>() {
+    Tensor scratch = Tensor::empty({kernels::conv2d_weight_scratch<T>(d)}, g.dtype());
     kernels::conv2d_weight<T>(
         d, g.data<T>(), x.data<T>(), dw.mutable_data<T>(), scratch.mutable_data<T>());
   });

@@ -1,24 +1,16 @@
 // tests/kernels/conv_test.cpp: the convolution kernels against the trilinear form in loops.
 #include "framework/kernels/conv.h"
 
-#include "tests/kernels/random_arrays.h"
+#include "tests/kernels/conv_ways.h"
 #include "tests/kernels/shapes.h"
-#include "tests/reference/reference.h"
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 
 using namespace limpid;
 using kernels::ConvDims;
 
 namespace {
-
-ConvDims with_outputs(ConvDims d) {
-  d.P = (d.H + 2 * d.padding - (d.R - 1) * d.dilation - 1) / d.stride + 1;
-  d.Q = (d.W + 2 * d.padding - (d.S - 1) * d.dilation - 1) / d.stride + 1;
-  return d;
-}
 
 // Any odd combination whose filter fits the padded image.
 ConvDims random_dims(Rng& rng) {
@@ -35,36 +27,28 @@ ConvDims random_dims(Rng& rng) {
     d.stride = between(rng, 1, 3);
     d.padding = between(rng, 0, 3);
     d.dilation = between(rng, 1, 3);
-    const bool fits = d.H + 2 * d.padding > (d.R - 1) * d.dilation &&
-                      d.W + 2 * d.padding > (d.S - 1) * d.dilation;
-    if (fits) return with_outputs(d);
+    if (fits(d)) return with_outputs(d);
   }
-}
-
-std::string text(const ConvDims& d) {
-  return "x " + to_string(Shape{d.N, d.C, d.H, d.W}) + " K " + std::to_string(d.K) + " filter " +
-         to_string(Shape{d.R, d.S}) + " stride, padding, dilation, groups " +
-         to_string(Shape{d.stride, d.padding, d.dilation, d.groups});
 }
 
 // y, dx and dw of random operands; guards behind results and scratch.
 template <class T>
-struct Results {
+struct Outcome {
   std::vector<T> x, w, g, y, dx, dw;
   bool is_intact = true;
 };
 
 template <class T>
-Results<T> run(const ConvDims& d, uint64_t seed) {
+Outcome<T> run(const ConvDims& d, uint64_t seed) {
   Rng rng(seed);
   const int64_t weights = d.K * (d.C / d.groups) * d.R * d.S;
-  Results<T> r;
+  Outcome<T> r;
   r.x = random_array<T>(d.N * d.C * d.H * d.W, rng);
   r.w = random_array<T>(weights, rng);
   r.g = random_array<T>(d.N * d.K * d.P * d.Q, rng);
   Guarded<T> y(d.N * d.K * d.P * d.Q), dx(d.N * d.C * d.H * d.W), dw(weights);
-  Guarded<T> s1(kernels::conv2d_scratch(d)), s2(kernels::conv2d_input_scratch(d)),
-      s3(kernels::conv2d_weight_scratch(d));
+  Guarded<T> s1(kernels::conv2d_scratch<T>(d)), s2(kernels::conv2d_input_scratch<T>(d)),
+      s3(kernels::conv2d_weight_scratch<T>(d));
   kernels::conv2d<T>(d, r.x.data(), r.w.data(), y.data(), s1.data());
   kernels::conv2d_input<T>(d, r.g.data(), r.w.data(), dx.data(), s2.data());
   kernels::conv2d_weight<T>(d, r.g.data(), r.x.data(), dw.data(), s3.data());
@@ -80,7 +64,7 @@ Results<T> run(const ConvDims& d, uint64_t seed) {
 template <class T>
 void check_against_loops(const ConvDims& d, uint64_t seed) {
   CAPTURE(text(d));
-  const Results<T> r = run<T>(d, seed);
+  const Outcome<T> r = run<T>(d, seed);
   CHECK(r.is_intact);
   const ConvOptions o = {
       .stride = d.stride, .padding = d.padding, .dilation = d.dilation, .groups = d.groups};
@@ -103,6 +87,29 @@ TEST_CASE("conv: random odd shapes against the trilinear form") {
     const ConvDims d = random_dims(rng);
     check_against_loops<double>(d, round);
     check_against_loops<float>(d, round);
+  }
+}
+
+TEST_CASE("conv: what the shapes choose in f32 agrees with plain sums in f64") {
+  const std::vector<ConvDims> list = {
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 1, 1, 1, 1},  // Winograd, 4x4 and 2x2 tiles
+      {3, 32, 2, 2, 40, 3, 3, 0, 0, 1, 1, 1, 1},
+      {1, 64, 3, 3, 64, 3, 3, 0, 0, 1, 1, 1, 1},    // few pixels for the filters
+      {2, 3, 9, 11, 24, 3, 3, 0, 0, 1, 1, 1, 1},    // direct
+      {2, 24, 9, 11, 24, 3, 3, 0, 0, 1, 1, 1, 24},  // depthwise
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 2, 1, 1, 1},   // not its business: stride, dilation, groups
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 1, 1, 2, 1},
+      {2, 16, 9, 11, 24, 3, 3, 0, 0, 1, 1, 1, 2},
+  };
+  for (const ConvDims& d : list) {
+    const ConvDims full = with_outputs(d);
+    CAPTURE(text(full));
+    const Outcome<float> r = run<float>(full, 5);
+    const Outcome<double> s = run<double>(full, 5);
+    CHECK(r.is_intact);
+    CHECK(error(r.y, s.y) < 2e-5);  // winograd_test.cpp
+    CHECK(error(r.dx, s.dx) < 2e-5);
+    CHECK(error(r.dw, s.dw) < 2e-5);
   }
 }
 
@@ -134,7 +141,7 @@ TEST_CASE("conv: every way of tiling") {
 
 TEST_CASE("conv: empty batches give empty images and zero weight gradients") {
   const ConvDims d = with_outputs({0, 2, 5, 5, 3, 3, 3, 0, 0, 1, 1, 1, 1});
-  const Results<double> r = run<double>(d, 1);
+  const Outcome<double> r = run<double>(d, 1);
   CHECK(r.y.empty());
   CHECK(r.dx.empty());
   CHECK(r.dw == std::vector<double>(3 * 2 * 3 * 3, 0.0));
@@ -146,9 +153,9 @@ TEST_CASE("conv: the same bits at any thread count") {
       const parallel::ThreadLimit limit(threads);
       return run<T>(d, 3);
     };
-    const Results<T> one = with(1);
+    const Outcome<T> one = with(1);
     for (const int threads : {2, 3, 5}) {
-      const Results<T> many = with(threads);
+      const Outcome<T> many = with(threads);
       CHECK(one.y == many.y);
       CHECK(one.dx == many.dx);
       CHECK(one.dw == many.dw);

@@ -62,6 +62,7 @@ struct OpCase {
   bool is_large = false;   // several parallel blocks: values, types, threads and
                            // instruction sets only
   bool keeps_type = true;  // f32 in, f32 out
+  double single = 2e-5;    // f32 against f64, values and gradients
 };
 
 std::string function_of(const OpCase& record);  // the first word of the name

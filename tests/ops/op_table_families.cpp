@@ -71,6 +71,7 @@ struct Geometry {
   Shape x, w;
   ConvOptions o = {};
   bool is_large = false;
+  double single = 2e-5;
 };
 
 const std::vector<Geometry>& geometries() {
@@ -101,9 +102,10 @@ const std::vector<Geometry>& geometries() {
       {"an image per tile", {10, 1, 19, 19}, {1, 1, 3, 3}, {.padding = 1}},
       {"1x1 an image per tile", {2, 2, 17, 16}, {2, 2, 1, 1}},
       // 288 unfolded rows of 1,089 positions exceed a tile: 27 rows of the image, then 6
-      {"tiles of rows", {1, 32, 33, 33}, {2, 32, 3, 3}, {.padding = 1}},
+      {"tiles of rows", {1, 32, 33, 33}, {2, 32, 3, 3}, {.padding = 1}, false, 1e-4},
       {"tiles of rows stride 2", {1, 36, 61, 65}, {2, 36, 3, 3}, {.stride = 2, .padding = 1}},
-      {"large", {9, 16, 20, 20}, {8, 16, 3, 3}, {.padding = 1}, true},
+      // Winograd in f32: values near 0 carry the rounding of their neighbours, which are up to 200
+      {"large", {9, 16, 20, 20}, {8, 16, 3, 3}, {.padding = 1}, true, 1e-3},
       {"large groups", {9, 16, 20, 20}, {8, 4, 3, 3}, {.stride = 2, .groups = 4}, true},
   };
   return list;
@@ -145,7 +147,8 @@ std::vector<OpCase> conv_cases() {
            .inputs = {normal(first), normal(second)},
            .reference = expected,
            .order = order,
-           .is_large = geometry.is_large});
+           .is_large = geometry.is_large,
+           .single = geometry.single});
     };
     add(
         "conv2d", x, w, [o](Inputs t) { return conv2d(t[0], t[1], o); },

@@ -31,9 +31,8 @@ using namespace limpid;
 
 namespace {
 
-constexpr double kForward = 1e-12;         // f64 against naive loops
-constexpr double kSinglePrecision = 2e-5;  // f32 against f64, values and gradients
-constexpr double kOtherOrder = 1e-12;      // f64 when sums or contractions differ
+constexpr double kForward = 1e-12;     // f64 against naive loops
+constexpr double kOtherOrder = 1e-12;  // f64 when sums or contractions differ
 
 std::vector<Tensor> draw(const std::vector<Sample>& samples, DType dtype) {
   std::vector<Tensor> inputs;
@@ -99,7 +98,7 @@ void check_types(const OpCase& record) {
   const Result narrow = run(record, draw(record.inputs, DType::f32));
   if (record.keeps_type && is_float(wide.y.dtype())) CHECK(narrow.y.dtype() == DType::f32);
   for (const Tensor& g : narrow.gradients) CHECK(g.dtype() == DType::f32);
-  CHECK(max_error(wide, narrow) <= kSinglePrecision);
+  CHECK(max_error(wide, narrow) <= record.single);
 
   // Types are never mixed
   const std::vector<Tensor> inputs = draw(record.inputs, DType::f64);
@@ -167,7 +166,7 @@ void check_seed_is_linear(const OpCase& record) {
   const std::vector<Tensor> leaves = as_leaves(draw(record.inputs, DType::f64));
   const std::vector<Tensor> wanted = float_tensors(leaves);
   const Tensor y = record.op(leaves);
-  const double tolerance = record.keeps_type ? kOtherOrder : kSinglePrecision;
+  const double tolerance = record.keeps_type ? kOtherOrder : record.single;
   const Tensor u = seed_for(y, 1);
   const Tensor v = seed_for(y, 2);
   const std::vector<Tensor> by_u = grad(y, wanted, {.seed = u});
@@ -204,8 +203,7 @@ void check_instruction_sets(const OpCase& record) {
     const Result expected = with(kernels::InstructionSet::baseline);
     for (const kernels::InstructionSet set : kernels::supported_sets()) {
       CAPTURE(std::string(kernels::name_of(set)));
-      CHECK(
-          max_error(expected, with(set)) <= (dtype == DType::f32 ? kSinglePrecision : kOtherOrder));
+      CHECK(max_error(expected, with(set)) <= (dtype == DType::f32 ? record.single : kOtherOrder));
     }
   }
 }
