@@ -1,6 +1,8 @@
 # tests/data/corpus/make.py: writes the seeds of the fuzz targets, a few bytes each, beside itself.
 #
-# checkpoint/run comes from save_checkpoint on the network of tests/fuzz/checkpoint.cpp instead.
+# Not from here: checkpoint/run comes from save_checkpoint on the network of
+# tests/fuzz/checkpoint.cpp; onnx/* from torch.onnx.export of Conv2d, BatchNorm2d, ReLU, MaxPool2d,
+# Flatten, Linear, Softmax (opset 13) and of concat and tanh (opset 11).
 import gzip
 import io
 import json
