@@ -160,7 +160,7 @@ std::map<std::string, std::string> metadata_of(
   bare.data.clear();
   const uint32_t sum = crc32(train.labels.bytes(), train.images.checksum());
   return {
-      {"format", "limpid-checkpoint-1"},
+      {"format", kCheckpointFormat},
       {"model", card.architecture},
       {"config", to_text(Json::object({{"options", own}, {"model", to_json(bare)}}))},
       {"data_crc32", std::to_string(sum)}};

@@ -10,6 +10,7 @@
 namespace limpid {
 namespace {
 
+const std::string kFormatFamily = "limpid-checkpoint-";
 const std::string kOptimizer = "optimizer.";
 const std::string kState = "state.";
 const std::string kChecksum = "crc32";      // key of the metadata
@@ -44,6 +45,14 @@ void save_with_checksum(
 // A file of ours must hold the values it was written with; one from elsewhere has no checksum.
 SafetensorsFile load_checked(const std::string& path) {
   SafetensorsFile file = load_safetensors(path);
+  const auto format = file.metadata.find("format");
+  const bool is_newer = format != file.metadata.end() &&
+                        format->second.starts_with(kFormatFamily) &&
+                        format->second != kCheckpointFormat;
+  if (is_newer) {
+    throw FormatError(
+        path, "", "has format " + format->second + ", this program reads " + kCheckpointFormat);
+  }
   const auto written = file.metadata.find(kChecksum);
   if (written == file.metadata.end()) return file;
   const std::string found = checksum_of(file.tensors);

@@ -18,6 +18,9 @@
 
 namespace limpid {
 
+/// Value of the metadata "format"; a file that names another number of the family is refused.
+inline constexpr const char* kCheckpointFormat = "limpid-checkpoint-1";
+
 /// Writes atomically: the path holds the old checkpoint or the new one, never a part. The checksum
 /// is added to the metadata as "crc32".
 void save_checkpoint(

@@ -47,7 +47,8 @@ const std::string kRun =
 
 }  // namespace
 
-TEST_CASE("interrupt: a signal leaves a checkpoint; going on ends with the same bytes") {
+TEST_CASE(
+    "interrupt: a signal leaves a checkpoint; going on ends with the same bytes (bad input 43)") {
   const TempDir folder;
   train(folder, "straight", kRun);
   struct Row {
@@ -118,7 +119,7 @@ TEST_CASE("interrupt: a second Ctrl-C leaves at once") {
   CHECK_FALSE(exists(folder.file("r/last.safetensors")));  // the step was not waited for
 }
 
-TEST_CASE("interrupt: kill -9 never leaves a broken checkpoint") {
+TEST_CASE("interrupt: kill -9 never leaves a broken checkpoint (bad input 25)") {
   const TempDir folder;
   const std::string run_folder = folder.file("r");
   const std::string line =

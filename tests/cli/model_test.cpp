@@ -53,7 +53,7 @@ TEST_CASE("model: a weights file is worth as much as the run it came from") {
   CHECK(load_npy(p.folder.file("y.npy")).shape() == Shape{3, 10});
 }
 
-TEST_CASE("model: every missing, unexpected and misshapen tensor is named") {
+TEST_CASE("model: every missing, unexpected and misshapen tensor is named (bad input 22)") {
   Published p;
   p.tensors["fc9.weight"] = Tensor::zeros({2});
   p.tensors.erase("fc1.bias");

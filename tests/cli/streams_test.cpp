@@ -83,7 +83,7 @@ TEST_CASE("streams: colours and the bar on a terminal only, and only if they are
   CHECK_FALSE(contains(succeed(folder, line + "c").err, "[#"));
 }
 
-TEST_CASE("streams: results that cannot be written are a failure") {
+TEST_CASE("streams: results that cannot be written are a failure (bad input 44)") {
   const TempDir folder;
   train(folder, "r", "--data digits --model mlp:8" + kSmall);
   for (const char* command :
@@ -116,7 +116,7 @@ TEST_CASE("streams: nothing that is printed ends up in a file of the results") {
   }
 }
 
-TEST_CASE("streams: the locale changes nothing") {
+TEST_CASE("streams: the locale changes nothing (bad input 45)") {
   const TempDir folder;
   train(folder, "r", "--data digits --model mlp:8" + kSmall);
   for (const char* command : {"eval r", "layers r", "data info digits", "train --help"}) {
@@ -137,7 +137,7 @@ TEST_CASE("streams: the locale changes nothing") {
       run_json(folder, "eval r").number("accuracy"));
 }
 
-TEST_CASE("streams: paths with spaces, UTF-8 and a line break") {
+TEST_CASE("streams: paths with spaces, UTF-8 and a line break (bad input 45)") {
   const TempDir folder;
   for (const std::string& name :
        {std::string("two words"),
@@ -170,7 +170,7 @@ TEST_CASE("streams: paths with spaces, UTF-8 and a line break") {
   }
 }
 
-TEST_CASE("streams: a working folder that is gone") {
+TEST_CASE("streams: a working folder that is gone (bad input 45)") {
   const TempDir folder;
   const std::string gone = folder.file("gone");
   std::filesystem::create_directory(gone);

@@ -127,7 +127,7 @@ TEST_CASE("usage: a run is never overwritten") {
   check_refused(folder, "train --data digits --model mlp:9 --out r" + kTiny, 2, {"r ", "--resume"});
 }
 
-TEST_CASE("usage: data and inputs that do not fit the model, with both shapes") {
+TEST_CASE("usage: data and inputs that do not fit the model, with both shapes (bad input 21)") {
   const TempDir folder;
   train(folder, "r", "--data digits --model mlp:8" + kTiny);
   check_refused(folder, "eval r --data fashion-2k", 2, {"[1, 28, 28]", "[1, 8, 8]"});

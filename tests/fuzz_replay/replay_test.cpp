@@ -1,5 +1,7 @@
 // tests/fuzz_replay/replay_test.cpp: every fuzz target on its corpus and on seeded mutations of it.
+#include "framework/core/buffer.h"
 #include "framework/core/error.h"
+#include "tests/fuzz_replay/allocations.h"
 #include "tests/fuzz_replay/mutate.h"
 #include "tests/fuzz_replay/targets.h"
 
@@ -7,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -34,6 +37,8 @@ std::vector<Input> corpus_of(const std::string& target) {
   return seeds;
 }
 
+constexpr int64_t kMostMemory = 32 << 20;  // bytes that one input may cost
+
 /// Mutations per target; LIMPID_MUTATIONS asks for another number.
 int64_t mutations() {
   const char* wanted = std::getenv("LIMPID_MUTATIONS");
@@ -48,14 +53,26 @@ TEST_CASE("fuzz: 20,000 mutations per target end in a value or in one of the lib
     const std::vector<Input> seeds = corpus_of(target.name);
     REQUIRE_FALSE(seeds.empty());
     const auto start = std::chrono::steady_clock::now();
-    for (const Input& seed : seeds) CHECK(target.run(seed.data(), seed.size()) == 0);
-    CHECK(target.run(nullptr, 0) == 0);
+    int64_t most = 0;  // bytes that one input made the parser ask for
+    const auto run = [&](const uint8_t* data, size_t size) {
+      reset_peak_allocation();
+      reset_peak();
+      const int64_t before = memory().live_bytes;
+      CHECK(target.run(data, size) == 0);
+      most = std::max(most, peak_allocation() + memory().peak_bytes - before);
+    };
+    for (const Input& seed : seeds) run(seed.data(), seed.size());
+    run(nullptr, 0);
     Rng rng(1);
     for (int64_t i = 0; i < mutations(); ++i) {
       CAPTURE(i);
       const Input input = mutated(seeds, rng);
-      CHECK(target.run(input.data(), input.size()) == 0);
+      run(input.data(), input.size());
     }
+    // No input is longer than a few kilobytes, and decompression is capped by the targets. The
+    // pictures that stb decodes are not counted; their limit is kMaxImagePixels.
+    CHECK_MESSAGE(most < kMostMemory, "asked for ", most, " bytes");
+    std::printf("fuzz: %-12s asked for at most %lld KiB\n", target.name, most / 1024LL);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     CHECK_MESSAGE(seconds.count() < 120, "took ", seconds.count(), " s");
   }

@@ -77,7 +77,7 @@ std::string small_model() {
 
 }  // namespace
 
-TEST_CASE("onnx errors: what is not a model") {
+TEST_CASE("onnx errors: what is not a model (bad input 17)") {
   CHECK(error_of("") == "m.onnx: no graph: not an ONNX model");
   contains(
       error_of("\x7F"
@@ -90,7 +90,7 @@ TEST_CASE("onnx errors: what is not a model") {
       error_of(write::model(Message()) + Message().message(7, Message()).bytes), "second graph");
 }
 
-TEST_CASE("onnx errors: operators and attributes name the node") {
+TEST_CASE("onnx errors: operators and attributes name the node (bad input 17)") {
   CHECK(error_of_nodes({node("Relu", {"x"}, {"y"})}) == "");
   CHECK(
       error_of_nodes({node("Einsum", {"x"}, {"y"}, {}, "mix")}) ==
@@ -170,7 +170,7 @@ TEST_CASE("onnx errors: windows that limpid does not have are refused by name") 
       "dilations: 2 is not supported");
 }
 
-TEST_CASE("onnx errors: every value has one origin and no value waits for itself") {
+TEST_CASE("onnx errors: every value has one origin and no value waits for itself (bad input 17)") {
   CHECK(
       error_of_nodes({node("Add", {"x", "v"}, {"y"}, {}, "sum")}) ==
       "m.onnx: Add \"sum\": reads \"v\", which nothing makes");
@@ -211,7 +211,7 @@ TEST_CASE("onnx errors: declared inputs and outputs") {
   contains(with_input(Message().text(1, "x").message(2, type)), "negative size -5");
 }
 
-TEST_CASE("onnx errors: tensors agree with their bytes before they are made") {
+TEST_CASE("onnx errors: tensors agree with their bytes before they are made (bad input 17)") {
   const std::string four_bytes(4, '\0');
   const auto with_dims = [&](std::initializer_list<int64_t> dims, int64_t type = 1) {
     Message tensor;
@@ -269,7 +269,7 @@ TEST_CASE("onnx errors: typed fields hold what raw data holds") {
   CHECK(value(Message().text(1, std::string("\x02\x00", 2)).integer(2, 1)) == V{});
 }
 
-TEST_CASE("onnx errors: every truncation is an error") {
+TEST_CASE("onnx errors: every truncation is an error (bad input 17)") {
   const std::string whole = small_model();
   REQUIRE(error_of(whole) == "");
   for (size_t n = 0; n < whole.size(); ++n) {

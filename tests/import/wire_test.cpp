@@ -89,7 +89,7 @@ TEST_CASE("wire: repeated numbers, one by one and packed") {
   CHECK_THROWS_AS(cut.append_to(integers), FormatError);
 }
 
-TEST_CASE("wire: varints have at most ten bytes and 64 bits") {
+TEST_CASE("wire: varints have at most ten bytes and 64 bits (bad input 17)") {
   CHECK(error_of("\x08" + std::string(9, '\xFF') + "\x01") == "");
   CHECK(
       error_of("\x08" + std::string(9, '\xFF') + "\x02") ==
@@ -99,7 +99,7 @@ TEST_CASE("wire: varints have at most ten bytes and 64 bits") {
   CHECK(error_of("\x08\x80") != "");
 }
 
-TEST_CASE("wire: lengths end inside the message, keys are valid") {
+TEST_CASE("wire: lengths end inside the message, keys are valid (bad input 17)") {
   CHECK(
       error_of(std::string("\x08\x01\x12\x05zz", 6)) ==
       "w: byte 2: 5 bytes wanted, but the message around them has 2");
@@ -128,7 +128,7 @@ TEST_CASE("wire: an inner message knows its place in the file, and its bounds") 
       FormatError);
 }
 
-TEST_CASE("wire: messages nest up to a limit") {
+TEST_CASE("wire: messages nest up to a limit (bad input 17)") {
   std::string bytes;
   for (int k = 0; k < WireReader::kMaxDepth; ++k) bytes = Message().text(1, bytes).bytes;
   WireReader fields = reader(bytes);

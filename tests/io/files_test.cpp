@@ -94,7 +94,8 @@ TEST_CASE("files: a failing write names path and reason, and leaves nothing behi
   CHECK(entries_in(folder) == 2);
 }
 
-TEST_CASE("files: a write that fails half-way leaves the old file and no temporary file") {
+TEST_CASE(
+    "files: a write that fails half-way leaves the old file and no temporary file (bad input 26)") {
   const TempDir folder;
   const std::string path = folder.file("a");
   write_file_atomic(path, as_bytes("old"));
@@ -159,7 +160,7 @@ TEST_CASE("files: a name that a living writer of the same process number holds i
   ::close(writer);
 }
 
-TEST_CASE("files: many writers of one path do not disturb each other") {
+TEST_CASE("files: many writers of one path do not disturb each other (bad input 27)") {
   const TempDir folder;
   const std::string path = folder.file("a");
   std::atomic<int> failures = 0;
@@ -182,7 +183,7 @@ TEST_CASE("files: many writers of one path do not disturb each other") {
   CHECK(entries_in(folder) == 1);
 }
 
-TEST_CASE("files: a writer killed at any moment leaves a whole file") {
+TEST_CASE("files: a writer killed at any moment leaves a whole file (bad input 25)") {
   const TempDir folder;
   const std::string path = folder.file("a");
   const std::string first(200'000, '1');
@@ -208,7 +209,9 @@ TEST_CASE("files: a writer killed at any moment leaves a whole file") {
   CHECK(entries_in(folder) == 1);
 }
 
-TEST_CASE("files: permissions and symbolic links survive, an open old file stays readable") {
+TEST_CASE(
+    "files: permissions and symbolic links survive, an open old file stays readable (bad input "
+    "28)") {
   const TempDir folder;
   const std::string path = folder.file("a");
   write_file_atomic(path, as_bytes("old"));

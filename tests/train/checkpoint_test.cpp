@@ -155,7 +155,7 @@ TEST_CASE("checkpoint: the file holds weights, buffers, slots and progress under
   CHECK(other.progress.seen == 13);
 }
 
-TEST_CASE("checkpoint: cut off anywhere, it is refused and nothing has changed") {
+TEST_CASE("checkpoint: cut off anywhere, it is refused and nothing has changed (bad input 24)") {
   const TempDir dir;
   // A small model, so that every position is tried: about 1,000
   const auto make = [](uint64_t seed) {
@@ -192,6 +192,16 @@ TEST_CASE("checkpoint: cut off anywhere, it is refused and nothing has changed")
   CHECK(bitwise_equal(everything_of(target), everything_of(saved)));
 }
 
+TEST_CASE("checkpoint: a newer format is refused, naming both (bad input 23)") {
+  const TempDir dir;
+  Run run(dropout_net(6));
+  save_checkpoint(
+      dir.file("c"), *run.model, *run.optimizer, run.progress, {{"format", "limpid-checkpoint-2"}});
+  const std::string error = load_error(dir.file("c"), run);
+  CHECK(error.find("limpid-checkpoint-2") != std::string::npos);
+  CHECK(error.find("limpid-checkpoint-1") != std::string::npos);
+}
+
 TEST_CASE("checkpoint: a value that changed on the disk is found, wherever it stands") {
   const TempDir dir;
   Run run(dropout_net(6));
@@ -210,7 +220,9 @@ TEST_CASE("checkpoint: a value that changed on the disk is found, wherever it st
   CHECK(bitwise_equal(everything_of(run), before));
 }
 
-TEST_CASE("checkpoint: another network's lists the differences, another optimiser's the first") {
+TEST_CASE(
+    "checkpoint: another network's lists the differences, another optimiser's the first (bad input "
+    "23)") {
   const TempDir dir;
   const auto mlp = [](const std::string& name) {
     Rng rng(9);
