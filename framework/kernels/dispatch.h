@@ -17,6 +17,11 @@ namespace limpid::kernels {
 inline constexpr int kUnaries = static_cast<int>(Unary::count);
 inline constexpr int kBinaries = static_cast<int>(Binary::count);
 
+/// `count` runs of n elements, `step` apart: one group of a normalisation in [outer, group, n].
+struct Runs {
+  int64_t count, step, n;
+};
+
 /// T is float or double; sums are carried in double across pieces of 1,024 elements.
 template <class T>
 struct KernelTable {
@@ -28,17 +33,19 @@ struct KernelTable {
   // y = scale x + shift;  y += x
   void (*affine)(int64_t n, T scale, T shift, const T* x, T* y);
   void (*add_to)(int64_t n, const T* x, T* y);
-  // sum x;  sum x y;  sum (x - mean)^2;  the largest element, NaN if there is one
+  // sum x;  sum x y;  the largest element, NaN if there is one
   double (*sum)(int64_t n, const T* x);
   double (*dot)(int64_t n, const T* x, const T* y);
-  double (*squares)(int64_t n, T mean, const T* x);
   T (*largest)(int64_t n, const T* x);
   // sum of exp(x - top);  the log-softmax gradient y = g - exp(out) total
   double (*sum_exp)(int64_t n, T top, const T* x);
   void (*log_softmax_gradient)(int64_t n, T total, const T* g, const T* out, T* y);
-  // sum g and sum g (x - mean);  y = a g + b (x - mean) + c, the shape of a standardize gradient
-  void (*centred_sums)(int64_t n, T mean, const T* g, const T* x, double* sum, double* product);
-  void (*project)(int64_t n, T a, T b, T c, T mean, const T* g, const T* x, T* y);
+  // over several runs: sum x;  sum (x - mean)^2;  sum g and sum g (x - mean);
+  // y = a g + b (x - mean) + c, the shape of a standardize gradient
+  double (*sum_runs)(const Runs& r, const T* x);
+  double (*squares)(const Runs& r, T mean, const T* x);
+  void (*centred_sums)(const Runs& r, T mean, const T* g, const T* x, double* sum, double* product);
+  void (*project)(const Runs& r, T a, T b, T c, T mean, const T* g, const T* x, T* y);
 };
 
 enum class InstructionSet : uint8_t { baseline, avx2 };

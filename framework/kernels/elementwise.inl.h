@@ -37,16 +37,28 @@ inline __attribute__((always_inline)) V apply(V a, V b) {
 
 // ---- Loops: whole packs, then the tail in a padded pack ----
 
+// A half pack is loaded and stored in one piece: planes of 2x2 pixels consist of nothing else.
+template <class T>
+inline constexpr size_t kHalfBytes = sizeof(Pack<T>) / 2;
+
 template <class T>
 inline Pack<T> load_tail(const T* p, int64_t count) {
   Pack<T> v{};
-  __builtin_memcpy(&v, p, static_cast<size_t>(count) * sizeof(T));
+  if (count == kLanes<T> / 2) {
+    __builtin_memcpy(&v, p, kHalfBytes<T>);
+  } else {
+    __builtin_memcpy(&v, p, static_cast<size_t>(count) * sizeof(T));
+  }
   return v;
 }
 
 template <class T>
 inline void store_tail(T* p, Pack<T> v, int64_t count) {
-  __builtin_memcpy(p, &v, static_cast<size_t>(count) * sizeof(T));
+  if (count == kLanes<T> / 2) {
+    __builtin_memcpy(p, &v, kHalfBytes<T>);
+  } else {
+    __builtin_memcpy(p, &v, static_cast<size_t>(count) * sizeof(T));
+  }
 }
 
 /// y[i] = f(x[i]) for one running operand.
@@ -108,8 +120,10 @@ void run_log_softmax_gradient(int64_t n, T total, const T* g, const T* out, T* y
 }
 
 template <class T>
-void run_project(int64_t n, T a, T b, T c, T mean, const T* g, const T* x, T* y) {
-  map2<T>(n, g, x, y, [=](Pack<T> u, Pack<T> v) { return u * a + ((v - mean) * b + c); });
+void run_project(const Runs& r, T a, T b, T c, T mean, const T* g, const T* x, T* y) {
+  for (int64_t i = 0; i < r.count; ++i, g += r.step, x += r.step, y += r.step) {
+    map2<T>(r.n, g, x, y, [=](Pack<T> u, Pack<T> v) { return u * a + ((v - mean) * b + c); });
+  }
 }
 
 // ---- Sums: four packs per piece of 1,024 elements, pieces added in double, lanes in order ----
@@ -162,23 +176,88 @@ double run_dot(int64_t n, const T* x, const T* y) {
 }
 
 template <class T>
-double run_squares(int64_t n, T mean, const T* x) {
-  return accumulate<T>(n, [x, mean](int64_t i, auto get) {
-    const Pack<T> centred = get(x + i) - mean;
-    return centred * centred;
-  });
-}
-
-template <class T>
 double run_sum_exp(int64_t n, T top, const T* x) {
   return accumulate<T>(n, [x, top](int64_t i, auto get) { return pack_exp(get(x + i) - top); });
 }
 
+// ---- Sums over several runs: short runs share accumulators, up to 256 elements ----
+
+/// totals[k] = sum over all runs of the k-th result of f(offset, load, results).
+template <class T, int sums, class Function>
+inline __attribute__((always_inline)) void accumulate_runs(
+    const Runs& r, double (&totals)[sums], Function f) {
+  constexpr int64_t L = kLanes<T>;
+  constexpr int64_t kPiece = 1024;
+  constexpr int64_t kShared = 256;  // more would cost digits of f32: variances divide by these sums
+  const auto whole = [](const T* p) { return load<T>(p); };
+  Pack<T> s[4][sums] = {};
+  int64_t held = 0;
+  const auto add = [&](int64_t at, auto get, Pack<T>(&to)[sums]) {
+    Pack<T> terms[sums];
+    f(at, get, terms);
+    for (int k = 0; k < sums; ++k) to[k] += terms[k];
+  };
+  const auto flush = [&] {
+    for (int k = 0; k < sums; ++k) {
+      totals[k] += lane_sum<T>((s[0][k] + s[1][k]) + (s[2][k] + s[3][k]));
+      for (int j = 0; j < 4; ++j) s[j][k] = Pack<T>{};
+    }
+    held = 0;
+  };
+  for (int64_t run = 0; run < r.count; ++run) {
+    const int64_t first = run * r.step;
+    for (int64_t i = 0; i < r.n;) {
+      const int64_t begin = i;
+      const int64_t end = r.n - i < kPiece ? r.n : i + kPiece;
+      for (; i + 4 * L <= end; i += 4 * L) {
+        for (int j = 0; j < 4; ++j) add(first + i + j * L, whole, s[j]);
+      }
+      for (; i + L <= end; i += L) add(first + i, whole, s[0]);
+      if (i < end) {
+        const int64_t rest = end - i;
+        Pack<T> terms[sums];
+        f(
+            first + i, [rest](const T* p) { return load_tail<T>(p, rest); }, terms);
+        for (int k = 0; k < sums; ++k) {
+          for (int64_t l = rest; l < L; ++l) terms[k][l] = 0;  // f of the padding may not be 0
+          s[0][k] += terms[k];
+        }
+        i = end;
+      }
+      held += end - begin;
+      if (held >= kShared) flush();
+    }
+  }
+  flush();
+}
+
 template <class T>
-void run_centred_sums(int64_t n, T mean, const T* g, const T* x, double* sum, double* product) {
-  *sum = run_sum(n, g);
-  *product =
-      accumulate<T>(n, [=](int64_t i, auto get) { return get(g + i) * (get(x + i) - mean); });
+double run_sum_runs(const Runs& r, const T* x) {
+  double total[1] = {};
+  accumulate_runs<T>(
+      r, total, [x](int64_t i, auto get, Pack<T>(&terms)[1]) { terms[0] = get(x + i); });
+  return total[0];
+}
+
+template <class T>
+double run_squares(const Runs& r, T mean, const T* x) {
+  double total[1] = {};
+  accumulate_runs<T>(r, total, [x, mean](int64_t i, auto get, Pack<T>(&terms)[1]) {
+    const Pack<T> centred = get(x + i) - mean;
+    terms[0] = centred * centred;
+  });
+  return total[0];
+}
+
+template <class T>
+void run_centred_sums(const Runs& r, T mean, const T* g, const T* x, double* sum, double* product) {
+  double totals[2] = {};
+  accumulate_runs<T>(r, totals, [=](int64_t i, auto get, Pack<T>(&terms)[2]) {
+    terms[0] = get(g + i);
+    terms[1] = terms[0] * (get(x + i) - mean);
+  });
+  *sum = totals[0];
+  *product = totals[1];
 }
 
 template <class T>
@@ -210,10 +289,11 @@ struct Tables<T, Sequence<U...>, Sequence<B...>> {
       .add_to = run_add_to<T>,
       .sum = run_sum<T>,
       .dot = run_dot<T>,
-      .squares = run_squares<T>,
       .largest = run_largest<T>,
       .sum_exp = run_sum_exp<T>,
       .log_softmax_gradient = run_log_softmax_gradient<T>,
+      .sum_runs = run_sum_runs<T>,
+      .squares = run_squares<T>,
       .centred_sums = run_centred_sums<T>,
       .project = run_project<T>,
   };

@@ -10,11 +10,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace limpid::kernels::im2col {
 namespace {
 
 constexpr int64_t kWideEnough = 256;        // columns of a product below which images are joined
+constexpr int64_t kVector = 16;             // elements of the widest vector of a BLAS kernel
 constexpr int64_t kTileElements = 1 << 18;  // unfolded elements of a tile (1 MiB of f32)
 constexpr int64_t kWeightParts = 8;         // partial weight gradients that may run side by side
 constexpr int64_t kPartElements = 1 << 23;  // elements of all partial weight gradients together
@@ -40,6 +42,11 @@ struct Tiling {
 // Rows of an unfolded tile.
 int64_t depth(const ConvDims& d) { return d.C / d.groups * d.R * d.S; }
 
+// A 1x1 filter with step 1 and no border reads the image as it is.
+bool is_pointwise(const ConvDims& d) {
+  return d.R == 1 && d.S == 1 && d.stride == 1 && d.padding == 0;
+}
+
 Tiling tiling(const ConvDims& d) {
   Tiling t{};
   const int64_t plane = std::max<int64_t>(d.P * d.Q, 1);
@@ -55,12 +62,23 @@ Tiling tiling(const ConvDims& d) {
   return t;
 }
 
-int64_t columns(const ConvDims& d, const Tiling& t) { return t.images * t.rows * d.Q; }
-
-// A 1x1 filter with step 1 and no border reads the image as it is.
-bool is_pointwise(const ConvDims& d) {
-  return d.R == 1 && d.S == 1 && d.stride == 1 && d.padding == 0;
+// For y and dx of 1x1 filters: planes that fill whole vectors are used as they lie, cut into small
+// products if their rows allow it (4x4: 57 -> 115 GF/s, 32x32: 50 -> 70).
+Tiling tiling_in_place(const ConvDims& d) {
+  Tiling t = tiling(d);
+  if (!is_pointwise(d) || d.P * d.Q % kVector != 0) return t;
+  t.images = 1;
+  t.rows = d.P;
+  const int64_t per_row = depth(d) * (d.K / d.groups) * d.Q;
+  const int64_t rows = kSmallProduct / std::max<int64_t>(per_row, 1);
+  const int64_t step = kVector / std::gcd(kVector, d.Q);  // rows that fill whole vectors
+  if (rows >= step) t.rows = std::min(d.P, rows / step * step);
+  t.image_tiles = d.N;
+  t.row_tiles = (d.P + t.rows - 1) / t.rows;
+  return t;
 }
+
+int64_t columns(const ConvDims& d, const Tiling& t) { return t.images * t.rows * d.Q; }
 
 // The outputs q whose input column q * stride + offset lies inside the image.
 struct Range {
@@ -154,7 +172,15 @@ Unfolded<T> unfold_tile(const ConvDims& d, const Tile& t, int64_t group, const T
     return x + ((t.first + n) * d.C + group * channels) * d.H * d.W;
   };
   if (is_pointwise(d) && t.images == 1) return {image(0) + t.row * d.W, d.H * d.W};
-  for (int64_t n = 0; n < t.images; ++n) unfold(d, t, image(n), memory + n * run, t.images * run);
+  for (int64_t n = 0; n < t.images; ++n) {
+    if (is_pointwise(d)) {
+      for (int64_t c = 0; c < channels; ++c) {
+        std::copy_n(image(n) + c * run, run, memory + (c * t.images + n) * run);
+      }
+    } else {
+      unfold(d, t, image(n), memory + n * run, t.images * run);
+    }
+  }
   return {memory, t.images * run};
 }
 
@@ -193,7 +219,7 @@ int64_t weight_scratch(const ConvDims& d) {
 
 template <class T>
 void output(const ConvDims& d, const T* x, const T* w, T* y, T* scratch) {
-  const Tiling tiles = tiling(d);
+  const Tiling tiles = tiling_in_place(d);
   const int64_t filters = d.K / d.groups;
   parallel::for_blocks(tiles.count() * d.groups, 1, [&](int64_t item, int64_t) {
     T* memory = scratch + parallel::slot() * scratch_per_slot(d);
@@ -226,7 +252,7 @@ void output(const ConvDims& d, const T* x, const T* w, T* y, T* scratch) {
 
 template <class T>
 void input(const ConvDims& d, const T* g, const T* w, T* dx, T* scratch) {
-  const Tiling tiles = tiling(d);
+  const Tiling tiles = tiling_in_place(d);
   const int64_t channels = d.C / d.groups;
   const int64_t filters = d.K / d.groups;
   const int64_t image = d.H * d.W;
@@ -259,6 +285,12 @@ void input(const ConvDims& d, const T* g, const T* w, T* dx, T* scratch) {
       });
       if (is_direct) continue;
       for (int64_t n = 0; n < t.images; ++n) {
+        if (is_pointwise(d)) {
+          for (int64_t c = 0; c < channels; ++c) {
+            std::copy_n(memory + (c * t.images + n) * image, image, image_of(n) + c * image);
+          }
+          continue;
+        }
         if (row_tile == 0) std::fill_n(image_of(n), channels * image, T(0));
         fold(d, t, memory + n * t.rows * d.Q, width, image_of(n));
       }

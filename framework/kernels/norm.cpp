@@ -11,27 +11,8 @@ namespace {
 
 int64_t groups_per_block(const NormDims& d) { return (1 << 14) / (d.outer * d.inner + 1) + 1; }
 
-// Calls f(offset of the run) for the `outer` runs of one group.
-template <class F>
-void for_runs(const NormDims& d, int64_t group, F&& f) {
-  for (int64_t o = 0; o < d.outer; ++o) f((o * d.groups + group) * d.inner);
-}
-
-// sum of g and of g (x - mean) over one group.
-template <class T>
-void group_sums(
-    const NormDims& d, int64_t group, T mean, const T* g, const T* x, double* sum,
-    double* product) {
-  *sum = 0;
-  *product = 0;
-  for_runs(d, group, [&](int64_t at) {
-    double s = 0;
-    double p = 0;
-    table<T>().centred_sums(d.inner, mean, g + at, x + at, &s, &p);
-    *sum += s;
-    *product += p;
-  });
-}
+// The elements of a group, from offset group * inner on.
+Runs runs(const NormDims& d) { return {d.outer, d.groups * d.inner, d.inner}; }
 
 }  // namespace
 
@@ -40,14 +21,11 @@ void group_moments(const NormDims& d, double epsilon, const T* x, T* mean, T* sc
   const double count = static_cast<double>(d.outer * d.inner);
   parallel::for_blocks(d.groups, groups_per_block(d), [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
-      double sum = 0;
-      for_runs(d, group, [&](int64_t at) { sum += table<T>().sum(d.inner, x + at); });
-      const T centre = static_cast<T>(sum / count);
+      const T* values = x + group * d.inner;
+      const T centre = static_cast<T>(table<T>().sum_runs(runs(d), values) / count);
 
       // Two passes: squares of differences lose no digits where the mean is large
-      double squares = 0;
-      for_runs(
-          d, group, [&](int64_t at) { squares += table<T>().squares(d.inner, centre, x + at); });
+      const double squares = table<T>().squares(runs(d), centre, values);
       mean[group] = centre;
       scale[group] = static_cast<T>(1 / std::sqrt(squares / count + epsilon));
       if (variance != nullptr) variance[group] = static_cast<T>(squares / count);
@@ -65,9 +43,8 @@ void standardize(
       const int64_t c = group % d.channels;
       const T factor = scale[group] * (gamma == nullptr ? T(1) : gamma[c]);
       const T constant = beta == nullptr ? T(0) : beta[c];
-      for_runs(d, group, [&](int64_t at) {
-        table<T>().project(d.inner, T(0), factor, constant, mean[group], x + at, x + at, y + at);
-      });
+      const int64_t at = group * d.inner;
+      table<T>().project(runs(d), T(0), factor, constant, mean[group], x + at, x + at, y + at);
     }
   });
 }
@@ -81,7 +58,8 @@ void standardize_input(
     for (int64_t group = begin; group < end; ++group) {
       double sum = 0;
       double product = 0;
-      group_sums(d, group, mean[group], g, x, &sum, &product);
+      const int64_t at = group * d.inner;
+      table<T>().centred_sums(runs(d), mean[group], g + at, x + at, &sum, &product);
 
       // dx = a g + b (x - mean) + c
       const double s = static_cast<double>(scale[group]);
@@ -89,11 +67,9 @@ void standardize_input(
           s * (gamma == nullptr ? 1.0 : static_cast<double>(gamma[group % d.channels]));
       const double b = -a * s * s * product / count;
       const double c = -a * sum / count;
-      for_runs(d, group, [&](int64_t at) {
-        table<T>().project(
-            d.inner, static_cast<T>(a), static_cast<T>(b), static_cast<T>(c), mean[group], g + at,
-            x + at, dx + at);
-      });
+      table<T>().project(
+          runs(d), static_cast<T>(a), static_cast<T>(b), static_cast<T>(c), mean[group], g + at,
+          x + at, dx + at);
     }
   });
 }
@@ -109,7 +85,8 @@ void standardize_gamma(
           for (int64_t group = channel; group < d.groups; group += d.channels) {
             double sum = 0;
             double product = 0;
-            group_sums(d, group, mean[group], g, x, &sum, &product);
+            const int64_t at = group * d.inner;
+            table<T>().centred_sums(runs(d), mean[group], g + at, x + at, &sum, &product);
             total += static_cast<double>(scale[group]) * product;
           }
           dgamma[channel] = static_cast<T>(total);

@@ -53,6 +53,28 @@ void max_pool_2x2(const PoolDims& d, const T* x, T* y, int32_t* index) {
   }
 }
 
+// Windows of 2x2 side by side, [planes, 2 P, 2 Q] to [planes, P, Q]: rows of both are one sequence.
+template <class T>
+void avg_pool_2x2(int64_t rows, int64_t Q, const T* x, T* y) {
+  for (int64_t row = 0; row < rows; ++row, x += 4 * Q, y += Q) {
+    for (int64_t q = 0; q < Q; ++q) {
+      y[q] = ((x[2 * q] + x[2 * q + 1]) + (x[2 * Q + 2 * q] + x[2 * Q + 2 * q + 1])) * T(0.25);
+    }
+  }
+}
+
+template <class T>
+void avg_spread_2x2(int64_t rows, int64_t Q, const T* g, T* dx) {
+  for (int64_t row = 0; row < rows; ++row, g += Q, dx += 4 * Q) {
+    for (int64_t q = 0; q < Q; ++q) dx[2 * q] = dx[2 * q + 1] = g[q] * T(0.25);
+    std::copy(dx, dx + 2 * Q, dx + 2 * Q);
+  }
+}
+
+bool is_halving(const PoolDims& d) {
+  return d.k == 2 && d.stride == 2 && d.padding == 0 && d.H == 2 * d.P && d.W == 2 * d.Q;
+}
+
 template <class T>
 void max_pool_plane(const PoolDims& d, const T* x, T* y, int32_t* index) {
   for (int64_t p = 0; p < d.P; ++p) {
@@ -109,6 +131,9 @@ template <class T>
 void avg_pool2d(const PoolDims& d, const T* x, T* y) {
   const T share = T(1) / static_cast<T>(d.k * d.k);
   parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    if (is_halving(d)) {
+      return avg_pool_2x2((end - begin) * d.P, d.Q, x + begin * d.H * d.W, y + begin * d.P * d.Q);
+    }
     for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
       const T* image = x + item / (d.P * d.Q) * d.H * d.W;
       const Window w = window(d, item / d.Q % d.P, item % d.Q);
@@ -125,6 +150,10 @@ template <class T>
 void avg_pool2d_input(const PoolDims& d, const T* g, T* dx) {
   const T share = T(1) / static_cast<T>(d.k * d.k);
   parallel::for_blocks(d.planes, planes_per_block(d.H * d.W), [&](int64_t begin, int64_t end) {
+    if (is_halving(d)) {
+      return avg_spread_2x2(
+          (end - begin) * d.P, d.Q, g + begin * d.P * d.Q, dx + begin * d.H * d.W);
+    }
     std::fill(dx + begin * d.H * d.W, dx + end * d.H * d.W, T(0));
     for (int64_t item = begin * d.P * d.Q; item < end * d.P * d.Q; ++item) {
       T* image = dx + item / (d.P * d.Q) * d.H * d.W;

@@ -18,7 +18,6 @@ namespace {
 
 constexpr int64_t kBlockElements = 1 << 18;  // spectra of a block that a core treats alone, 1 MiB
 constexpr int64_t kWholeElements = 1 << 22;  // spectra of tiles that all filters share, 16 MiB
-constexpr int64_t kSmallProduct = 1000000;   // multiply-adds: OpenBLAS does not repack up to here
 constexpr int64_t kPanel = 64;               // columns of a product
 constexpr int64_t kGroup = 8;                // channels that one transform treats
 constexpr int64_t kItems = 8;                // blocks that keep several threads busy
@@ -144,7 +143,7 @@ void transform_filters(
   }
 }
 
-// At each point, v [tiles, rows] times u [rows, columns], in pieces that OpenBLAS does not repack.
+// At each point, v [tiles, rows] times u [rows, columns], in small products.
 void multiply(
     const Correlation& c, int64_t tiles, int64_t columns, const Spectrum& v, const Spectrum& u,
     const Spectrum& product) {

@@ -12,7 +12,7 @@ template <>
 struct Axis<4> {  // points 0, a, -a, b, -b and infinity with a = sqrt(1/2), b = sqrt(2)
   static constexpr float a = 0.70710678118654752F, b = 1.41421356237309505F;
 
-  static void image(const F* d, F* t) {
+  static inline __attribute__((always_inline)) void image(const F* d, F* t) {
     const F even_a = d[4] - 2 * d[2], odd_a = a * (d[3] - 2 * d[1]);
     const F even_b = d[4] - 0.5F * d[2], odd_b = b * (d[3] - 0.5F * d[1]);
     t[0] = (d[0] + d[4]) - 2.5F * d[2];
@@ -22,7 +22,7 @@ struct Axis<4> {  // points 0, a, -a, b, -b and infinity with a = sqrt(1/2), b =
     t[4] = even_b - odd_b;
     t[5] = (d[1] + d[5]) - 2.5F * d[3];
   }
-  static void output(const F* t, F* y) {
+  static inline __attribute__((always_inline)) void output(const F* t, F* y) {
     const F even_a = t[1] + t[2], odd_a = a * (t[1] - t[2]);
     const F even_b = t[3] + t[4], odd_b = b * (t[3] - t[4]);
     y[0] = t[0] + (even_a + even_b);
@@ -30,7 +30,7 @@ struct Axis<4> {  // points 0, a, -a, b, -b and infinity with a = sqrt(1/2), b =
     y[2] = 0.5F * even_a + 2 * even_b;
     y[3] = 0.5F * odd_a + 2 * odd_b + t[5];
   }
-  static void gradient(const F* g, F* t) {
+  static inline __attribute__((always_inline)) void gradient(const F* g, F* t) {
     const F even_a = g[0] + 0.5F * g[2], odd_a = a * (g[1] + 0.5F * g[3]);
     const F even_b = g[0] + 2 * g[2], odd_b = b * (g[1] + 2 * g[3]);
     t[0] = g[0];
@@ -40,7 +40,7 @@ struct Axis<4> {  // points 0, a, -a, b, -b and infinity with a = sqrt(1/2), b =
     t[4] = even_b - odd_b;
     t[5] = g[3];
   }
-  static void filter(const F* w, F* t) {
+  static inline __attribute__((always_inline)) void filter(const F* w, F* t) {
     const F even_a = (w[0] + 0.5F * w[2]) * (-2.0F / 3), odd_a = w[1] * (-2.0F / 3 * a);
     const F even_b = (w[0] + 2 * w[2]) * (1.0F / 6), odd_b = w[1] * (1.0F / 6 * b);
     t[0] = w[0];
@@ -50,7 +50,7 @@ struct Axis<4> {  // points 0, a, -a, b, -b and infinity with a = sqrt(1/2), b =
     t[4] = even_b - odd_b;
     t[5] = w[2];
   }
-  static void filter_gradient(const F* t, F* w) {
+  static inline __attribute__((always_inline)) void filter_gradient(const F* t, F* w) {
     const F even_a = (t[1] + t[2]) * (-2.0F / 3), odd_a = (t[1] - t[2]) * (-2.0F / 3 * a);
     const F even_b = (t[3] + t[4]) * (1.0F / 6), odd_b = (t[3] - t[4]) * (1.0F / 6 * b);
     w[0] = t[0] + (even_a + even_b);
@@ -61,30 +61,30 @@ struct Axis<4> {  // points 0, a, -a, b, -b and infinity with a = sqrt(1/2), b =
 
 template <>
 struct Axis<2> {  // points 0, 1, -1 and infinity
-  static void image(const F* d, F* t) {
+  static inline __attribute__((always_inline)) void image(const F* d, F* t) {
     t[0] = d[0] - d[2];
     t[1] = d[1] + d[2];
     t[2] = d[2] - d[1];
     t[3] = d[3] - d[1];
   }
-  static void output(const F* t, F* y) {
+  static inline __attribute__((always_inline)) void output(const F* t, F* y) {
     y[0] = t[0] + t[1] + t[2];
     y[1] = t[1] - t[2] + t[3];
   }
-  static void gradient(const F* g, F* t) {
+  static inline __attribute__((always_inline)) void gradient(const F* g, F* t) {
     t[0] = g[0];
     t[1] = g[0] + g[1];
     t[2] = g[0] - g[1];
     t[3] = g[1];
   }
-  static void filter(const F* w, F* t) {
+  static inline __attribute__((always_inline)) void filter(const F* w, F* t) {
     const F even = (w[0] + w[2]) * 0.5F, odd = w[1] * 0.5F;
     t[0] = w[0];
     t[1] = even + odd;
     t[2] = even - odd;
     t[3] = w[2];
   }
-  static void filter_gradient(const F* t, F* w) {
+  static inline __attribute__((always_inline)) void filter_gradient(const F* t, F* w) {
     const F sum = (t[1] + t[2]) * 0.5F;
     w[0] = t[0] + sum;
     w[1] = (t[1] - t[2]) * 0.5F;
@@ -150,14 +150,18 @@ template <int m>
 void winograd_image(
     const Planes& p, const TileBlock& b, int64_t channel, const float* x, float* lanes,
     const Spectrum& v) {
-  spread<m, m + 2>(p, b, channel, x, lanes, v, Axis<m>::image);
+  spread<m, m + 2>(p, b, channel, x, lanes, v, [](const F* values, F* result) {
+    Axis<m>::image(values, result);
+  });
 }
 
 template <int m>
 void winograd_gradient(
     const Planes& p, const TileBlock& b, int64_t channel, const float* g, float* lanes,
     const Spectrum& v) {
-  spread<m, m>(p, b, channel, g, lanes, v, Axis<m>::gradient);
+  spread<m, m>(p, b, channel, g, lanes, v, [](const F* values, F* result) {
+    Axis<m>::gradient(values, result);
+  });
 }
 
 /// Values at the points to tiles of m x m pixels of y.
@@ -175,7 +179,7 @@ void winograd_output(
         float* to = lanes + m * (row * pitch + column) * kWide;
         F t[n][n], d[m][m];
         for (int i = 0; i < n * n; ++i) t[i / n][i % n] = load<float>(from + i * v.stride);
-        along_both<n, m>(t, d, Axis<m>::output);
+        along_both<n, m>(t, d, [](const F* values, F* result) { Axis<m>::output(values, result); });
         for (int i = 0; i < m; ++i) {
           for (int j = 0; j < m; ++j) store<float>(to + (i * pitch + j) * kWide, d[i][j]);
         }
@@ -202,7 +206,7 @@ void winograd_filter(const Filters& s, int64_t column, const float* w, const Spe
     F taps[9], d[3][3], t[n][n];
     load_taps(from, s.column_step, s.columns - column, taps);
     for (int i = 0; i < 9; ++i) d[i / 3][i % 3] = taps[s.turned ? 8 - i : i];
-    along_both<3, n>(d, t, Axis<m>::filter);
+    along_both<3, n>(d, t, [](const F* values, F* result) { Axis<m>::filter(values, result); });
     for (int i = 0; i < n * n; ++i) store<float>(to + i * u.stride, t[i / n][i % n]);
   }
 }
@@ -214,7 +218,8 @@ void winograd_filter_gradient(const Spectrum& u, int64_t channels, float* dw) {
   for (int64_t c = 0; c < channels; c += kWide) {
     F t[n][n], d[3][3], taps[9];
     for (int i = 0; i < n * n; ++i) t[i / n][i % n] = load<float>(u.values + i * u.stride + c);
-    along_both<n, 3>(t, d, Axis<m>::filter_gradient);
+    along_both<n, 3>(
+        t, d, [](const F* values, F* result) { Axis<m>::filter_gradient(values, result); });
     for (int i = 0; i < 9; ++i) taps[i] = d[i / 3][i % 3];
     store_taps(taps, channels - c, dw + c * 9);
   }

@@ -129,6 +129,10 @@ TEST_CASE("conv: every way of tiling") {
       {1, 3, 5, 5, 2, 1, 1, 0, 0, 1, 0, 1, 1},
       {3, 3, 5, 5, 2, 1, 1, 0, 0, 1, 0, 1, 1},
       {2, 300, 33, 33, 2, 1, 1, 0, 0, 1, 0, 1, 1},
+      // pointwise filters over whole vectors: in place, by images and by rows, the last tile short
+      {3, 20, 4, 4, 24, 1, 1, 0, 0, 1, 0, 1, 1},
+      {2, 100, 20, 12, 100, 1, 1, 0, 0, 1, 0, 1, 1},
+      {2, 120, 12, 8, 90, 1, 1, 0, 0, 1, 0, 1, 2},
       // more tiles than partial weight gradients, and fewer
       {17, 1, 17, 17, 2, 3, 3, 0, 0, 1, 1, 1, 1},
       {2, 1, 17, 17, 2, 3, 3, 0, 0, 1, 1, 1, 1},

@@ -181,7 +181,7 @@ TEST_CASE("runs: affine, add_to, project and the log-softmax gradient") {
       t.add_to(n, x.data() + at, y);
     });
     check_pieces<T>([&](int64_t n, int64_t at, T* y) {
-      t.project(n, T(2), T(-3), T(0.5), T(0.125), g.data() + at, x.data() + at, y);
+      t.project({1, 0, n}, T(2), T(-3), T(0.5), T(0.125), g.data() + at, x.data() + at, y);
     });
     check_pieces<T>([&](int64_t n, int64_t at, T* y) {
       t.log_softmax_gradient(n, T(0.75), g.data() + at, x.data() + at, y);
@@ -190,7 +190,7 @@ TEST_CASE("runs: affine, add_to, project and the log-softmax gradient") {
     std::vector<T> affine(kWhole), added = g, projected(kWhole), gradient(kWhole);
     t.affine(kWhole, T(1.5), T(-0.25), x.data(), affine.data());
     t.add_to(kWhole, x.data(), added.data());
-    t.project(kWhole, T(2), T(-3), T(0.5), T(0.125), g.data(), x.data(), projected.data());
+    t.project({1, 0, kWhole}, T(2), T(-3), T(0.5), T(0.125), g.data(), x.data(), projected.data());
     t.log_softmax_gradient(kWhole, T(0.75), g.data(), x.data(), gradient.data());
     double worst = 0;
     for (size_t i = 0; i < x.size(); ++i) {
@@ -222,16 +222,57 @@ TEST_CASE("runs: sums of every length against a plain loop") {
       check(t.dot(n, x.data(), y.data()), naive_sum(n, [&](size_t i) {
               return at(x, i) * at(y, i);
             }));
-      check(t.squares(n, T(0.5), x.data()), naive_sum(n, [&](size_t i) {
+      check(t.squares({1, 0, n}, T(0.5), x.data()), naive_sum(n, [&](size_t i) {
               return (at(x, i) - 0.5) * (at(x, i) - 0.5);
             }));
       check(t.sum_exp(n, T(2), x.data()), naive_sum(n, [&](size_t i) {
               return std::exp(at(x, i) - 2);
             }));
       double sum = -1, product = -1;
-      t.centred_sums(n, T(0.5), y.data(), x.data(), &sum, &product);
+      t.centred_sums({1, 0, n}, T(0.5), y.data(), x.data(), &sum, &product);
       check(sum, naive_sum(n, [&](size_t i) { return at(y, i); }));
       check(product, naive_sum(n, [&](size_t i) { return at(y, i) * (at(x, i) - 0.5); }));
+    }
+  });
+}
+
+TEST_CASE("runs: several runs, short and long, with gaps between") {
+  for_types_and_sets([]<class T>() {
+    Rng rng(8);
+    const std::vector<T> x = random_array<T>(9000, rng);
+    const std::vector<T> g = random_array<T>(9000, rng);
+    const KernelTable<T>& t = table<T>();
+    const auto d = [](T v) { return static_cast<double>(v); };
+    for (const Runs& r :
+         {Runs{0, 9, 9}, Runs{40, 200, 1}, Runs{64, 100, 16}, Runs{70, 120, 49},
+          Runs{3, 2900, 1500}, Runs{5, 1100, 1024}, Runs{5, 7, 0}}) {
+      CAPTURE(r.n);
+      std::vector<T> y(x.size(), T(7));
+      t.project(r, T(2), T(-3), T(0.5), T(0.125), g.data(), x.data(), y.data());
+      long double sum_x = 0, sum_g = 0, product = 0, squares = 0;
+      double worst = 0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        const auto at = static_cast<int64_t>(i);
+        const bool is_inside = at / r.step < r.count && at % r.step < r.n;
+        if (!is_inside) {
+          CHECK(y[i] == T(7));
+          continue;
+        }
+        sum_x += d(x[i]);
+        sum_g += d(g[i]);
+        product += d(g[i]) * (d(x[i]) - 0.25);
+        squares += (d(x[i]) - 0.25) * (d(x[i]) - 0.25);
+        worst = std::max(worst, relative_error(d(y[i]), 2 * d(g[i]) - 3 * (d(x[i]) - 0.125) + 0.5));
+      }
+      const double count = static_cast<double>(r.count * r.n);
+      const double tolerance = (sizeof(T) == 4 ? 3e-7 : 1e-15) * (3.0 * count + 1);
+      double found_sum = -1, found_product = -1;
+      t.centred_sums(r, T(0.25), g.data(), x.data(), &found_sum, &found_product);
+      CHECK(worst < (sizeof(T) == 4 ? 1e-6 : 1e-14));
+      CHECK(std::abs(t.sum_runs(r, x.data()) - static_cast<double>(sum_x)) <= tolerance);
+      CHECK(std::abs(t.squares(r, T(0.25), x.data()) - static_cast<double>(squares)) <= tolerance);
+      CHECK(std::abs(found_sum - static_cast<double>(sum_g)) <= tolerance);
+      CHECK(std::abs(found_product - static_cast<double>(product)) <= tolerance);
     }
   });
 }
@@ -261,7 +302,7 @@ TEST_CASE("runs: long sums lose no digits") {
     // A variance far from 0: the squares of the values would hide it
     std::vector<T> far(10'000);
     for (size_t i = 0; i < far.size(); ++i) far[i] = T(1000) + (i % 2 == 0 ? T(0.5) : T(-0.5));
-    CHECK(table<T>().squares(10'000, T(1000), far.data()) == 2500);
+    CHECK(table<T>().squares({1, 0, 10'000}, T(1000), far.data()) == 2500);
   });
 }
 
