@@ -109,6 +109,25 @@ TEST_CASE("model: options that do not fit") {
   check_refused(p.folder, model + "--labels names", 2, {"names", "2 classes", "10"});
 }
 
+TEST_CASE("model: a graph in an ONNX file runs, is listed and can be explained") {
+  const TempDir folder;
+  const std::string model = "onnx:" LIMPID_TEST_DATA "/corpus/onnx/conv.onnx";
+  save_npy(folder.file("x.npy"), Tensor::ones({3, 1, 4, 4}));
+  const Json top = run_json(folder, "predict " + model + " --input x.npy --out y.npy");
+  CHECK(top.integer("classes") == 3);
+  const Tensor y = load_npy(folder.file("y.npy"));  // it ends in a softmax
+  CHECK(y.shape() == Shape{3, 3});
+  for (const double total : sum(y, {1}).to_vector()) CHECK(total == doctest::Approx(1));
+  CHECK(run_json(folder, "layers " + model).at("layers").items().size() == 6);
+  const Json maps =
+      run_json(folder, "explain " + model + " --input x.npy --method gradient,grad-cam --out maps");
+  CHECK(maps.at("maps").items().size() == 6);
+  write(folder.file("bad.onnx"), "nonsense");
+  check_refused(folder, "layers onnx:bad.onnx", 3, {"bad.onnx"});
+  check_refused(folder, "layers onnx:none.onnx", 3, {"none.onnx"});
+  check_refused(folder, "layers " + model + " --partial", 2, {"ARCH:FILE"});
+}
+
 TEST_CASE("model: published networks answer as torchvision's do") {
   const TempDir folder;
   const std::string script = std::string(LIMPID_SOURCE_DIR) + "/tests/cli/published_weights.py";
