@@ -1,23 +1,14 @@
-// tools/bench.cpp: limpid bench, one step of well-known networks on random data.
-#include "framework/autograd/grad.h"
+// tools/bench.cpp: limpid bench: steps of well-known networks, timed or replayed.
+#include "framework/core/buffer.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
-#include "framework/core/rng.h"
-#include "framework/nn/models.h"
-#include "framework/ops/linear_maps.h"
-#include "framework/ops/loss.h"
-#include "framework/ops/pointwise.h"
-#include "framework/ops/reduce.h"
-#include "framework/optim/sgd.h"
-#include "framework/tensor/record.h"
-#include "interpret/interpretable_gradients.h"
+#include "framework/io/safetensors.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/workloads.h"
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
-#include <memory>
 
 namespace limpid::tools {
 namespace {
@@ -25,132 +16,17 @@ namespace {
 struct BenchOptions {
   std::string workload;
   int64_t reps = 7;
+  std::string start;    // weights and a batch to replay
+  int64_t steps = 5;    // of the replay
+  bool is_f64 = false;  // replay in double precision
 };
 
-using Step = std::function<void()>;
-
-// A network with an optimiser (SGD, momentum 0.9, weight decay 5e-4) and one random batch.
-struct Problem {
-  std::shared_ptr<Module> net;
-  std::shared_ptr<Sgd> optimizer;
-  Tensor x;       // [N, ...]
-  Tensor labels;  // [N]
+struct Times {
+  double median = 0, least = 0;  // milliseconds
 };
 
-Problem problem(const std::string& model, const Shape& images, int64_t classes) {
-  Rng rng(0);
-  const Shape example(images.sizes().subspan(1));
-  Problem p;
-  p.net = make_model(model, {example, classes}, rng);
-  p.optimizer =
-      std::make_shared<Sgd>(parameters(*p.net), SgdOptions{.momentum = 0.9, .weight_decay = 5e-4});
-  p.x = Tensor::normal(images, rng, 0, 1);
-  p.labels = Tensor::empty({images[0]}, DType::i64);
-  for (int64_t n = 0; n < images[0]; ++n)
-    p.labels.mutable_data<int64_t>()[n] = rng.integer(classes);
-  return p;
-}
-
-constexpr double kRate = 0.01;  // learning rate
-
-// Forward, backward and update of one batch.
-Step training_step(const std::string& model, const Shape& images, int64_t classes) {
-  return [p = problem(model, images, classes), rng = std::make_shared<Rng>(1)] {
-    Pass pass(Mode::train, rng.get());
-    p.optimizer->clear_gradients();
-    backward(cross_entropy((*p.net)(p.x, pass), p.labels));
-    p.optimizer->step(kRate);
-  };
-}
-
-// The same with the cosine gradient penalty, lambda 7.5e-3, its target a constant.
-Step interpretable_step(const std::string& model, const Shape& images, int64_t classes) {
-  return [p = problem(model, images, classes), rng = std::make_shared<Rng>(1)] {
-    Pass pass(Mode::train, rng.get());
-    p.optimizer->clear_gradients();
-    Tensor x = p.x.clone();
-    x.require_gradient();
-    const Tensor logits = (*p.net)(x, pass);
-    const Tensor losses = -select(log_softmax(logits), p.labels.values<int64_t>());
-    const Tensor total = mean(losses) + interpret::gradient_penalty(losses, x);
-    std::vector<Tensor> leaves;
-    for (const auto& named : parameters(*p.net)) leaves.push_back(named.second);
-    backward(total, leaves);
-    p.optimizer->step(kRate);
-  };
-}
-
-// A forward pass in evaluation, nothing recorded.
-Step inference_step(const std::string& model, const Shape& images, int64_t classes) {
-  return [p = problem(model, images, classes)] {
-    const Recording off(false);
-    Pass pass;
-    (*p.net)(p.x, pass);
-  };
-}
-
-// 1,000 recorded additions of eight numbers, then the gradient: the cost of the tape itself.
-Step thousand_adds() {
-  Rng rng(0);
-  Tensor a = Tensor::normal({8}, rng, 0, 1);
-  a.require_gradient();
-  return [a]() mutable {
-    Tensor b = a;
-    for (int i = 0; i < 1000; ++i) b = b + a;
-    backward(sum(b));
-    a.clear_gradient();
-  };
-}
-
-struct Workload {
-  std::string name;
-  std::function<Step()> make;
-};
-
-std::vector<Workload> workloads() {
-  return {
-      {"mlp_train_b128",
-       [] {
-         return training_step("mlp:256-128", {128, 784}, 10);
-       }},
-      {"lenet_train_b128",
-       [] {
-         return training_step("lenet5", {128, 1, 28, 28}, 10);
-       }},
-      {"convnet128_train_b64",
-       [] {
-         return training_step("convnet", {64, 3, 32, 32}, 10);
-       }},
-      {"resnet18_train_b32",
-       [] {
-         return training_step("resnet18", {32, 3, 32, 32}, 100);
-       }},
-      {"mobilenetv2_train_b32",
-       [] {
-         return training_step("mobilenet_v2", {32, 3, 32, 32}, 100);
-       }},
-      {"resnet18_infer_b32",
-       [] {
-         return inference_step("resnet18", {32, 3, 32, 32}, 100);
-       }},
-      {"mobilenetv2_infer_b32",
-       [] {
-         return inference_step("mobilenet_v2", {32, 3, 32, 32}, 100);
-       }},
-      {"resnet18_interpretable_b16",
-       [] {
-         return interpretable_step("resnet18", {16, 3, 32, 32}, 100);
-       }},
-      {"convnet128_interpretable_b32",
-       [] {
-         return interpretable_step("convnet", {32, 3, 32, 32}, 10);
-       }},
-      {"op_overhead_1000adds", thousand_adds},
-  };
-}
-
-// Milliseconds of each repetition, after two that are not counted.
-std::vector<double> time_step(const Step& step, int64_t reps) {
+// Repetitions of a step, after two that are not counted.
+Times time_step(const std::function<void()>& step, int64_t reps) {
   step();
   step();
   std::vector<double> times;
@@ -160,30 +36,88 @@ std::vector<double> time_step(const Step& step, int64_t reps) {
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     times.push_back(took.count());
   }
-  std::sort(times.begin(), times.end());
-  return times;
+  std::ranges::sort(times);
+  const size_t half = times.size() / 2;
+  return {
+      .median = times.size() % 2 == 1 ? times[half] : (times[half - 1] + times[half]) / 2,
+      .least = times.front()};
+}
+
+Json time_workload(const Workload& workload, const BenchOptions& o, const Console& console) {
+  reset_peak();
+  const Times times = time_step(step_of(workload), o.reps);
+  console.result(join_text(
+      workload.name, " threads=", parallel::threads(), " median_ms=", fixed(times.median, 3),
+      " min_ms=", fixed(times.least, 3)));
+  return Json::object(
+      {{"workload", workload.name},
+       {"threads", parallel::threads()},
+       {"median_ms", times.median},
+       {"min_ms", times.least},
+       {"peak_live_mb", static_cast<double>(memory().peak_bytes) / (1 << 20)}});
+}
+
+// Steps from given weights on a given batch, without dropout, so that another program that starts
+// there can compare. The file holds the weights under their names, `x` and `labels`.
+Json replay(const Workload& workload, const BenchOptions& o, const std::string& out) {
+  if (workload.kind == Workload::Kind::adds) throw UsageError("--start: nothing to compare there");
+  if (out.empty())
+    throw UsageError("--start needs --out, the file for the weights after the steps");
+  std::map<std::string, Tensor> given = load_safetensors(o.start).tensors;
+  Problem problem = problem_of(workload);
+  problem.drops = false;
+  for (const auto& [name, place] : {std::pair{"x", &problem.x}, {"labels", &problem.labels}}) {
+    const auto found = given.find(name);
+    if (found == given.end() || found->second.shape() != place->shape()) {
+      throw FormatError(o.start, name, join_text("missing, or not ", place->shape()));
+    }
+    *place = found->second;
+    given.erase(found);
+  }
+  try {
+    load_state(*problem.net, given, [](const std::string& name) {
+      return name.ends_with(".num_batches_tracked");
+    });
+  } catch (const ValueError& error) {
+    throw FormatError(o.start, "", error.what());
+  }
+
+  if (o.is_f64) {
+    convert(*problem.net, DType::f64);
+    Tensor wide = Tensor::empty(problem.x.shape(), DType::f64);
+    wide.assign(problem.x);
+    problem.x = wide;
+    problem.optimizer = optimizer_of(*problem.net);
+  }
+  const int64_t macs = macs_of(problem);
+  const bool trains = workload.kind != Workload::Kind::infer;
+  std::map<std::string, Tensor> result;
+  Json losses = Json::array();
+  for (int64_t s = 0; s < (trains ? o.steps : 1); ++s) {
+    const Tensor value = do_step(workload.kind, problem);
+    trains ? static_cast<void>(losses.push(value.item()))
+           : static_cast<void>(result.emplace("logits", value));
+  }
+  if (trains) {
+    for (const auto& [name, tensor] : state(*problem.net)) result.emplace(name, tensor);
+  }
+  save_safetensors(out, result);
+  return Json::object(
+      {{"workload", workload.name},
+       {"losses", losses},
+       {"parameters", parameter_count(*problem.net)},
+       {"macs", macs},
+       {"out", out}});
 }
 
 Json run(const Invocation& in, const BenchOptions& o) {
+  if (!o.start.empty()) return replay(workload_named(o.workload), o, in.common.out);
   Json rows = Json::array();
-  std::string known;
-  for (const Workload& workload : workloads()) {
-    known += (known.empty() ? "" : ", ") + workload.name;
-    if (o.workload != "all" && o.workload != workload.name) continue;
-    const std::vector<double> times = time_step(workload.make(), o.reps);
-    const size_t half = times.size() / 2;
-    const double median = times.size() % 2 == 1 ? times[half] : (times[half - 1] + times[half]) / 2;
-    in.console.result(join_text(
-        workload.name, " threads=", parallel::threads(), " median_ms=", fixed(median, 3),
-        " min_ms=", fixed(times.front(), 3)));
-    rows.push(Json::object(
-        {{"workload", workload.name},
-         {"threads", parallel::threads()},
-         {"median_ms", median},
-         {"min_ms", times.front()}}));
+  if (o.workload == "all") {
+    for (const Workload& w : workloads()) rows.push(time_workload(w, o, in.console));
+  } else {
+    rows.push(time_workload(workload_named(o.workload), o, in.console));
   }
-  if (rows.items().empty())
-    throw UsageError("no workload '" + o.workload + "'; there are: " + known + ", all");
   return Json::object({{"rows", rows}});
 }
 
@@ -199,6 +133,11 @@ Command bench_command() {
           [options](Arguments& a) {
             a.positional("WORKLOAD", options->workload, "a name, or all");
             a.integer("reps", options->reps, "timed repetitions", 1, 100000);
+            a.text(
+                "start", options->start,
+                "or: replay from the weights, x and labels of this safetensors file, untimed");
+            a.integer("steps", options->steps, "steps of the replay", 1, 1000);
+            a.flag("f64", options->is_f64, "replay in double precision");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

@@ -211,7 +211,7 @@ Dropout::Dropout(double p) : p_(p) {
 }
 
 Tensor Dropout::forward(const Tensor& x, Pass& pass) {
-  if (!pass.is_training() || p_ == 0) return x;
+  if (!pass.drops() || p_ == 0) return x;
   // u - p is positive with probability 1 - p
   const Tensor kept = Tensor::uniform(x.shape(), pass.rng(), -p_, 1 - p_, x.dtype());
   return mask(x, kept) / (1 - p_);

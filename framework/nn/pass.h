@@ -27,6 +27,11 @@ class Pass {
   /// The stream for dropout. Throws ValueError if the pass was given none.
   Rng& rng() const;
 
+  /// Makes dropout the identity in a training pass, to compare runs without its randomness.
+  void keep_all() { drops_ = false; }
+  /// Dropout is active: training, unless keep_all() was called.
+  bool drops() const { return is_training() && drops_; }
+
   /// Asks for a layer's output. It then requires a gradient, so a frozen network can be explained.
   void watch(const Module& layer);
   /// The output of a watched layer. Throws ValueError if it was not watched, did not run or ran
@@ -47,6 +52,7 @@ class Pass {
 
   Mode mode_ = Mode::evaluate;
   Rng* rng_ = nullptr;
+  bool drops_ = true;
   std::vector<Watched> watched_;
 };
 

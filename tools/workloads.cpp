@@ -1,0 +1,134 @@
+// tools/workloads.cpp: networks, batches and steps of the benchmark.
+#include "tools/workloads.h"
+
+#include "framework/autograd/grad.h"
+#include "framework/core/error.h"
+#include "framework/core/rng.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/loss.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/reduce.h"
+#include "framework/tensor/record.h"
+#include "interpret/interpretable_gradients.h"
+#include "tools/arguments.h"
+
+namespace limpid::tools {
+namespace {
+
+constexpr double kRate = 0.01;  // learning rate
+
+using Kind = Workload::Kind;
+
+std::vector<Workload> make_workloads() {
+  const Shape small = {32, 3, 32, 32};
+  return {
+      {"mlp_train_b128", Kind::train, "mlp:256-128", {128, 784}, 10},
+      {"lenet_train_b128", Kind::train, "lenet5", {128, 1, 28, 28}, 10},
+      {"convnet128_train_b64", Kind::train, "convnet", {64, 3, 32, 32}, 10},
+      {"resnet18_train_b32", Kind::train, "resnet18", small, 100},
+      {"mobilenetv2_train_b32", Kind::train, "mobilenet_v2", small, 100},
+      {"resnet18_infer_b32", Kind::infer, "resnet18", small, 100},
+      {"mobilenetv2_infer_b32", Kind::infer, "mobilenet_v2", small, 100},
+      {"resnet18_interpretable_b16", Kind::interpretable, "resnet18", {16, 3, 32, 32}, 100},
+      {"convnet128_interpretable_b32", Kind::interpretable, "convnet", small, 10},
+      {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
+  };
+}
+
+// Updates the parameters, without a gradient of the images.
+void descend(Problem& p, const Tensor& loss) {
+  std::vector<Tensor> leaves;
+  for (const auto& named : parameters(*p.net)) leaves.push_back(named.second);
+  p.optimizer->clear_gradients();
+  backward(loss, leaves);
+  p.optimizer->step(kRate);
+}
+
+// The cross-entropy, or with the gradient penalty.
+Tensor loss_of(Problem& p, bool is_interpretable) {
+  Rng rng(1);
+  Pass pass(Mode::train, &rng);
+  if (!p.drops) pass.keep_all();
+  if (!is_interpretable) return cross_entropy((*p.net)(p.x, pass), p.labels);
+  Tensor x = p.x.clone();
+  x.require_gradient();
+  const Tensor log_p = log_softmax((*p.net)(x, pass));
+  const Tensor losses = -select(log_p, p.labels.values<int64_t>());  // [N, 1]
+  return mean(losses) + interpret::gradient_penalty(losses, x);
+}
+
+void thousand_adds(Tensor& a) {
+  Tensor b = a;
+  for (int i = 0; i < 1000; ++i) b = b + a;
+  backward(sum(b));
+  a.clear_gradient();
+}
+
+}  // namespace
+
+const std::vector<Workload>& workloads() {
+  static const std::vector<Workload> all = make_workloads();
+  return all;
+}
+
+const Workload& workload_named(const std::string& name) {
+  std::string known;
+  for (const Workload& workload : workloads()) {
+    if (workload.name == name) return workload;
+    known += workload.name + ", ";
+  }
+  throw UsageError("no workload '" + name + "'; there are: " + known + "all");
+}
+
+std::shared_ptr<Sgd> optimizer_of(Module& net) {
+  return std::make_shared<Sgd>(parameters(net), SgdOptions{.momentum = 0.9, .weight_decay = 5e-4});
+}
+
+Problem problem_of(const Workload& workload) {
+  Rng rng(0);
+  Problem p;
+  p.x = Tensor::normal(workload.images, rng, 0, 1);
+  if (workload.kind == Kind::adds) return p;
+  const Shape example(workload.images.sizes().subspan(1));
+  p.net = make_model(workload.model, {example, workload.classes}, rng);
+  p.optimizer = optimizer_of(*p.net);
+  p.labels = Tensor::empty({workload.images[0]}, DType::i64);
+  for (int64_t n = 0; n < workload.images[0]; ++n) {
+    p.labels.mutable_data<int64_t>()[n] = rng.integer(workload.classes);
+  }
+  return p;
+}
+
+Tensor do_step(Kind kind, Problem& p) {
+  if (kind == Kind::adds) {
+    p.x.require_gradient();
+    thousand_adds(p.x);
+    return {};
+  }
+  if (kind == Kind::infer) {
+    const Recording off(false);
+    Pass pass;
+    return (*p.net)(p.x, pass);
+  }
+  const Tensor loss = loss_of(p, kind == Kind::interpretable);
+  descend(p, loss);
+  return loss.detach();
+}
+
+std::function<void()> step_of(const Workload& workload) {
+  auto problem = std::make_shared<Problem>(problem_of(workload));
+  return [problem, kind = workload.kind] { do_step(kind, *problem); };
+}
+
+int64_t macs_of(Problem& p) {
+  const Recording off(false);
+  Pass pass;
+  int64_t total = 0;
+  pass.observer = [&](const Module& layer, const Tensor& input, const Tensor& output) {
+    total += layer.macs(input.shape(), output.shape());
+  };
+  (*p.net)(p.x, pass);
+  return total;
+}
+
+}  // namespace limpid::tools

@@ -1,0 +1,56 @@
+// tools/workloads.h: the timed steps of `limpid bench`.
+//
+//   NAME_train_bN          forward, backward, update of one batch of N
+//   NAME_infer_bN          a forward pass in evaluation, nothing recorded
+//   NAME_interpretable_bN  a training step with the cosine gradient penalty, lambda 7.5e-3, whose
+//                          target is a constant: one forward pass
+//   op_overhead_1000adds   1,000 recorded additions of eight numbers, their sum, backward
+//
+// f32; SGD with momentum 0.9, weight decay 5e-4, learning rate 0.01; random data made once.
+#pragma once
+
+#include "framework/nn/models.h"
+#include "framework/optim/sgd.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace limpid::tools {
+
+struct Workload {
+  enum class Kind : uint8_t { train, infer, interpretable, adds };
+
+  std::string name;
+  Kind kind = Kind::train;
+  std::string model;  // a name of make_model()
+  Shape images;       // one batch
+  int64_t classes = 0;
+};
+
+const std::vector<Workload>& workloads();
+/// Throws UsageError listing the names.
+const Workload& workload_named(const std::string& name);
+
+/// A network with its optimiser and one batch, random from seed 0.
+struct Problem {
+  std::shared_ptr<Module> net;
+  std::shared_ptr<Sgd> optimizer;
+  Tensor x;           // [N, ...]
+  Tensor labels;      // [N]
+  bool drops = true;  // dropout is active while training
+};
+Problem problem_of(const Workload& workload);
+std::shared_ptr<Sgd> optimizer_of(Module& net);
+
+/// One step. Returns the loss, or the logits of `infer`; undefined for `adds`.
+Tensor do_step(Workload::Kind kind, Problem& problem);
+
+/// The workload as something to be repeated.
+std::function<void()> step_of(const Workload& workload);
+
+/// Multiply-adds of one forward pass over the whole batch.
+int64_t macs_of(Problem& problem);
+
+}  // namespace limpid::tools
