@@ -45,7 +45,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "memory: a batch that does not fit ends with 1, naming bytes and shape" *
+    "memory: a batch that does not fit ends with 1, naming bytes and shape (bad input 42)" *
     doctest::skip(kIsSanitized)) {
   const TempDir folder;
   const int64_t limit = smallest_limit(folder);

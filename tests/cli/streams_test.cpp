@@ -101,6 +101,18 @@ TEST_CASE("streams: results that cannot be written are a failure (bad input 44)"
   }
 }
 
+TEST_CASE("streams: a reader that goes away ends the program quietly (bad input 43)") {
+  const TempDir folder;
+  // The shell's status is that of the last command; what limpid says goes to stderr of both
+  const std::string line =
+      "for i in 1 2 3 4 5; do \"" LIMPID_BINARY "\" train --help; done | head -c 1 > /dev/null";
+  const ProcessResult result =
+      Process("/bin/sh", {"-c", line}, {.folder = folder.path().string()}).wait();
+  CHECK(result.status == 0);
+  CHECK_FALSE(contains(result.err, "terminate"));
+  CHECK_FALSE(contains(result.err, "what()"));
+}
+
 TEST_CASE("streams: nothing that is printed ends up in a file of the results") {
   const TempDir folder;
   const std::string line = "train --data digits --model mlp:8" + kSmall + " --out ";

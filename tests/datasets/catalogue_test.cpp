@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "tests/datasets/sample_files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -16,20 +17,6 @@ namespace fs = std::filesystem;
 
 namespace limpid::datasets {
 namespace {
-
-template <class E, class F>
-std::string failure(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Sets or unsets an environment variable for a scope.
 class Variable {

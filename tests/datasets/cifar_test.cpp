@@ -4,6 +4,7 @@
 #include "datasets/catalogue.h"
 #include "framework/core/error.h"
 #include "tests/datasets/sample_tar.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -14,20 +15,6 @@ namespace fs = std::filesystem;
 
 namespace limpid::datasets {
 namespace {
-
-template <class F>
-std::string failure(F&& f) {
-  try {
-    f();
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string parse_failure(const Bytes& bytes, CifarKind kind = CifarKind::cifar10) {
   const CifarFile file{"file", bytes};

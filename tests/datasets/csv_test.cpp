@@ -4,6 +4,7 @@
 #include "datasets/catalogue.h"
 #include "framework/core/error.h"
 #include "framework/io/files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -28,10 +29,6 @@ std::string refusal(const std::string& text, const CsvOptions& options = {}) {
     return error.what();
   }
   return "accepted";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "framework/core/error.h"
 #include "framework/io/files.h"
 #include "tests/datasets/sample_files.h"
+#include "tests/support/failure.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -19,10 +20,6 @@ namespace limpid::datasets {
 namespace {
 
 std::string md5_of(const std::string& text) { return md5_text(as_bytes(text)); }
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 bool has_curl() { return run_process("/usr/bin/env", {"curl", "--version"}).status == 0; }
 

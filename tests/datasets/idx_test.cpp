@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "tests/datasets/sample_files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -13,21 +14,6 @@ namespace fs = std::filesystem;
 
 namespace limpid::datasets {
 namespace {
-
-// The text of the FormatError that f throws; empty if it throws nothing.
-template <class F>
-std::string failure(F&& f) {
-  try {
-    f();
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string images_failure(const Bytes& bytes) {
   return failure([&] { parse_idx_images(bytes, "file"); });

@@ -4,6 +4,7 @@
 #include "datasets/catalogue.h"
 #include "framework/core/error.h"
 #include "framework/io/files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -15,20 +16,6 @@ namespace fs = std::filesystem;
 
 namespace limpid::datasets {
 namespace {
-
-template <class F>
-std::string failure(F&& f) {
-  try {
-    f();
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // A picture of 2 x 3 pixels whose samples are first, first + 1, ...
 void picture(const fs::path& path, int first, int64_t channels = 1, int64_t width = 3) {

@@ -6,6 +6,7 @@
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
 #include "framework/io/npy.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -14,10 +15,6 @@
 
 namespace limpid::datasets {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // An .npy file of unsigned bytes 0, 1, 2, ...
 std::string bytes_file(const std::string& shape, int count, const std::string& order = "False") {

@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/io/files.h"
 #include "tests/datasets/sample_tar.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -18,10 +19,6 @@ std::string failure(const Bytes& archive) {
     return error.what();
   }
   return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 Bytes sample() {

@@ -5,6 +5,7 @@
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
 #include "framework/io/gzip.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -27,10 +28,6 @@ std::string error_of(const std::string& text) {
     return error.what();
   }
   return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::string big(uint32_t value) {

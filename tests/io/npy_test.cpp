@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -39,10 +40,6 @@ std::string error_of(const std::string& text) {
     return error.what();
   }
   return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 /// The values of a one-dimensional array of this type.

@@ -7,6 +7,7 @@
 #include "framework/io/gzip.h"
 #include "framework/io/npy.h"
 #include "framework/io/zip.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -16,10 +17,6 @@
 using namespace limpid;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string as_string(std::span<const std::byte> bytes) { return std::string(as_text(bytes)); }
 

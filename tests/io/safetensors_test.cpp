@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 
 #include <doctest/doctest.h>
@@ -46,10 +47,6 @@ std::string error_of_entry(
   return error_of_header(
       R"({"a":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}",
       4);
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::string text_of(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
