@@ -1,7 +1,8 @@
 // framework/framework.h: the whole public interface of the framework, in reading order.
 #pragma once
 
-// clang-format off: the order is for reading
+// Not formatted: the order is for reading
+// clang-format off
 #include "framework/autograd/anomaly.h"      // the op that made the first NaN
 #include "framework/autograd/grad.h"         // derivatives of any order
 #include "framework/autograd/profile.h"      // where the time of a step goes

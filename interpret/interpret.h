@@ -1,7 +1,8 @@
 // interpret/interpret.h: the interpretability library, in reading order.
 #pragma once
 
-// clang-format off: the order is for reading
+// Not formatted: the order is for reading
+// clang-format off
 #include "interpret/metrics/localisation.h"  // the pointing game
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG

@@ -16,7 +16,8 @@ struct ModelShape {
   int64_t classes = 0;  // outputs
 };
 
-// clang-format off: a table
+// Not formatted: a table
+// clang-format off
 /// Builds a network by name, with fresh weights from `rng`. Throws ValueError for an unknown name
 /// or option, listing the valid ones, ShapeError if the input is too small for it.
 ///   mlp:H1-H2-...        Linear and ReLU; plain `mlp` is mlp:64

@@ -1,7 +1,8 @@
 // framework/ops/ops.h: all differentiable operations, in reading order.
 #pragma once
 
-// clang-format off: the order is for reading
+// Not formatted: the order is for reading
+// clang-format off
 #include "framework/ops/conv.h"         // convolution and its adjoints
 #include "framework/ops/linear_maps.h"  // reshape, permute, broadcast, slice, concat, gather
 #include "framework/ops/loss.h"         // log-softmax, cross-entropy, mse, ...
