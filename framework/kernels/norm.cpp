@@ -4,6 +4,7 @@
 #include "framework/core/parallel.h"
 #include "framework/kernels/dispatch.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace limpid::kernels {
@@ -100,10 +101,13 @@ void scale_shift(
     T* y) {
   const int64_t planes_per_block = (1 << 15) / (inner + 16) + 1;
   parallel::for_blocks(images * channels, planes_per_block, [&](int64_t begin, int64_t end) {
-    int64_t c = begin % channels;
-    for (int64_t plane = begin; plane < end; ++plane, c = c + 1 == channels ? 0 : c + 1) {
+    for (int64_t plane = begin; plane < end;) {  // channels of one image at a time
+      const int64_t c = plane % channels;
+      const int64_t count = std::min(end - plane, channels - c);
       const int64_t at = plane * inner;
-      table<T>().affine(inner, scale[c], shift == nullptr ? T(0) : shift[c], x + at, y + at);
+      table<T>().scale_shift(
+          count, inner, scale + c, shift == nullptr ? nullptr : shift + c, x + at, y + at);
+      plane += count;
     }
   });
 }
