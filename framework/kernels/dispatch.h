@@ -33,6 +33,8 @@ struct KernelTable {
   // y = scale x + shift;  y += x
   void (*affine)(int64_t n, T scale, T shift, const T* x, T* y);
   void (*add_to)(int64_t n, const T* x, T* y);
+  // y = scale[i] x + shift[i] in plane i of n elements; shift may be null (0)
+  void (*scale_shift)(int64_t planes, int64_t n, const T* scale, const T* shift, const T* x, T* y);
   // sum x;  sum x y;  the largest element, NaN if there is one
   double (*sum)(int64_t n, const T* x);
   double (*dot)(int64_t n, const T* x, const T* y);

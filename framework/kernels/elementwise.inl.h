@@ -115,6 +115,15 @@ void run_add_to(int64_t n, const T* x, T* y) {
 }
 
 template <class T>
+void run_scale_shift(int64_t planes, int64_t n, const T* scale, const T* shift, const T* x, T* y) {
+  for (int64_t i = 0; i < planes; ++i, x += n, y += n) {
+    const Pack<T> factor = splat(scale[i]);
+    const Pack<T> term = splat(shift == nullptr ? T(0) : shift[i]);
+    map<T>(n, x, y, [factor, term](Pack<T> v) { return v * factor + term; });
+  }
+}
+
+template <class T>
 void run_log_softmax_gradient(int64_t n, T total, const T* g, const T* out, T* y) {
   map2<T>(n, g, out, y, [total](Pack<T> u, Pack<T> v) { return u - pack_exp(v) * total; });
 }
@@ -287,6 +296,7 @@ struct Tables<T, Sequence<U...>, Sequence<B...>> {
       .binary_fixed_a = {run_binary_fixed_a<T, static_cast<Binary>(B)>...},
       .affine = run_affine<T>,
       .add_to = run_add_to<T>,
+      .scale_shift = run_scale_shift<T>,
       .sum = run_sum<T>,
       .dot = run_dot<T>,
       .largest = run_largest<T>,

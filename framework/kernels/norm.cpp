@@ -4,6 +4,7 @@
 #include "framework/core/parallel.h"
 #include "framework/kernels/dispatch.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace limpid::kernels {
@@ -94,6 +95,23 @@ void standardize_gamma(
       });
 }
 
+template <class T>
+void scale_shift(
+    int64_t images, int64_t channels, int64_t inner, const T* x, const T* scale, const T* shift,
+    T* y) {
+  const int64_t planes_per_block = (1 << 15) / (inner + 16) + 1;
+  parallel::for_blocks(images * channels, planes_per_block, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end;) {  // channels of one image at a time
+      const int64_t c = plane % channels;
+      const int64_t count = std::min(end - plane, channels - c);
+      const int64_t at = plane * inner;
+      table<T>().scale_shift(
+          count, inner, scale + c, shift == nullptr ? nullptr : shift + c, x + at, y + at);
+      plane += count;
+    }
+  });
+}
+
 template void group_moments(const NormDims&, double, const float*, float*, float*, float*);
 template void group_moments(const NormDims&, double, const double*, double*, double*, double*);
 template void standardize(
@@ -110,5 +128,9 @@ template void standardize_gamma(
     const NormDims&, const float*, const float*, const float*, const float*, float*);
 template void standardize_gamma(
     const NormDims&, const double*, const double*, const double*, const double*, double*);
+template void scale_shift(
+    int64_t, int64_t, int64_t, const float*, const float*, const float*, float*);
+template void scale_shift(
+    int64_t, int64_t, int64_t, const double*, const double*, const double*, double*);
 
 }  // namespace limpid::kernels

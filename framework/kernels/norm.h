@@ -1,4 +1,4 @@
-// framework/kernels/norm.h: the standardize family.
+// framework/kernels/norm.h: the standardize family, and its form with frozen statistics.
 //
 // x is seen as [outer, groups, inner]; each group is standardized over its M = outer*inner values:
 //   h = (x - mean) * scale,  scale = 1 / sqrt(variance + epsilon)   (variance divided by M)
@@ -34,5 +34,11 @@ void standardize_input(
 template <class T>
 void standardize_gamma(
     const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, T* dgamma);
+
+/// y = scale[c] x + shift[c] for x [images, channels, inner] in one pass; shift may be null (0).
+template <class T>
+void scale_shift(
+    int64_t images, int64_t channels, int64_t inner, const T* x, const T* scale, const T* shift,
+    T* y);
 
 }  // namespace limpid::kernels

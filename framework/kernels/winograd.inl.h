@@ -92,6 +92,24 @@ struct Axis<2> {  // points 0, 1, -1 and infinity
   }
 };
 
+/// The values of a tile at all points, `stride` apart: two loops of known length, which the
+/// compiler unrolls so that t stays in registers as far as it fits.
+template <int n>
+inline __attribute__((always_inline)) void load_points(
+    const float* p, int64_t stride, F (&t)[n][n]) {
+  for (int i = 0; i < n; ++i) {
+    for (int j = 0; j < n; ++j) t[i][j] = load<float>(p + (i * n + j) * stride);
+  }
+}
+
+template <int n>
+inline __attribute__((always_inline)) void store_points(
+    float* p, int64_t stride, const F (&t)[n][n]) {
+  for (int i = 0; i < n; ++i) {
+    for (int j = 0; j < n; ++j) store<float>(p + (i * n + j) * stride, t[i][j]);
+  }
+}
+
 /// y = f x f' for a square x: the transform along both axes.
 template <int in, int out, class Function>
 inline __attribute__((always_inline)) void along_both(
@@ -140,7 +158,7 @@ inline __attribute__((always_inline)) void spread(
           for (int j = 0; j < in; ++j) d[i][j] = load<float>(from + (i * pitch + j) * kWide);
         }
         along_both<in, n>(d, t, f);
-        for (int i = 0; i < n * n; ++i) store<float>(to + i * v.stride, t[i / n][i % n]);
+        store_points(to, v.stride, t);
       }
     }
   });
@@ -178,7 +196,7 @@ void winograd_output(
       for (int64_t column = 0; column < b.columns; ++column, from += v.ld) {
         float* to = lanes + m * (row * pitch + column) * kWide;
         F t[n][n], d[m][m];
-        for (int i = 0; i < n * n; ++i) t[i / n][i % n] = load<float>(from + i * v.stride);
+        load_points(from, v.stride, t);
         along_both<n, m>(t, d, [](const F* values, F* result) { Axis<m>::output(values, result); });
         for (int i = 0; i < m; ++i) {
           for (int j = 0; j < m; ++j) store<float>(to + (i * pitch + j) * kWide, d[i][j]);
@@ -200,14 +218,18 @@ void winograd_output(
 template <int m>
 void winograd_filter(const Filters& s, int64_t column, const float* w, const Spectrum& u) {
   constexpr int n = m + 2;
+  constexpr int64_t kAhead = 8;  // rows
   const float* from = w + column * s.column_step;
   float* to = u.values;
   for (int64_t row = 0; row < s.rows; ++row, from += s.row_step, to += u.ld) {
     F taps[9], d[3][3], t[n][n];
+    for (int64_t i = 0; i < kWide; ++i) {  // eight streams are more than the processor foresees
+      __builtin_prefetch(from + i * s.column_step + kAhead * s.row_step);
+    }
     load_taps(from, s.column_step, s.columns - column, taps);
     for (int i = 0; i < 9; ++i) d[i / 3][i % 3] = taps[s.turned ? 8 - i : i];
     along_both<3, n>(d, t, [](const F* values, F* result) { Axis<m>::filter(values, result); });
-    for (int i = 0; i < n * n; ++i) store<float>(to + i * u.stride, t[i / n][i % n]);
+    store_points(to, u.stride, t);
   }
 }
 
@@ -217,7 +239,7 @@ void winograd_filter_gradient(const Spectrum& u, int64_t channels, float* dw) {
   constexpr int n = m + 2;
   for (int64_t c = 0; c < channels; c += kWide) {
     F t[n][n], d[3][3], taps[9];
-    for (int i = 0; i < n * n; ++i) t[i / n][i % n] = load<float>(u.values + i * u.stride + c);
+    load_points(u.values + c, u.stride, t);
     along_both<n, 3>(
         t, d, [](const F* values, F* result) { Axis<m>::filter_gradient(values, result); });
     for (int i = 0; i < 9; ++i) taps[i] = d[i / 3][i % 3];

@@ -228,6 +228,24 @@ Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& o)
   return standardize_gamma(g, x, family("standardize_gamma", x, o));
 }
 
+Tensor scale_shift(const Tensor& x, const Tensor& scale, const Tensor& shift) {
+  check_shape(x.rank() >= 2, "scale_shift", "needs [N, C, ...], got ", x.shape());
+  check_channels("scale_shift", scale, x);
+  check_channels("scale_shift", shift, x);
+  const AxisSplit split = split_at(x.shape(), 1);
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  visit_float("scale_shift", x.dtype(), [&]<class T>() {
+    kernels::scale_shift<T>(
+        split.outer, split.size, split.inner, x.data<T>(), scale.data<T>(), data_or_null<T>(shift),
+        y.mutable_data<T>());
+  });
+  return record(
+      "scale_shift", y,
+      wrt(x, [scale = keep(scale)](const Tensor& g) { return scale_shift(g, scale, Tensor()); }),
+      wrt(scale, [x = keep(x)](const Tensor& g) { return channel_sum(g * x); }),
+      wrt(shift, [](const Tensor& g) { return channel_sum(g); }));
+}
+
 Tensor normalize(
     const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& gamma,
     const Tensor& beta, double epsilon) {
@@ -239,8 +257,7 @@ Tensor normalize(
   if (gamma.defined()) scale = gamma * scale;
   Tensor shift = -(mean * scale);
   if (beta.defined()) shift = beta + shift;
-  const Shape shape = along_channels(x.shape());
-  return x * reshape(scale, shape) + reshape(shift, shape);
+  return scale_shift(x, scale, shift);
 }
 
 Tensor group_norm(
@@ -260,10 +277,9 @@ Tensor group_norm(
       groups, ")");
   const Tensor grouped = reshape(x, {x.size(0), groups, values});
   const NormOptions options{.groups = NormGroups::image_and_channel, .epsilon = epsilon};
-  Tensor y = reshape(standardize(grouped, Tensor(), Tensor(), options), x.shape());
-  if (gamma.defined()) y = y * reshape(gamma, along_channels(x.shape()));
-  if (beta.defined()) y = y + reshape(beta, along_channels(x.shape()));
-  return y;
+  const Tensor y = reshape(standardize(grouped, Tensor(), Tensor(), options), x.shape());
+  if (gamma.defined()) return scale_shift(y, gamma, beta);
+  return beta.defined() ? y + reshape(beta, along_channels(x.shape())) : y;
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double epsilon) {

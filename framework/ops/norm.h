@@ -48,6 +48,11 @@ Tensor standardize_input(
 /// sum of g h over each channel, [C].
 Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& options = {});
 
+/// scale x + shift in one pass, x [N, C, ...] with one scale and one shift per channel, [C]; shift
+/// may be undefined (0). Linear in each of the three.
+/// Throws ShapeError unless scale and shift have C entries.
+Tensor scale_shift(const Tensor& x, const Tensor& scale, const Tensor& shift);
+
 /// Batch norm with frozen statistics: gamma (x - mean) / sqrt(variance + epsilon) + beta, all [C].
 Tensor normalize(
     const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& gamma,

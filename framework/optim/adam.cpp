@@ -36,16 +36,17 @@ void Adam::update(Tensor& parameter, const Update& u) {
     T* w = parameter.mutable_data<T>();
     T* m = u.slots[0].mutable_data<T>();
     T* v = u.slots[1].mutable_data<T>();
-    const T beta1 = static_cast<T>(options_.beta1);
-    const T beta2 = static_cast<T>(options_.beta2);
-    const T rest1 = static_cast<T>(1 - options_.beta1);  // 1 - 0.999 in f32: four digits
-    const T rest2 = static_cast<T>(1 - options_.beta2);
-    const T coupled = static_cast<T>(options_.decouples_decay ? 0 : decay);
-    const T shrink = static_cast<T>(options_.decouples_decay ? 1 - u.learning_rate * decay : 1);
-    const T rate = static_cast<T>(u.learning_rate / correction1);
-    const T root = static_cast<T>(1 / std::sqrt(correction2));
-    const T epsilon = static_cast<T>(options_.epsilon);
     parallel::for_blocks(parameter.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+      // Constants of the block, which no store into w, m or v can change: the loop vectorises
+      const T beta1 = static_cast<T>(options_.beta1);
+      const T beta2 = static_cast<T>(options_.beta2);
+      const T rest1 = static_cast<T>(1 - options_.beta1);  // 1 - 0.999 in f32: four digits
+      const T rest2 = static_cast<T>(1 - options_.beta2);
+      const T coupled = static_cast<T>(options_.decouples_decay ? 0 : decay);
+      const T shrink = static_cast<T>(options_.decouples_decay ? 1 - u.learning_rate * decay : 1);
+      const T rate = static_cast<T>(u.learning_rate / correction1);
+      const T root = static_cast<T>(1 / std::sqrt(correction2));
+      const T epsilon = static_cast<T>(options_.epsilon);
       for (int64_t i = begin; i < end; ++i) {
         const T g = gradients[i] + coupled * w[i];
         m[i] = beta1 * m[i] + rest1 * g;

@@ -32,13 +32,14 @@ void RmsProp::update(Tensor& parameter, const Update& u) {
     T* w = parameter.mutable_data<T>();
     T* s = u.slots[0].mutable_data<T>();
     T* v = u.slots[1].mutable_data<T>();
-    const T alpha = static_cast<T>(options_.alpha);
-    const T rest = static_cast<T>(1 - options_.alpha);
-    const T epsilon = static_cast<T>(options_.epsilon);
-    const T momentum = static_cast<T>(options_.momentum);
-    const T decay = static_cast<T>(u.weight_decay);
-    const T lr = static_cast<T>(u.learning_rate);
     parallel::for_blocks(parameter.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+      // Constants of the block, which no store into w, s or v can change: the loop vectorises
+      const T alpha = static_cast<T>(options_.alpha);
+      const T rest = static_cast<T>(1 - options_.alpha);
+      const T epsilon = static_cast<T>(options_.epsilon);
+      const T momentum = static_cast<T>(options_.momentum);
+      const T decay = static_cast<T>(u.weight_decay);
+      const T lr = static_cast<T>(u.learning_rate);
       for (int64_t i = begin; i < end; ++i) {
         const T g = gradients[i] + decay * w[i];
         s[i] = alpha * s[i] + rest * g * g;

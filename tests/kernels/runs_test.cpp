@@ -204,6 +204,33 @@ TEST_CASE("runs: affine, add_to, project and the log-softmax gradient") {
   });
 }
 
+TEST_CASE("runs: scale_shift treats each plane with its own factor, at every length") {
+  for_types_and_sets([]<class T>() {
+    constexpr int64_t kPlanes = 3;
+    Rng rng(5);
+    const std::vector<T> x = random_array<T>(kPlanes * kLongest, rng);
+    const std::vector<T> scale = random_array<T>(kPlanes, rng);
+    const std::vector<T> shift = random_array<T>(kPlanes, rng);
+    const auto d = [](T v) { return static_cast<double>(v); };
+    for (int64_t n = 0; n <= kLongest; ++n) {
+      Guarded<T> both(kPlanes * n), alone(kPlanes * n);
+      table<T>().scale_shift(kPlanes, n, scale.data(), shift.data(), x.data(), both.data());
+      table<T>().scale_shift(kPlanes, n, scale.data(), nullptr, x.data(), alone.data());
+      double worst = 0;
+      for (int64_t i = 0; i < kPlanes * n; ++i) {
+        const auto at = static_cast<size_t>(i);
+        const auto plane = static_cast<size_t>(i / n);
+        const double product = d(scale[plane]) * d(x[at]);
+        worst = std::max(worst, relative_error(d(alone.values()[at]), product));
+        worst = std::max(worst, relative_error(d(both.values()[at]), product + d(shift[plane])));
+      }
+      CHECK(worst < (sizeof(T) == 4 ? 1e-6 : 1e-14));
+      CHECK(both.is_intact());
+      CHECK(alone.is_intact());
+    }
+  });
+}
+
 TEST_CASE("runs: sums of every length against a plain loop") {
   for_types_and_sets([]<class T>() {
     Rng rng(4);

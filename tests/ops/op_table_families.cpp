@@ -528,6 +528,20 @@ std::vector<OpCase> norm_cases() {
            },
        .order = 3});
   cases.push_back(
+      {.name = "scale_shift",
+       .op = [](Inputs t) { return scale_shift(t[0], t[1], t[2]); },
+       .inputs = {{2, 3, 2, 2}, {3}, {3}},
+       .reference = [](Inputs t) { return reference::scale_shift(t[0], t[1], t[2]); },
+       .throws =
+           {{{{3}, {3}, {3}}, "needs [N, C, ...]"},
+            {{{2, 3}, {2}, {3}}, "needs one value per channel"},
+            {{{2, 3}, {3}, {2}}, "needs one value per channel"}}});
+  cases.push_back(
+      {.name = "scale_shift without shift",
+       .op = [](Inputs t) { return scale_shift(t[0], t[1], {}); },
+       .inputs = {{3, 2, 5}, {2}},
+       .reference = [](Inputs t) { return reference::scale_shift(t[0], t[1], {}); }});
+  cases.push_back(
       {.name = "normalize",
        .op = [](Inputs t) { return normalize(t[0], t[1], t[2], t[3], t[4]); },
        .inputs = {{2, 3, 2, 2}, {3}, positive({3}), positive({3}), {3}},

@@ -595,6 +595,18 @@ Tensor standardize_gamma(const Tensor& g_in, const Tensor& x_in, const NormOptio
   return dgamma.tensor();
 }
 
+Tensor scale_shift(const Tensor& x_in, const Tensor& scale, const Tensor& shift_in) {
+  Values x(x_in);
+  const std::vector<double> factor = scale.to_vector();
+  const std::vector<double> shift = values_or(shift_in, 0, x.shape[1]);
+  const int64_t inner = x.size() / std::max<int64_t>(x.shape[0] * x.shape[1], 1);
+  for (int64_t i = 0; i < x.size(); ++i) {
+    const auto c = static_cast<size_t>(i / inner % x.shape[1]);
+    x[i] = factor[c] * x[i] + shift[c];
+  }
+  return x.tensor();
+}
+
 Tensor normalize(
     const Tensor& x_in, const Tensor& mean, const Tensor& variance, const Tensor& gamma_in,
     const Tensor& beta_in, double epsilon) {

@@ -108,6 +108,7 @@ Tensor standardize(
 Tensor standardize_input(
     const Tensor& g, const Tensor& x, const Tensor& gamma, const NormOptions& o = {});
 Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& o = {});
+Tensor scale_shift(const Tensor& x, const Tensor& scale, const Tensor& shift);
 Tensor normalize(
     const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& gamma,
     const Tensor& beta, double epsilon = 1e-5);
