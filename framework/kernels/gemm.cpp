@@ -11,13 +11,17 @@
 namespace limpid::kernels {
 namespace {
 
-constexpr int64_t kWorthSplitting = 1 << 20;  // multiply-adds, about 25 microseconds of one core
-constexpr int64_t kPieces = 8;                // at most, along the longer side
-constexpr int64_t kSmallestPiece = 64;        // rows or columns; below, BLAS loses efficiency
+// Multiply-adds; 1 << 20 are about 25 microseconds of one core
+constexpr int64_t kWorthSplitting = 1 << 20;
+constexpr int64_t kWorkOfPiece = 12 << 20;  // each piece packs the other operand again
+constexpr int64_t kPieces = 8;              // at most, along the longer side
+constexpr int64_t kSmallestPiece = 64;      // rows or columns; below, BLAS loses efficiency
 
-// Length of a piece of `n` rows or columns: a multiple of 16, the same for all but the last.
-int64_t piece_of(int64_t n) {
-  const int64_t even = (n + kPieces - 1) / kPieces;
+// Length of a piece of the longer side: a multiple of 16, the same for all but the last. At least
+// two pieces, and more for products that are large enough.
+int64_t piece_of(int64_t side, int64_t work) {
+  const int64_t pieces = std::clamp<int64_t>(work / kWorkOfPiece, 2, kPieces);
+  const int64_t even = (side + pieces - 1) / pieces;
   return std::max(kSmallestPiece, (even + 15) / 16 * 16);
 }
 
@@ -47,10 +51,11 @@ void gemm_serial(const GemmCall<T>& g) {
 
 template <class T>
 void gemm(const GemmCall<T>& whole) {
-  if (whole.M * whole.N * whole.K < kWorthSplitting) return gemm_serial(whole);
+  const int64_t work = whole.M * whole.N * whole.K;
+  if (work < kWorthSplitting) return gemm_serial(whole);
   const bool by_rows = whole.M >= whole.N;
   const int64_t side = by_rows ? whole.M : whole.N;
-  parallel::for_blocks(side, piece_of(side), [&](int64_t begin, int64_t end) {
+  parallel::for_blocks(side, piece_of(side, work), [&](int64_t begin, int64_t end) {
     GemmCall<T> piece = whole;
     if (by_rows) {
       piece.M = end - begin;
