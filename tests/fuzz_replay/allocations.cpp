@@ -10,12 +10,18 @@ namespace {
 
 std::atomic<int64_t> live{0}, peak{0}, base{0};
 
-void* counted(void* memory) {
-  if (memory == nullptr) throw std::bad_alloc();
+// Adds memory to the count; null stays null.
+void* counted(void* memory) noexcept {
+  if (memory == nullptr) return memory;
   const int64_t now = live += static_cast<int64_t>(malloc_usable_size(memory));
   int64_t before = peak;
   while (now > before && !peak.compare_exchange_weak(before, now)) {
   }
+  return memory;
+}
+
+void* or_throw(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
@@ -38,15 +44,23 @@ int64_t peak_allocation() { return peak - base; }
 
 }  // namespace limpid
 
-void* operator new(size_t size) { return counted(std::malloc(size)); }
-void* operator new[](size_t size) { return counted(std::malloc(size)); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return counted(std::malloc(size));
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return counted(std::malloc(size));
+}
+void* operator new(size_t size) { return or_throw(counted(std::malloc(size))); }
+void* operator new[](size_t size) { return or_throw(counted(std::malloc(size))); }
 void* operator new(size_t size, std::align_val_t alignment) {
   const auto to = static_cast<size_t>(alignment);
-  return counted(std::aligned_alloc(to, (size + to - 1) / to * to));
+  return or_throw(counted(std::aligned_alloc(to, (size + to - 1) / to * to)));
 }
 void* operator new[](size_t size, std::align_val_t alignment) {
   return operator new(size, alignment);
 }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
 void operator delete(void* memory) noexcept { release(memory); }
 void operator delete[](void* memory) noexcept { release(memory); }
 void operator delete(void* memory, size_t) noexcept { release(memory); }
