@@ -193,7 +193,6 @@ void check_threads(const OpCase& record) {
   }
 }
 
-// Results in f32 may each be off by `single` from f64, so two of them by twice that.
 void check_instruction_sets(const OpCase& record) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     const std::vector<Tensor> inputs = draw(record.inputs, dtype);
@@ -204,8 +203,7 @@ void check_instruction_sets(const OpCase& record) {
     const Result expected = with(kernels::InstructionSet::baseline);
     for (const kernels::InstructionSet set : kernels::supported_sets()) {
       CAPTURE(std::string(kernels::name_of(set)));
-      const double limit = dtype == DType::f32 ? 2 * record.single : kOtherOrder;
-      CHECK(max_error(expected, with(set)) <= limit);
+      CHECK(max_error(expected, with(set)) <= (dtype == DType::f32 ? record.single : kOtherOrder));
     }
   }
 }
