@@ -15,8 +15,8 @@ constexpr int64_t kRows = 32;        // rows added in T before they are carried 
 constexpr int64_t kManyRows = 8;     // from here on, parallel over rows instead of inside one
 
 // Columns [begin, end) of one [n, inner] matrix.
-template <class T>
-void sum_columns(int64_t n, int64_t inner, int64_t begin, int64_t end, const T* x, T* y) {
+template <class T, class Sum>
+void sum_columns(int64_t n, int64_t inner, int64_t begin, int64_t end, const T* x, Sum* y) {
   double total[kColumns] = {};
   T piece[kColumns];
   const int64_t width = end - begin;
@@ -28,23 +28,23 @@ void sum_columns(int64_t n, int64_t inner, int64_t begin, int64_t end, const T* 
     }
     for (int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(piece[i]);
   }
-  for (int64_t i = 0; i < width; ++i) y[begin + i] = static_cast<T>(total[i]);
+  for (int64_t i = 0; i < width; ++i) y[begin + i] = static_cast<Sum>(total[i]);
 }
 
 }  // namespace
 
-template <class T>
-void sum_axis(int64_t outer, int64_t n, int64_t inner, const T* x, T* y) {
+template <class T, class Sum>
+void sum_axis(int64_t outer, int64_t n, int64_t inner, const T* x, Sum* y) {
   const auto sum = table<T>().sum;
   if (inner == 1 && outer >= kManyRows) {
     parallel::for_blocks(outer, kBlock / (n + 1) + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o) y[o] = static_cast<T>(sum(n, x + o * n));
+      for (int64_t o = begin; o < end; ++o) y[o] = static_cast<Sum>(sum(n, x + o * n));
     });
     return;
   }
   if (inner == 1) {
     for (int64_t o = 0; o < outer; ++o) {
-      y[o] = static_cast<T>(parallel::sum_blocks(n, kBlock, [&](int64_t begin, int64_t end) {
+      y[o] = static_cast<Sum>(parallel::sum_blocks(n, kBlock, [&](int64_t begin, int64_t end) {
         return sum(end - begin, x + o * n + begin);
       }));
     }
@@ -79,6 +79,8 @@ void arg_max_axis(int64_t outer, int64_t n, int64_t inner, const T* x, int64_t* 
 }
 
 template void sum_axis(int64_t, int64_t, int64_t, const float*, float*);
+template void sum_axis(int64_t, int64_t, int64_t, const float*, double*);
+template void sum_axis(int64_t, int64_t, int64_t, const double*, float*);
 template void sum_axis(int64_t, int64_t, int64_t, const double*, double*);
 template void arg_max_axis(int64_t, int64_t, int64_t, const float*, int64_t*);
 template void arg_max_axis(int64_t, int64_t, int64_t, const double*, int64_t*);

@@ -103,30 +103,37 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   check_shape(
       broadcast("sum_to", shape, x.shape()) == x.shape(), "sum_to", "cannot sum ", x.shape(),
       " to ", shape);
-  Tensor y = visit_float("sum_to", x.dtype(), [&]<class T>() {
-    // Sum one dimension after the other, the innermost first; neighbours in one go
-    const int lead = x.rank() - shape.rank();
-    const auto is_summed = [&](int d) {
-      return d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1);
-    };
-    Tensor partial = x.detach();
-    Shape rest = x.shape();
-    for (int last = x.rank() - 1; last >= 0; --last) {
-      if (!is_summed(last)) continue;
-      int first = last;
-      while (first > 0 && is_summed(first - 1)) --first;
-      int64_t outer = 1, n = 1, inner = 1;
-      for (int d = 0; d < first; ++d) outer *= rest[d];
-      for (int d = first; d <= last; ++d) n *= rest[d];
-      for (int d = last + 1; d < rest.rank(); ++d) inner *= rest[d];
-      for (int d = first; d <= last; ++d) rest = rest.with(d, 1);
-      Tensor sums = Tensor::empty(rest, x.dtype());
-      kernels::sum_axis<T>(outer, n, inner, partial.data<T>(), sums.mutable_data<T>());
-      partial = sums;
-      last = first;
-    }
-    return partial.viewed_as(shape);
-  });
+  const int lead = x.rank() - shape.rank();
+  const auto is_summed = [&](int d) {
+    return d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1);
+  };
+  int left = 0;  // dimensions still to sum
+  for (int d = 0; d < x.rank(); ++d) left += is_summed(d);
+
+  // Sum one dimension after the other, the innermost first; neighbours in one go. Sums between two
+  // passes stay in double: they may be far larger than their total.
+  Tensor y = x.detach();
+  Shape rest = x.shape();
+  for (int last = x.rank() - 1; last >= 0; --last) {
+    if (!is_summed(last)) continue;
+    int first = last;
+    while (first > 0 && is_summed(first - 1)) --first;
+    int64_t outer = 1, n = 1, inner = 1;
+    for (int d = 0; d < first; ++d) outer *= rest[d];
+    for (int d = first; d <= last; ++d) n *= rest[d];
+    for (int d = last + 1; d < rest.rank(); ++d) inner *= rest[d];
+    for (int d = first; d <= last; ++d) rest = rest.with(d, 1);
+    left -= last - first + 1;
+    Tensor sums = Tensor::empty(rest, left == 0 ? x.dtype() : DType::f64);
+    visit_float("sum_to", y.dtype(), [&]<class T>() {
+      visit_float("sum_to", sums.dtype(), [&]<class Sum>() {
+        kernels::sum_axis(outer, n, inner, y.data<T>(), sums.mutable_data<Sum>());
+      });
+    });
+    y = sums;
+    last = first;
+  }
+  y = y.viewed_as(shape);
   return record(
       "sum_to", y, wrt(x, [s = x.shape()](const Tensor& g) { return broadcast_to(g, s); }));
 }
