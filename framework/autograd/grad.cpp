@@ -151,7 +151,7 @@ std::vector<Tensor> sweep_to(
     if (node.needed && node.upstream.defined()) propagate(node, id);
     if (!node.wanted) node.upstream = Tensor();
     if (o.release_graph && node.state == Node::State::recorded) {
-      for (const Edge& edge : node.edges) kept_alive.push_back(edge.input);
+      for (Edge& edge : node.edges) kept_alive.push_back(std::move(edge.input));
       node.release();
     }
   }

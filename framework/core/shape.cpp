@@ -27,12 +27,6 @@ Shape::Shape(std::span<const int64_t> sizes) {
   }
 }
 
-int64_t Shape::numel() const {
-  int64_t product = 1;
-  for (int d = 0; d < rank_; ++d) product *= (*this)[d];
-  return product;
-}
-
 Shape Shape::with(int d, int64_t size) const {
   std::array<int64_t, kMaxRank> sizes = sizes_;
   sizes[static_cast<size_t>(d)] = size;

@@ -26,13 +26,23 @@ class Shape {
   /// Size of dimension d; no check beyond the fixed capacity.
   int64_t operator[](int d) const { return sizes_[static_cast<size_t>(d)]; }
   /// Number of elements; 1 for a scalar.
-  int64_t numel() const;
+  int64_t numel() const {
+    int64_t product = 1;
+    for (int d = 0; d < rank_; ++d) product *= (*this)[d];
+    return product;
+  }
   std::span<const int64_t> sizes() const { return {sizes_.data(), static_cast<size_t>(rank_)}; }
 
   /// The same shape with dimension d replaced.
   Shape with(int d, int64_t size) const;
 
-  bool operator==(const Shape&) const = default;
+  bool operator==(const Shape& other) const {
+    if (rank_ != other.rank_) return false;
+    for (int d = 0; d < rank_; ++d) {
+      if ((*this)[d] != other[d]) return false;
+    }
+    return true;
+  }
 
  private:
   std::array<int64_t, kMaxRank> sizes_{};

@@ -272,9 +272,11 @@ Tensor attach(const char* op, Tensor out, std::vector<Edge> edges, bool wants_ou
 template <class... Fs>
 Tensor record(const char* op, Tensor out, Wrt<Fs>... rules) {
   if (Observer* observer = Observing::current()) observer->on_result(op, out);
-  if (!Recording::is_on() || !(rules.input.requires_gradient() || ...)) return out;
+  if (!Recording::is_on()) return out;
+  const int needed = (0 + ... + int{rules.input.requires_gradient()});
+  if (needed == 0) return out;
   std::vector<Edge> edges;
-  edges.reserve(sizeof...(rules));
+  edges.reserve(static_cast<size_t>(needed));
   bool wants_out = false;
   (detail::add_edge(edges, wants_out, rules), ...);
   return detail::attach(op, std::move(out), std::move(edges), wants_out);
