@@ -8,6 +8,7 @@
 #include "tools/workloads.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 
 namespace limpid::tools {
@@ -15,6 +16,9 @@ namespace {
 
 struct BenchOptions {
   std::string workload;
+  std::string model;  // with train, infer or interpretable: a network of one's own
+  int64_t batch = 32;
+  std::vector<std::string> input = {"3", "32", "32"};
   int64_t reps = 7;
   std::string start;    // weights and a batch to replay
   int64_t steps = 5;    // of the replay
@@ -45,7 +49,10 @@ Times time_step(const std::function<void()>& step, int64_t reps) {
 
 Json time_workload(const Workload& workload, const BenchOptions& o, const Console& console) {
   reset_peak();
-  const Times times = time_step(step_of(workload), o.reps);
+  auto problem = std::make_shared<Problem>(problem_of(workload));
+  const Times times =
+      time_step([problem, kind = workload.kind] { do_step(kind, *problem); }, o.reps);
+  const int64_t peak = memory().peak_bytes;
   console.result(join_text(
       workload.name, " threads=", parallel::threads(), " median_ms=", fixed(times.median, 3),
       " min_ms=", fixed(times.least, 3)));
@@ -54,7 +61,36 @@ Json time_workload(const Workload& workload, const BenchOptions& o, const Consol
        {"threads", parallel::threads()},
        {"median_ms", times.median},
        {"min_ms", times.least},
-       {"peak_live_mb", static_cast<double>(memory().peak_bytes) / (1 << 20)}});
+       {"macs", problem->net ? macs_of(*problem) : 0},
+       {"peak_live_mb", static_cast<double>(peak) / (1 << 20)}});
+}
+
+// A step of the network that --model names, on --batch random examples of shape --input.
+Workload own_workload(const BenchOptions& o) {
+  Workload w;
+  w.name = join_text(o.model, "_", o.workload, "_b", o.batch);
+  w.model = o.model;
+  if (o.workload == "train") {
+    w.kind = Workload::Kind::train;
+  } else if (o.workload == "infer") {
+    w.kind = Workload::Kind::infer;
+  } else if (o.workload == "interpretable") {
+    w.kind = Workload::Kind::interpretable;
+  } else {
+    throw UsageError("--model: say what to time: train, infer or interpretable");
+  }
+  std::vector<int64_t> sizes = {o.batch};
+  for (const std::string& text : o.input) {
+    int64_t size = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    if (error != std::errc() || end != text.data() + text.size() || size < 1 || size > 1 << 16) {
+      throw UsageError("--input: " + excerpt(text) + " is not a size of 1 to 65536");
+    }
+    sizes.push_back(size);
+  }
+  w.images = Shape(std::span<const int64_t>(sizes));
+  w.classes = 10;
+  return w;
 }
 
 // Steps from given weights on a given batch, without dropout, so that another program that starts
@@ -113,7 +149,9 @@ Json replay(const Workload& workload, const BenchOptions& o, const std::string& 
 Json run(const Invocation& in, const BenchOptions& o) {
   if (!o.start.empty()) return replay(workload_named(o.workload), o, in.common.out);
   Json rows = Json::array();
-  if (o.workload == "all") {
+  if (!o.model.empty()) {
+    rows.push(time_workload(own_workload(o), o, in.console));
+  } else if (o.workload == "all") {
     for (const Workload& w : workloads()) rows.push(time_workload(w, o, in.console));
   } else {
     rows.push(time_workload(workload_named(o.workload), o, in.console));
@@ -131,7 +169,12 @@ Command bench_command() {
       .example = "limpid bench op_overhead_1000adds --reps 20",
       .declare =
           [options](Arguments& a) {
-            a.positional("WORKLOAD", options->workload, "a name, or all");
+            a.positional(
+                "WORKLOAD", options->workload,
+                "a name, or all; with --model: train, infer or interpretable");
+            a.text("model", options->model, "network to time in place of a named workload");
+            a.integer("batch", options->batch, "its examples per step", 1, 1 << 16);
+            a.list("input", options->input, "its input: channels,height,width or features");
             a.integer("reps", options->reps, "timed repetitions", 1, 100000);
             a.text(
                 "start", options->start,

@@ -115,11 +115,6 @@ Tensor do_step(Kind kind, Problem& p) {
   return loss.detach();
 }
 
-std::function<void()> step_of(const Workload& workload) {
-  auto problem = std::make_shared<Problem>(problem_of(workload));
-  return [problem, kind = workload.kind] { do_step(kind, *problem); };
-}
-
 int64_t macs_of(Problem& p) {
   const Recording off(false);
   Pass pass;

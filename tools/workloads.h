@@ -12,7 +12,6 @@
 #include "framework/nn/models.h"
 #include "framework/optim/sgd.h"
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,9 +45,6 @@ std::shared_ptr<Sgd> optimizer_of(Module& net);
 
 /// One step. Returns the loss, or the logits of `infer`; undefined for `adds`.
 Tensor do_step(Workload::Kind kind, Problem& problem);
-
-/// The workload as something to be repeated.
-std::function<void()> step_of(const Workload& workload);
 
 /// Multiply-adds of one forward pass over the whole batch.
 int64_t macs_of(Problem& problem);

@@ -25,11 +25,37 @@ int64_t piece_of(int64_t side, int64_t work) {
   return std::max(kSmallestPiece, (even + 15) / 16 * 16);
 }
 
+// One row or one column of C: y = alpha op(matrix) x + beta y. A product would first copy the whole
+// matrix into packs, which takes several times as long as reading it once.
+template <class T>
+void vector_product(const GemmCall<T>& g) {
+  const bool is_row = g.M == 1;  // C = a op(B), transposed: op(B)' a
+  const bool transposes = is_row ? !g.transpose_b : g.transpose_a;
+  const int64_t length = is_row ? g.N : g.M;
+  const auto number = [](int64_t n) { return static_cast<blasint>(std::max<int64_t>(n, 1)); };
+  const auto rows = number(transposes ? g.K : length);
+  const auto columns = number(transposes ? length : g.K);
+  const T* matrix = is_row ? g.b : g.a;
+  const auto ld = number(is_row ? g.ldb : g.lda);
+  const T* x = is_row ? g.a : g.b;
+  const auto step_x = number(is_row ? (g.transpose_a ? g.lda : 1) : (g.transpose_b ? 1 : g.ldb));
+  const auto step_y = number(is_row ? 1 : g.ldc);
+  const CBLAS_TRANSPOSE form = transposes ? CblasTrans : CblasNoTrans;
+  if constexpr (std::is_same_v<T, float>) {
+    cblas_sgemv(
+        CblasRowMajor, form, rows, columns, g.alpha, matrix, ld, x, step_x, g.beta, g.c, step_y);
+  } else {
+    cblas_dgemv(
+        CblasRowMajor, form, rows, columns, g.alpha, matrix, ld, x, step_x, g.beta, g.c, step_y);
+  }
+}
+
 }  // namespace
 
 template <class T>
 void gemm_serial(const GemmCall<T>& g) {
   if (g.M == 0 || g.N == 0) return;
+  if (g.K > 0 && (g.M == 1 || g.N == 1)) return vector_product(g);
   const CBLAS_TRANSPOSE ta = g.transpose_a ? CblasTrans : CblasNoTrans;
   const CBLAS_TRANSPOSE tb = g.transpose_b ? CblasTrans : CblasNoTrans;
   const auto at_least_one = [](int64_t ld) {

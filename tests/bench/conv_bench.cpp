@@ -1,64 +1,24 @@
 // tests/bench/conv_bench.cpp: speed of the three convolution kernels, f32.
 //
 // GFs counts the multiplications and additions of the plain sum, whatever way is chosen, so it may
-// exceed the machine's peak; percent is that of the best single-thread sgemm of the run.
-// Threads: LIMPID_BENCH_THREADS, 1 if unset.
-#include "framework/core/parallel.h"
-#include "framework/core/rng.h"
+// exceed the machine's peak. Threads and peaks: peaks.h.
 #include "framework/kernels/conv.h"
-#include "framework/kernels/gemm.h"
+#include "tests/bench/peaks.h"
 
 #include <algorithm>
-#include <benchmark/benchmark.h>
-#include <chrono>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 namespace {
 
-using limpid::Rng;
+using limpid::bench::random_values;
 using limpid::kernels::ConvDims;
-
-std::vector<float> random_values(int64_t n) {
-  std::vector<float> values(static_cast<size_t>(n));
-  Rng(1).normal(std::span<float>(values), 0, 1);
-  return values;
-}
-
-// Best of many products 256 x 256 x 256 on one thread.
-double sgemm_gflops() {
-  static const double best = [] {
-    constexpr int64_t n = 256;
-    const std::vector<float> a = random_values(n * n);
-    std::vector<float> c(a.size());
-    double seconds = 1;
-    for (int round = 0; round < 200; ++round) {
-      const auto start = std::chrono::steady_clock::now();
-      limpid::kernels::gemm_serial<float>(
-          {.M = n,
-           .N = n,
-           .K = n,
-           .a = a.data(),
-           .lda = n,
-           .b = a.data(),
-           .ldb = n,
-           .c = c.data(),
-           .ldc = n});
-      const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-      seconds = std::min(seconds, time.count());
-    }
-    return 2e-9 * n * n * n / seconds;
-  }();
-  return best;
-}
 
 enum class Member { output, input, weight };
 
 void run(benchmark::State& state, Member member, const ConvDims& d) {
   namespace kernels = limpid::kernels;
-  const char* threads = std::getenv("LIMPID_BENCH_THREADS");
-  limpid::parallel::set_threads(threads == nullptr ? 1 : std::atoi(threads));
+  limpid::bench::use_threads();
   const int64_t weights = d.K * (d.C / d.groups) * d.R * d.S;
   std::vector<float> x = random_values(d.N * d.C * d.H * d.W);
   std::vector<float> w = random_values(weights);
@@ -78,10 +38,7 @@ void run(benchmark::State& state, Member member, const ConvDims& d) {
     }
   }
   const double work = 2.0 * static_cast<double>(d.N * d.P * d.Q * weights);
-  using benchmark::Counter;
-  state.counters["GFs"] = Counter(1e-9 * work, Counter::kIsIterationInvariantRate);
-  state.counters["percent"] =
-      Counter(1e-7 * work / sgemm_gflops(), Counter::kIsIterationInvariantRate);
+  limpid::bench::count_operations(state, work);
 }
 
 struct Case {

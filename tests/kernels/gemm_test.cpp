@@ -74,6 +74,12 @@ void check_product(Rng& rng, int64_t M, int64_t N, int64_t K, Kernel kernel) {
 template <class T>
 void check_all_sizes() {
   Rng rng(1);
+  for (int round = 0; round < 20; ++round) {  // one row, one column: products with a vector
+    const int64_t length = between(rng, 1, 300);
+    const int64_t K = between(rng, 1, 300);
+    check_product<T>(rng, 1, length, K, kernels::gemm_serial<T>);
+    check_product<T>(rng, length, 1, K, kernels::gemm_serial<T>);
+  }
   for (int round = 0; round < 60; ++round) {
     const int64_t M = between(rng, 1, 40);
     const int64_t N = between(rng, 1, 40);
