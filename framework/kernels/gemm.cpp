@@ -6,6 +6,8 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <type_traits>
 
 namespace limpid::kernels {
@@ -17,12 +19,41 @@ constexpr int64_t kWorkOfPiece = 12 << 20;  // each piece packs the other operan
 constexpr int64_t kPieces = 8;              // at most, along the longer side
 constexpr int64_t kSmallestPiece = 64;      // rows or columns; below, BLAS loses efficiency
 
-// Length of a piece of the longer side: a multiple of 16, the same for all but the last. At least
-// two pieces, and more for products that are large enough.
-int64_t piece_of(int64_t side, int64_t work) {
-  const int64_t pieces = std::clamp<int64_t>(work / kWorkOfPiece, 2, kPieces);
+// The part of C that one BLAS call computes; the same for all but those at the edges.
+struct Tile {
+  int64_t rows, columns;
+};
+
+bool has_small_products() {
+  static const bool result = [] {
+    const std::string core = parallel::blas_core_name();
+    return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
+  }();
+  return result;
+}
+
+// A tile that stays below kSmallProduct, where that is faster: 64 rows, and 16 columns if the rows
+// of op(B) lie along K (B transposed), else as many as fit. With fewer than 48 there the reads jump
+// from row to row of B too often. Measured from 128 to 1024 on a side: 5 to 15 % faster.
+std::optional<Tile> small_tile(int64_t K, bool transpose_b) {
+  if (!has_small_products()) return {};
+  constexpr int64_t rows = 64;
+  const int64_t most = kSmallProduct / (rows * K) / 16 * 16;  // columns
+  if (transpose_b) return most >= 16 ? std::optional<Tile>({rows, 16}) : std::nullopt;
+  return most >= 48 ? std::optional<Tile>({rows, std::min<int64_t>(most, 128)}) : std::nullopt;
+}
+
+template <class T>
+Tile tile_of(const GemmCall<T>& g) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (const auto small = small_tile(g.K, g.transpose_b)) return *small;
+  }
+  // Pieces of the longer side: multiples of 16; at least two, and more of a large product
+  const int64_t side = std::max(g.M, g.N);
+  const int64_t pieces = std::clamp<int64_t>(g.M * g.N * g.K / kWorkOfPiece, 2, kPieces);
   const int64_t even = (side + pieces - 1) / pieces;
-  return std::max(kSmallestPiece, (even + 15) / 16 * 16);
+  const int64_t length = std::max(kSmallestPiece, (even + 15) / 16 * 16);
+  return g.M >= g.N ? Tile{length, g.N} : Tile{g.M, length};
 }
 
 // One row or one column of C: y = alpha op(matrix) x + beta y. A product would first copy the whole
@@ -79,20 +110,22 @@ template <class T>
 void gemm(const GemmCall<T>& whole) {
   const int64_t work = whole.M * whole.N * whole.K;
   if (work < kWorthSplitting) return gemm_serial(whole);
-  const bool by_rows = whole.M >= whole.N;
-  const int64_t side = by_rows ? whole.M : whole.N;
-  parallel::for_blocks(side, piece_of(side, work), [&](int64_t begin, int64_t end) {
-    GemmCall<T> piece = whole;
-    if (by_rows) {
-      piece.M = end - begin;
-      piece.a += whole.transpose_a ? begin : begin * whole.lda;
-      piece.c += begin * whole.ldc;
-    } else {
-      piece.N = end - begin;
-      piece.b += whole.transpose_b ? begin * whole.ldb : begin;
-      piece.c += begin;
+  const Tile tile = tile_of(whole);
+  const int64_t down = (whole.M + tile.rows - 1) / tile.rows;
+  const int64_t across = (whole.N + tile.columns - 1) / tile.columns;
+  const int64_t together = kWorthSplitting / (tile.rows * tile.columns * whole.K) + 1;
+  parallel::for_blocks(down * across, together, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {  // columns of tiles, so that a part of B serves twice
+      const int64_t m = i % down * tile.rows;
+      const int64_t n = i / down * tile.columns;
+      GemmCall<T> part = whole;
+      part.M = std::min(tile.rows, whole.M - m);
+      part.N = std::min(tile.columns, whole.N - n);
+      part.a += whole.transpose_a ? m : m * whole.lda;
+      part.b += whole.transpose_b ? n * whole.ldb : n;
+      part.c += m * whole.ldc + n;
+      gemm_serial(part);
     }
-    gemm_serial(piece);
   });
 }
 

@@ -1,7 +1,7 @@
 // framework/kernels/gemm.h: matrix products over single-threaded OpenBLAS.
 //
-// Large products are cut along their longer side into pieces that depend on the sizes only, one
-// BLAS call per piece, so the result has the same bits at any thread count. T: float or double.
+// Large products are cut into tiles of C that depend on the sizes only, one BLAS call per tile, so
+// the result has the same bits at any thread count. T: float or double.
 #pragma once
 
 #include <cstdint>
