@@ -20,6 +20,7 @@
 # Memory: peak resident memory of a process above that of one that does nothing (`limpid data list`;
 # `import torch, torchvision`).
 import argparse
+import ctypes
 import json
 import os
 import statistics
@@ -31,9 +32,8 @@ import time
 
 LIMPID = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../build/limpid")
 
-if __name__ == "__main__" and "OPENBLAS_NUM_THREADS" not in os.environ:
-    threads = sys.argv[sys.argv.index("--threads") + 1] if "--threads" in sys.argv else "2"
-    os.environ.update(OPENBLAS_NUM_THREADS=threads, OMP_WAIT_POLICY="passive")
+if __name__ == "__main__" and os.environ.get("OMP_WAIT_POLICY") != "passive":
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # idle threads must not take the other program's core
     os.execv(sys.executable, [sys.executable] + sys.argv)
 
 import torch
@@ -260,14 +260,23 @@ def limpid(*arguments):
 
 
 def openblas():
-    """The file behind libblas, as this process has mapped it. Fails unless it is OpenBLAS."""
+    """The library behind libblas, as this process has mapped it. Fails unless it is OpenBLAS."""
     torch.ones(64, 64) @ torch.ones(64, 64)
     with open("/proc/self/maps") as maps:
         files = {line.split()[-1] for line in maps if "blas" in line}
     resolved = sorted({os.path.realpath(f) for f in files if f.startswith("/")})
     print("PyTorch's BLAS:", ", ".join(resolved))
-    if not any("openblas" in f for f in resolved):
+    own = [f for f in resolved if "libopenblas" in f]
+    if not own:
         sys.exit("compare: PyTorch does not use OpenBLAS; see update-alternatives")
+    return ctypes.CDLL(own[0])
+
+
+def set_threads(blas, threads):
+    torch.set_num_threads(threads)
+    blas.openblas_set_num_threads(threads)  # torch leaves it at all cores
+    if blas.openblas_get_num_threads() != threads:
+        sys.exit("compare: OpenBLAS does not take the thread count")
 
 
 # ---- The three comparisons ----
@@ -351,8 +360,8 @@ def median_ms(step, reps):
     return statistics.median(times)
 
 
-def compare_time(name, threads, rounds, reps):
-    torch.set_num_threads(threads)
+def compare_time(name, threads, rounds, reps, blas):
+    set_threads(blas, threads)
     problem = Problem(name)
     problem.step()
     problem.step()
@@ -412,7 +421,7 @@ def main():
         print(own_peak_mb())
         return
     names = o.workload or list(WORKLOADS)
-    openblas()
+    blas = openblas()
     print(subprocess.run([LIMPID, "--version"], capture_output=True, text=True).stdout.strip())
     checked = [] if o.no_check else names
     report = {"equal_work": {name: check_equal_work(name) for name in checked}}
@@ -423,7 +432,7 @@ def main():
         report["memory"] = [compare_memory(n, o.threads or 2, idle) for n in names
                             if WORKLOADS[n][0] in ("train", "interpretable")]
     if not o.check:
-        report["time"] = [compare_time(n, t, o.rounds, o.reps)
+        report["time"] = [compare_time(n, t, o.rounds, o.reps, blas)
                           for t in ([o.threads] if o.threads else [1, 2]) for n in names]
     if o.json:
         with open(o.json, "w") as file:
