@@ -1,5 +1,4 @@
 // tools/objective.h: what a network is trained to do, and how good the result is.
-// is.
 //
 //   classify     cross-entropy of the logits [N, K] against classes
 //   regress      mean squared error of the one output against the target, both in units of the
@@ -20,6 +19,10 @@ namespace limpid::tools {
 Tensor task_loss(
     const ModelCard& card, const Tensor& outputs, const Batch& batch,
     const CrossEntropyOptions& options = {});
+
+/// The same for each example of a classification, [N]: their mean is task_loss.
+Tensor task_losses(
+    const Tensor& logits, const Batch& batch, const CrossEntropyOptions& options = {});
 
 struct Evaluation {
   int64_t count = 0;                              // examples

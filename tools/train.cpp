@@ -40,6 +40,7 @@ void declare(Arguments& a, TrainingOptions& o) {
       "label-smoothing", o.label_smoothing, "share of the target spread over all classes", 0, 0.99);
   a.flag("class-weights", o.class_weights, "weigh each class by the inverse of its frequency");
   a.number("ema", o.ema, "decay of averaged weights, such as 0.999; 0: no averages", 0, 0.999999);
+  declare_penalty(a, o.penalty);
   a.text(
       "augment", o.augment,
       "none, crop-flip, or steps such as crop:4,flip,rotate:15,cutout:8,jitter:0.2,translate:2,"
@@ -145,11 +146,15 @@ Json run(const Invocation& in, TrainingOptions& o) {
        {"parameters", result.parameters},
        {"images_per_second", result.images_per_second},
        {"run", result.run}});
+  if (o.penalty.is_on()) json.set("gradient_cosine", result.gradient_cosine);
   if (result.test.targets) json.set("test_r2", result.test.targets->r2);
   if (o.profile) json.set("profile", report_profile(result.profile, in.console));
   const auto [name, value] = headline(result.test);
   in.console.result(padded("test " + name, 15) + value);
   in.console.result(padded("test loss", 15) + fixed(result.test.loss, 4));
+  if (o.penalty.is_on()) {
+    in.console.result(padded("cosine", 15) + fixed(result.gradient_cosine, 4));
+  }
   in.console.result(padded("run", 15) + result.run);
   return json;
 }

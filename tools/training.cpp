@@ -70,9 +70,11 @@ Json to_json(const EpochLine& line) {
        {"train_accuracy", line.train_accuracy},
        {"test_loss", line.test_loss},
        {"test_accuracy", line.test_accuracy}});
-  if (std::isnan(line.validation_loss)) return json;
-  json.set("validation_loss", line.validation_loss);
-  json.set("validation_accuracy", line.validation_accuracy);
+  if (!std::isnan(line.validation_loss)) {
+    json.set("validation_loss", line.validation_loss);
+    json.set("validation_accuracy", line.validation_accuracy);
+  }
+  if (!std::isnan(line.gradient_cosine)) json.set("gradient_cosine", line.gradient_cosine);
   return json;
 }
 
@@ -89,7 +91,8 @@ EpochLine line_from(const Json& json) {
       .test_loss = json.number("test_loss"),
       .test_accuracy = number("test_accuracy"),
       .validation_loss = number("validation_loss"),
-      .validation_accuracy = number("validation_accuracy")};
+      .validation_accuracy = number("validation_accuracy"),
+      .gradient_cosine = number("gradient_cosine")};
 }
 
 // The lines of metrics.jsonl up to an epoch, for a run that goes on. A run that was interrupted in
@@ -188,6 +191,7 @@ class TrainingRun {
   void resume();
   BatchSource source() const;
   Tensor loss(Module& model, const Batch& batch, Pass& pass, Tensor& outputs);
+  double test_cosine() const;
   bool after_epoch(const EpochReport& report, const Progress& now);
   bool after_step(const Progress& now);
   void save(const Progress& now);
@@ -293,6 +297,7 @@ void TrainingRun::build() {
   if (smooths && run_.card.task != Task::classify) {
     throw UsageError("--label-smoothing and --class-weights are for --task classify");
   }
+  check_penalty(o_, run_.card);
   source_ = source();
   if (o_.class_weights) loss_options_.class_weights = class_weights_of(result_.split.train);
   result_.parameters = parameter_count(*run_.model);
@@ -381,8 +386,23 @@ void TrainingRun::fit_model() {
 
 Tensor TrainingRun::loss(Module& model, const Batch& batch, Pass& pass, Tensor& outputs) {
   profile_.restart();
+  if (o_.penalty.is_on() && o_.penalty.lambda > 0) {
+    const int64_t step = progress_.epoch * source_.batches + progress_.step;
+    const auto losses_of = [&](const Tensor& logits, const Batch& part) {
+      return task_losses(logits, part, loss_options_);
+    };
+    return interpret::penalised_loss(
+        model, batch, pass, outputs, losses_of, step, interpretable_options(o_.penalty));
+  }
   outputs = model(batch.inputs, pass);
   return task_loss(run_.card, outputs, batch, loss_options_);
+}
+
+// NaN without the penalty
+double TrainingRun::test_cosine() const {
+  if (!o_.penalty.is_on()) return std::numeric_limits<double>::quiet_NaN();
+  return gradient_cosine(
+      run_, result_.split.test, interpret::gradient_source_named(o_.penalty.source));
 }
 
 // Measures and saves
@@ -402,6 +422,7 @@ bool TrainingRun::after_epoch(const EpochReport& report, const Progress& now) {
     const Evaluation test = evaluate(run_, result_.split.test);
     line.test_loss = test.loss;
     line.test_accuracy = test.accuracy();
+    line.gradient_cosine = test_cosine();
     if (!validation_.is_empty()) {
       const Evaluation validation = evaluate(run_, validation_);
       line.validation_loss = validation.loss;
@@ -414,8 +435,9 @@ bool TrainingRun::after_epoch(const EpochReport& report, const Progress& now) {
     }
     console_.stage(join_text(
         "epoch ", report.epoch, "/", o_.epochs, "  loss ", fixed(report.train_loss, 4), held_out,
-        "  test ", headline(test).value, "  lr ", fixed(report.learning_rate, 6), "  ",
-        fixed(report.seconds, 2), " s"));
+        "  test ", headline(test).value,
+        o_.penalty.is_on() ? "  cosine " + fixed(line.gradient_cosine, 4) : "", "  lr ",
+        fixed(report.learning_rate, 6), "  ", fixed(report.seconds, 2), " s"));
   }
   // The curve first: a run that dies in between repeats the epoch, a missing line would stay
   write_curve(curve_, result_.curve);
@@ -455,6 +477,7 @@ bool TrainingRun::is_out_of_patience() const {
 TrainingResult TrainingRun::finish() {
   if (average_) average_->become_weights();
   result_.test = evaluate(run_, result_.split.test);
+  result_.gradient_cosine = test_cosine();
   if (validation_.is_empty()) save_weights(best_, *run_.model, metadata_);
   if (!result_.curve.empty()) result_.train_accuracy = result_.curve.back().train_accuracy;
   result_.best_epoch = best_epoch_of(result_.curve);

@@ -4,6 +4,7 @@
 #include "framework/autograd/profile.h"
 #include "tools/arguments.h"
 #include "tools/objective.h"
+#include "tools/penalty.h"
 #include "tools/run_folder.h"
 
 #include <string>
@@ -29,6 +30,7 @@ struct TrainingOptions {
   double label_smoothing = 0;
   bool class_weights = false;  // inverse to the frequency of each class
   double ema = 0;              // decay of averaged weights; 0: no averages
+  PenaltyOptions penalty = {};
   std::string augment = "none";
   int64_t resize = 0;                    // pixels, of images:FOLDER
   std::string normalize = {};            // in place of the statistics of the training part
@@ -49,11 +51,11 @@ struct TrainingOptions {
 };
 
 /// One line of metrics.jsonl. Accuracies are NaN where there are no classes, validation figures
-/// where nothing is held out.
+/// where nothing is held out, the cosine without --interpretable-gradients.
 struct EpochLine {
   int64_t epoch = 0;
   double learning_rate = 0, train_loss = 0, train_accuracy = 0, test_loss = 0, test_accuracy = 0;
-  double validation_loss = 0, validation_accuracy = 0;
+  double validation_loss = 0, validation_accuracy = 0, gradient_cosine = 0;
 };
 
 struct TrainingResult {
@@ -61,6 +63,7 @@ struct TrainingResult {
   std::vector<EpochLine> curve;
   Evaluation test;
   double train_accuracy = 0;            // of the last epoch, as its weights changed
+  double gradient_cosine = 0;           // of the test set, with --interpretable-gradients
   int64_t best_epoch = 0;               // whose weights are in best.safetensors
   std::vector<OpProfile::Row> profile;  // with --profile
   int64_t parameters = 0;

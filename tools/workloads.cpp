@@ -31,6 +31,8 @@ std::vector<Workload> make_workloads() {
       {"mobilenetv2_infer_b32", Kind::infer, "mobilenet_v2", small, 100},
       {"resnet18_interpretable_b16", Kind::interpretable, "resnet18", {16, 3, 32, 32}, 100},
       {"convnet128_interpretable_b32", Kind::interpretable, "convnet", small, 10},
+      {"resnet8_train_b64", Kind::train, "resnet8", {64, 3, 32, 32}, 10},
+      {"resnet8_interpretable_b64", Kind::interpretable, "resnet8", {64, 3, 32, 32}, 10},
       {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
   };
 }

@@ -15,6 +15,23 @@ int64_t groups_per_block(const NormDims& d) { return (1 << 14) / (d.outer * d.in
 // The elements of a group, from offset group * inner on.
 Runs runs(const NormDims& d) { return {d.outer, d.groups * d.inner, d.inner}; }
 
+// Means over one group of v, g, v h, g h and v g.
+struct JointMeans {
+  double v = 0, g = 0, vh = 0, gh = 0, vg = 0;
+
+  double covariance() const { return vg - v * g - vh * gh; }  // of v and g, beside h
+};
+template <class T>
+JointMeans joint_means(const NormDims& d, const T* v, const T* g, const T* x, T mean, T scale) {
+  const double count = static_cast<double>(d.outer * d.inner);
+  const double s = static_cast<double>(scale) / count;
+  double sum_v = 0, sum_g = 0, vx = 0, gx = 0, vg = 0;
+  table<T>().centred_sums(runs(d), mean, v, x, &sum_v, &vx);
+  table<T>().centred_sums(runs(d), mean, g, x, &sum_g, &gx);
+  table<T>().centred_sums(runs(d), T(0), v, g, &sum_v, &vg);
+  return {sum_v / count, sum_g / count, s * vx, s * gx, vg / count};
+}
+
 }  // namespace
 
 template <class T>
@@ -96,6 +113,50 @@ void standardize_gamma(
 }
 
 template <class T>
+void standardize_second(
+    const NormDims& d, const T* v, const T* g, const T* x, const T* mean, const T* scale,
+    const T* gamma, T* dx) {
+  parallel::for_blocks(d.groups, groups_per_block(d), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      const int64_t at = group * d.inner;
+      const JointMeans m = joint_means(d, v + at, g + at, x + at, mean[group], scale[group]);
+      const double s = static_cast<double>(scale[group]);
+      const double factor =
+          -s * s * (gamma == nullptr ? 1.0 : static_cast<double>(gamma[group % d.channels]));
+
+      // dx = by_v v + by_x (x - mean) + constant, then + by_g g
+      const double by_v = factor * m.gh, by_g = factor * m.vh;
+      const double by_x = factor * s * (m.covariance() - 2 * m.vh * m.gh);
+      const double constant = -by_v * m.v - by_g * m.g;
+      table<T>().project(
+          runs(d), static_cast<T>(by_v), static_cast<T>(by_x), static_cast<T>(constant),
+          mean[group], v + at, x + at, dx + at);
+      table<T>().project(runs(d), T(1), static_cast<T>(by_g), T(0), T(0), dx + at, g + at, dx + at);
+    }
+  });
+}
+
+template <class T>
+void standardize_second_gamma(
+    const NormDims& d, const T* v, const T* g, const T* x, const T* mean, const T* scale,
+    T* dgamma) {
+  const double count = static_cast<double>(d.outer * d.inner);
+  parallel::for_blocks(
+      d.channels, groups_per_block(d) / (d.groups / d.channels + 1) + 1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t channel = begin; channel < end; ++channel) {
+          double total = 0;
+          for (int64_t group = channel; group < d.groups; group += d.channels) {
+            const int64_t at = group * d.inner;
+            const JointMeans m = joint_means(d, v + at, g + at, x + at, mean[group], scale[group]);
+            total += count * static_cast<double>(scale[group]) * m.covariance();
+          }
+          dgamma[channel] = static_cast<T>(total);
+        }
+      });
+}
+
+template <class T>
 void scale_shift(
     int64_t images, int64_t channels, int64_t inner, const T* x, const T* scale, const T* shift,
     T* y) {
@@ -128,6 +189,17 @@ template void standardize_gamma(
     const NormDims&, const float*, const float*, const float*, const float*, float*);
 template void standardize_gamma(
     const NormDims&, const double*, const double*, const double*, const double*, double*);
+template void standardize_second(
+    const NormDims&, const float*, const float*, const float*, const float*, const float*,
+    const float*, float*);
+template void standardize_second(
+    const NormDims&, const double*, const double*, const double*, const double*, const double*,
+    const double*, double*);
+template void standardize_second_gamma(
+    const NormDims&, const float*, const float*, const float*, const float*, const float*, float*);
+template void standardize_second_gamma(
+    const NormDims&, const double*, const double*, const double*, const double*, const double*,
+    double*);
 template void scale_shift(
     int64_t, int64_t, int64_t, const float*, const float*, const float*, float*);
 template void scale_shift(

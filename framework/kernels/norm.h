@@ -35,6 +35,20 @@ template <class T>
 void standardize_gamma(
     const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, T* dgamma);
 
+/// The gradient of <v, standardize_input(g, x, gamma)> by x. With the group means V of v, G of g,
+/// a of v h, b of g h and q of v g:
+///   dx = -scale^2 gamma (h (q - V G - 3 a b) + b (v - V) + a (g - G))
+template <class T>
+void standardize_second(
+    const NormDims& d, const T* v, const T* g, const T* x, const T* mean, const T* scale,
+    const T* gamma, T* dx);
+
+/// The same by gamma: dgamma[c] = sum of M scale (q - V G - a b) over all groups of channel c.
+template <class T>
+void standardize_second_gamma(
+    const NormDims& d, const T* v, const T* g, const T* x, const T* mean, const T* scale,
+    T* dgamma);
+
 /// y = scale[c] x + shift[c] for x [images, channels, inner] in one pass; shift may be null (0).
 template <class T>
 void scale_shift(

@@ -7,10 +7,26 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/record.h"
 
 #include <cmath>
 
 namespace limpid {
+namespace {
+
+// The weights as they are. Under the guided and deconv rules they are constants in the backward
+// pass, as in layer-wise relevance propagation (Ali et al., ICML 2022): of the two ways back, the
+// one through Q and K has no rectifier that the rule could act on.
+Tensor constant_under_rules(const Tensor& weights) {
+  const auto gate = [](const Tensor& g) {
+    const BackwardRules& rules = backward_rules();
+    const bool passes = rules.relu == ReluRule::standard || rules.scope == ReluScope::relu_only;
+    return passes ? g : Tensor::zeros(g.shape(), g.dtype());
+  };
+  return record("attention", weights.detach(), wrt(weights, gate));
+}
+
+}  // namespace
 
 MultiheadAttention::MultiheadAttention(int64_t width, int64_t heads, Rng& rng)
     : width_(width),
@@ -48,7 +64,7 @@ Tensor MultiheadAttention::forward(const Tensor& x, Pass& pass) {
 
   // Attend (eq. 1)
   const Tensor scores = matmul(part(0), part(1), {.transpose_b = true});  // [N, h, T, T]
-  const Tensor weights = softmax(scores / std::sqrt(static_cast<double>(d)));
+  const Tensor weights = constant_under_rules(softmax(scores / std::sqrt(static_cast<double>(d))));
   const Tensor heads = matmul(weights, part(2));  // [N, h, T, d]
   return out_proj_(reshape(permute(heads, {0, 2, 1, 3}), {N, T, width_}), pass);
 }

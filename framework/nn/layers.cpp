@@ -103,6 +103,7 @@ Tensor BatchNorm2d::forward(const Tensor& x, Pass& pass) {
   check_shape(
       count >= 2, "BatchNorm2d", "needs two values per channel, got none (", x.shape(), ")");
   const Tensor y = standardize(x, weight_, bias_, options, batch);
+  if (!pass.updates_statistics()) return y;
   update_running(running_mean_, batch.mean);
   update_running(running_var_, batch.variance * (count / (count - 1)));
   return y;

@@ -16,6 +16,13 @@ Rng& Pass::rng() const {
   return *rng_;
 }
 
+Pass Pass::repeated(Rng* rng) const {
+  Pass pass(mode_, has_rng() ? rng : nullptr);
+  pass.drops_ = drops_;
+  pass.freeze_statistics();
+  return pass;
+}
+
 void Pass::watch(const Module& layer) { watched_.push_back({&layer, Tensor(), 0}); }
 
 const Tensor& Pass::activation(const Module& layer) const {

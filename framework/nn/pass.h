@@ -26,11 +26,21 @@ class Pass {
   bool is_training() const { return mode_ == Mode::train; }
   /// The stream for dropout. Throws ValueError if the pass was given none.
   Rng& rng() const;
+  bool has_rng() const { return rng_ != nullptr; }
 
   /// Makes dropout the identity in a training pass, to compare runs without its randomness.
   void keep_all() { drops_ = false; }
   /// Dropout is active: training, unless keep_all() was called.
   bool drops() const { return is_training() && drops_; }
+
+  /// Leaves running statistics alone, for a second pass over one batch; batch statistics are still
+  /// used.
+  void freeze_statistics() { follows_ = false; }
+  /// Running statistics follow this pass: training, unless freeze_statistics() was called.
+  bool updates_statistics() const { return is_training() && follows_; }
+  /// A pass of the same mode that repeats this one over other inputs: dropout draws from `rng`, or
+  /// from nothing if this pass has no generator; running statistics stay, no layer is watched.
+  Pass repeated(Rng* rng) const;
 
   /// Asks for a layer's output. It then requires a gradient, so a frozen network can be explained.
   void watch(const Module& layer);
@@ -53,6 +63,7 @@ class Pass {
   Mode mode_ = Mode::evaluate;
   Rng* rng_ = nullptr;
   bool drops_ = true;
+  bool follows_ = true;
   std::vector<Watched> watched_;
 };
 

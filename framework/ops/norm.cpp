@@ -8,6 +8,9 @@
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 namespace limpid {
 namespace {
 
@@ -161,6 +164,36 @@ Tensor second_derivative(
   return reshape(-(s * s) * (h * k + b * project(v) + a * project(u)), x_in.shape());
 }
 
+// The two derivatives of standardize_input that are no members: one pass where nothing is recorded.
+bool is_recorded(std::initializer_list<Tensor> inputs) {
+  return Recording::is_on() && std::ranges::any_of(inputs, [](const Tensor& t) {
+           return t.defined() && t.requires_gradient();
+         });
+}
+
+Tensor second_by_x(
+    const Tensor& v, const Tensor& g, const Tensor& x, const Tensor& gamma, const Family& f) {
+  if (is_recorded({v, g, x, gamma})) return second_derivative(v, g, x, gamma, f);
+  Tensor dx = Tensor::empty(x.shape(), x.dtype());
+  visit_float("standardize_input", x.dtype(), [&]<class T>() {
+    kernels::standardize_second<T>(
+        f.dims, v.data<T>(), g.data<T>(), x.data<T>(), f.mean->data<T>(), f.scale->data<T>(),
+        data_or_null<T>(gamma), dx.mutable_data<T>());
+  });
+  return dx;
+}
+
+Tensor second_by_gamma(const Tensor& v, const Tensor& g, const Tensor& x, const Family& f) {
+  if (is_recorded({v, g, x})) return channel_sum(g * standardize_input(v, x, Tensor(), f));
+  Tensor dgamma = Tensor::empty({f.dims.channels}, x.dtype());
+  visit_float("standardize_input", x.dtype(), [&]<class T>() {
+    kernels::standardize_second_gamma<T>(
+        f.dims, v.data<T>(), g.data<T>(), x.data<T>(), f.mean->data<T>(), f.scale->data<T>(),
+        dgamma.mutable_data<T>());
+  });
+  return dgamma;
+}
+
 Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, const Family& f) {
   Tensor dx = Tensor::empty(x.shape(), x.dtype());
   visit_float("standardize_input", x.dtype(), [&]<class T>() {
@@ -169,7 +202,7 @@ Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, 
         data_or_null<T>(gamma), dx.mutable_data<T>());
   });
   const auto by_x = [g = keep(g), x = keep(x), gamma = keep_if_defined(gamma), f](const Tensor& v) {
-    return second_derivative(v, g, x, value_of(gamma), f);
+    return second_by_x(v, g, x, value_of(gamma), f);
   };
   return record(
       "standardize_input", dx,
@@ -178,7 +211,7 @@ Tensor standardize_input(const Tensor& g, const Tensor& x, const Tensor& gamma, 
             return standardize_input(v, x, value_of(gamma), f);  // s P is self-adjoint
           }),
       wrt(x, by_x), wrt(gamma, [g = keep(g), x = keep(x), f](const Tensor& v) {
-        return channel_sum(g * standardize_input(v, x, Tensor(), f));
+        return second_by_gamma(v, g, x, f);
       }));
 }
 

@@ -39,15 +39,25 @@ void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
 }
 
 // The gradient of a rectifier under the rules in force; `keep_inside` masks by the output. Formulas
-// contain no rectifier themselves, or a second pass under another rule would change them.
+// contain no rectifier themselves, or a second pass under another rule would change them. Guided
+// masks by the output first, so that an observer sees what the second mask removes.
 template <class Inside>
 Tensor rectifier_gradient(ReluRule rule, const Tensor& g, const Tensor& out, Inside keep_inside) {
   switch (rule) {
     case ReluRule::standard: return keep_inside(g, out);
-    case ReluRule::guided: return keep_inside(mask(g, g), out);  // and only where g > 0
-    case ReluRule::deconv: return mask(g, g);                    // the input's sign is ignored
+    case ReluRule::guided: {
+      const Tensor inside = keep_inside(g, out);
+      return mask(inside, inside);  // and only where g > 0
+    }
+    case ReluRule::deconv: return mask(g, g);  // the input's sign is ignored
   }
   throw GraphError("relu: unknown backward rule");
+}
+
+// The rule in force for what is not a plain relu.
+ReluRule wider_rule() {
+  const BackwardRules& rules = backward_rules();
+  return rules.scope == ReluScope::all ? rules.relu : ReluRule::standard;
 }
 
 }  // namespace
@@ -139,9 +149,7 @@ Tensor relu(const Tensor& x) {
 
 Tensor relu6(const Tensor& x) {
   const auto formula = [](const Tensor& g, const Tensor& out) {
-    const BackwardRules& rules = backward_rules();
-    const bool applies = rules.scope == ReluScope::all;
-    return rectifier_gradient(applies ? rules.relu : ReluRule::standard, g, out, mask6);
+    return rectifier_gradient(wider_rule(), g, out, mask6);
   };
   return record("relu6", pointwise("relu6", Unary::relu6, x), wrt(x, formula));
 }
@@ -219,7 +227,15 @@ Tensor elu(const Tensor& x, double alpha) {
 
 Tensor silu(const Tensor& x) { return x * sigmoid(x); }
 
-Tensor gelu(const Tensor& x) { return 0.5 * x * (1 + erf(x * (1 / std::numbers::sqrt2))); }
+// The last node is the identity; under the rules it masks what the slope is multiplied with
+Tensor gelu(const Tensor& x) {
+  const Tensor y = 0.5 * x * (1 + erf(x * (1 / std::numbers::sqrt2)));
+  const auto gate = [x = keep(x.detach())](const Tensor& g) {
+    const ReluRule rule = wider_rule();
+    return rule == ReluRule::standard ? g : rectifier_gradient(rule, g, x, mask);
+  };
+  return record("gelu", y.detach(), wrt(y, gate));
+}
 
 // ---- Comparisons: constants for the tape ----
 

@@ -69,7 +69,8 @@ Tensor leaky_relu(const Tensor& x, double slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1);
 /// x sigmoid(x), also called swish (Elfwing et al. 2018).
 Tensor silu(const Tensor& x);
-/// x (1 + erf(x / sqrt(2))) / 2, the exact form (Hendrycks and Gimpel 2016).
+/// x (1 + erf(x / sqrt(2))) / 2, the exact form (Hendrycks and Gimpel 2016). Rules as for relu6:
+/// guided and deconv mask the gradient of the result, which then meets the slope.
 Tensor gelu(const Tensor& x);
 
 // Comparisons and step functions: 1 or 0 (sign: -1, 0, 1) in the type of the inputs. Their

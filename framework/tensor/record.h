@@ -179,13 +179,15 @@ class Recording {
   bool before_;
 };
 
-/// How a rectifier passes a gradient back.
+/// How a rectifier passes a gradient back. A gelu counts as open where its input is positive and
+/// keeps its own slope there. Under guided and deconv the weights of attention are constants, so
+/// that attention passes a gradient on to its values alone.
 enum class ReluRule : uint8_t {
   standard,  // where the input was positive
   guided,    // and only where the gradient is positive (Springenberg et al. 2015)
   deconv,    // only where the gradient is positive (Zeiler and Fergus 2014)
 };
-/// Which rectifiers the rule applies to.
+/// What the rule applies to: relu_only leaves relu6, gelu and attention standard.
 enum class ReluScope : uint8_t { all, relu_only };
 
 struct BackwardRules {

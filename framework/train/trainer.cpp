@@ -68,6 +68,10 @@ void fit(
       source.batches, " batches per epoch");
   const auto loss_of = options.loss ? options.loss : plain_loss;
   NamedTensors leaves = parameters(model);
+  std::vector<Tensor> trained;  // a loss may have leaves of its own, such as its inputs
+  for (const auto& [name, leaf] : leaves) {
+    if (leaf.requires_gradient()) trained.push_back(leaf);
+  }
   auto epoch_start = Clock::now();
 
   while (progress.epoch < options.epochs) {
@@ -87,7 +91,7 @@ void fit(
           value);
     }
     optimizer.clear_gradients();
-    backward(loss);
+    backward(loss, trained);
     if (options.clip > 0) clip_gradients(leaves, options.clip);
     const double learning_rate = schedule.at(t);
     optimizer.step(learning_rate);

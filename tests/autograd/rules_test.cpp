@@ -10,6 +10,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 using namespace limpid;
 
 namespace {
@@ -93,6 +95,21 @@ TEST_CASE("rules: a small network by hand") {
   CHECK(bitwise_equal(maps[0], Tensor::of({2, 1}, {-2, -1}, DType::f64)));
   CHECK(bitwise_equal(maps[1], Tensor::of({2, 1}, {0, 0}, DType::f64)));
   CHECK(bitwise_equal(maps[2], Tensor::of({2, 1}, {-1, -1}, DType::f64)));
+}
+
+TEST_CASE("rules: gelu is open where its input is positive, and keeps its slope") {
+  const Tensor x = leaf({1, -1, 2, -3, 0});
+  const Tensor y = gelu(x) * row({1, 5, -3, -1, 1});  // upstream gradient 1, 5, -3, -1, 1
+  const std::vector<Tensor> maps = by_rule(y, x);
+  const std::vector<Tensor> plain = by_rule(0.5 * x * (1 + erf(x / std::sqrt(2.0))), x);
+  CHECK(close(maps[0], plain[0] * row({1, 5, -3, -1, 1})));
+  CHECK(close(maps[1], plain[0] * row({1, 0, 0, 0, 0})));
+  CHECK(close(maps[2], plain[0] * row({1, 5, 0, 0, 1})));
+  CHECK(bitwise_equal(
+      grad(
+          y, x,
+          {.relu = ReluRule::guided, .scope = ReluScope::relu_only, .seed = row({1, 1, 1, 1, 1})}),
+      maps[0]));
 }
 
 TEST_CASE("rules: relu6 follows them unless the scope is relu only") {

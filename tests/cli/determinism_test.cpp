@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <filesystem>
 
 using namespace limpid;
 using namespace limpid::cli;
@@ -46,6 +47,35 @@ TEST_CASE("determinism: 1, 2, 3 and 5 threads write the same bytes") {
           std::string(threads) == "1" ? " " : "s",
           checksum(folder.file(out + "/last.safetensors")).c_str());
     }
+  }
+}
+
+TEST_CASE("determinism: gradient penalties, at every thread count and after every stop") {
+  const TempDir folder;
+  const std::string line =
+      "--data digits --epochs 3 --batch 16 --limit-train 64 --limit-test 20 "
+      "--interpretable-gradients cosine --lambda 0.1 ";
+  for (const char* options :
+       {"--model resnet8 --penalty-every 3", "--model resnet8 --route fd --penalty-share 0.5",
+        "--model convnet:8x2:batch --route shift --gradient-target smoothgrad"}) {
+    train(folder, "whole", line + options + " --threads 1");
+    const auto check_same = [&](const std::string& out) {
+      for (const char* file : {"last.safetensors", "metrics.jsonl", "config.json"}) {
+        INFO(options, " ", out, "/", file);
+        CHECK(
+            content(folder.file(out + "/" + file)) ==
+            content(folder.file(std::string("whole/") + file)));
+      }
+    };
+    for (const char* threads : {"2", "3", "5"}) {
+      train(folder, threads, line + options + " --threads " + threads);
+      check_same(threads);
+    }
+    train(folder, "cut", line + options + " --stop-after-epoch 1");
+    run_json(folder, "train --quiet --resume --out cut");
+    check_same("cut");
+    for (const char* out : {"whole", "2", "3", "5", "cut"})
+      std::filesystem::remove_all(folder.file(out));
   }
 }
 

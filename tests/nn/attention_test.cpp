@@ -96,6 +96,33 @@ TEST_CASE("attention does not know the order of its tokens") {
   }
 }
 
+TEST_CASE("attention under the guided rule: its weights are constants") {
+  Rng rng(9);
+  constexpr int64_t T = 3, E = 4;
+  MultiheadAttention attention(E, 1, rng);
+  convert(attention, DType::f64);
+  Tensor x = Tensor::normal({1, T, E}, rng, 0, 1, DType::f64);
+  x.require_gradient();
+  Pass pass;
+  const Tensor y = attention(x, pass);
+  const Tensor g = Tensor::normal({1, T, E}, rng, 0, 1, DType::f64);
+
+  // y = A V W_o' + b_o with A fixed: dx = A' g W_o W_v
+  const NamedTensors p = parameters(attention);
+  const Tensor projected = matmul(x.detach(), p[0].second, {.transpose_b = true}) + p[1].second;
+  const auto part = [&](int64_t i) { return slice(projected, 2, i * E, (i + 1) * E); };
+  const Tensor A = softmax(matmul(part(0), part(1), {.transpose_b = true}) / 2);
+  const Tensor value_weight = slice(p[0].second, 0, 2 * E, 3 * E);
+  const Tensor expected =
+      matmul(matmul(matmul(transpose(A), g), p[2].second), value_weight).detach();
+  const Tensor guided = grad(y, x, {.relu = ReluRule::guided, .seed = g});
+  CHECK(close(guided, expected));
+  CHECK_FALSE(close(grad(y, x, {.seed = g}), expected));
+  CHECK(bitwise_equal(
+      grad(y, x, {.relu = ReluRule::guided, .scope = ReluScope::relu_only, .seed = g}),
+      grad(y, x, {.seed = g})));
+}
+
 TEST_CASE("the transformer block: names, size and errors") {
   Rng rng(2);
   TransformerEncoderLayer layer(8, 2, 16, rng);

@@ -56,6 +56,30 @@ TEST_CASE("Pass: mode and random stream") {
   CHECK_THROWS_AS(Pass().rng(), ValueError);
 }
 
+TEST_CASE("Pass: a repeated pass draws the same dropout and leaves running statistics alone") {
+  Rng rng(6);
+  Sequential net;
+  net.add<BatchNorm2d>("bn", 2);
+  net.add<Dropout>("drop", 0.5);
+  const Tensor x = Tensor::normal({4, 2, 3, 3}, rng, 0, 1);
+  Rng copy = rng;
+  Pass first(Mode::train, &rng);
+  const Tensor y = net(x, first);
+  const Tensor mean = buffers(net)[0].second.clone();
+  Pass second = first.repeated(&copy);
+  CHECK(second.is_training());
+  CHECK_FALSE(second.updates_statistics());
+  CHECK(bitwise_equal(net(x, second), y));
+  CHECK(bitwise_equal(buffers(net)[0].second, mean));
+  CHECK(copy.state() == rng.state());
+
+  Pass third(Mode::train, &rng);
+  third.keep_all();
+  CHECK_FALSE(third.repeated(&copy).drops());
+  CHECK_FALSE(Pass(Mode::train).repeated(&copy).has_rng());
+  CHECK_FALSE(Pass().updates_statistics());
+}
+
 TEST_CASE("Pass: a watched layer's output is the value that goes on") {
   Rng rng(2);
   const auto net = make_model("mlp:5", {.input = {4}, .classes = 3}, rng);

@@ -127,8 +127,8 @@ TEST_CASE("elu and leaky_relu: large and infinite inputs, and the kink") {
 TEST_CASE("units that are not rectifiers ignore the backward rules") {
   for (const auto& op : std::vector<Tensor (*)(const Tensor&)>{
            [](const Tensor& x) { return leaky_relu(x, 0.25); },
-           [](const Tensor& x) { return elu(x); }, [](const Tensor& x) { return gelu(x); },
-           [](const Tensor& x) { return silu(x); }, [](const Tensor& x) { return softplus(x); }}) {
+           [](const Tensor& x) { return elu(x); }, [](const Tensor& x) { return silu(x); },
+           [](const Tensor& x) { return softplus(x); }}) {
     const Tensor x = leaf({-1, 2, 0.5, -3});
     const Tensor seed = row({1, -1, 2, -2});
     const Tensor plain = grad(op(x), x, {.seed = seed});

@@ -1,0 +1,251 @@
+// tests/interpret/interpretable_step_test.cpp: routes, sources and targets of the penalised step.
+#include "interpret/interpretable_step.h"
+
+#include "framework/core/error.h"
+#include "framework/nn/layers.h"
+#include "framework/optim/sgd.h"
+#include "tests/interpret/interpretable_net.h"
+
+#include <doctest/doctest.h>
+
+namespace limpid::interpret {
+namespace {
+
+constexpr GradientError kErrors[] = {
+    GradientError::cosine, GradientError::mse, GradientError::mae, GradientError::histogram};
+
+InterpretableOptions options_of(GradientRoute route, double lambda = 0.5) {
+  InterpretableOptions o;
+  o.route = route;
+  o.penalty.lambda = lambda;
+  return o;
+}
+constexpr auto kDouble = GradientRoute::double_backward;
+constexpr auto kDifference = GradientRoute::finite_difference;
+constexpr auto kShift = GradientRoute::shift;
+
+}  // namespace
+
+TEST_CASE("penalised step: the finite difference agrees with the exact slope in f64") {
+  for (const GradientError error : {GradientError::cosine, GradientError::mse}) {
+    for (const char* model : {"convnet:4x1:batch:max", "convnet:4x2:instance", "tiny_vit"}) {
+      TestNet t(model, {6, 2, 8, 8}, 3);
+      InterpretableOptions o = options_of(kDifference);
+      o.penalty.error = error;
+      o.step = 1e-8;  // no rectifier changes its side so close by
+      const std::vector<double> difference = t.penalty_slope(o);
+      o.route = kDouble;
+      const double off = distance(difference, t.penalty_slope(o));
+      INFO(model, " ", off);
+      CHECK(off < 1e-6);
+    }
+  }
+}
+
+TEST_CASE(
+    "penalised step: the finite difference agrees in f32 where no rectifier changes its side") {
+  for (const GradientError error : {GradientError::cosine, GradientError::mse}) {
+    for (const char* model : {"mlp:4", "tiny_vit"}) {
+      TestNet t(model, {3, 2, 8, 8}, 3, DType::f32);
+      InterpretableOptions o = options_of(kDifference);
+      o.penalty.error = error;
+      const std::vector<double> difference = t.penalty_slope(o);
+      o.route = kDouble;
+      const double off = distance(difference, t.penalty_slope(o));
+      INFO(model, " ", off);
+      CHECK(off < 1e-2);
+    }
+  }
+}
+
+TEST_CASE("penalised step: the shift differs from the penalty by the square of lambda") {
+  TestNet t("tiny_vit", {6, 2, 8, 8}, 3);
+  double before = 0;
+  for (const double lambda : {1e-3, 1e-4, 1e-5}) {
+    std::vector<double> gap = t.slope(options_of(kShift, lambda));
+    const std::vector<double> exact = t.slope(options_of(kDouble, lambda));
+    for (size_t i = 0; i < gap.size(); ++i) gap[i] -= exact[i];
+    const double residual = length(gap);
+    if (before > 0) {
+      CHECK(before / residual > 80);
+      CHECK(before / residual < 120);
+    }
+    before = residual;
+  }
+}
+
+TEST_CASE("penalised step: the value of the loss is the same by every route") {
+  for (const GradientError error : kErrors) {
+    TestNet t("convnet:4x1:batch", {6, 2, 6, 6}, 3);
+    InterpretableOptions o = options_of(kDouble);
+    o.penalty.error = error;
+    const double exact = t.loss(o).item();
+    for (const GradientRoute route : {kDifference, kShift}) {
+      o.route = route;
+      CHECK(relative_error(t.loss(o).item(), exact) < 1e-12);
+    }
+  }
+}
+
+TEST_CASE("penalised step: lambda 0 and a step of a plain loss write the same bits") {
+  for (const bool skips : {true, false}) {
+    TestNet a("resnet8", {4, 3, 8, 8}, 3, DType::f32), b("resnet8", {4, 3, 8, 8}, 3, DType::f32);
+    Rng rng(1);
+    Pass pass(Mode::train, &rng);
+    const Tensor plain = cross_entropy((*a.net)(a.batch.inputs, pass), a.batch.labels);
+    backward(plain, a.weights());
+
+    // Skipped, and through the whole penalty
+    Tensor penalised;
+    if (skips) {
+      penalised = b.loss(options_of(kDouble, 0));
+    } else {
+      Tensor x = b.batch.inputs.clone();
+      x.require_gradient();
+      Pass second(Mode::train, &rng);
+      const Tensor losses = example_losses((*b.net)(x, second), b.batch);
+      penalised = mean(losses) + gradient_penalty(losses, x, {.lambda = 0});
+    }
+    backward(penalised, b.weights());
+    CHECK(penalised.item() == plain.item());
+    Sgd(parameters(*a.net), {.momentum = 0.9}).step(0.1);
+    Sgd(parameters(*b.net), {.momentum = 0.9}).step(0.1);
+    const NamedTensors left = state(*a.net), right = state(*b.net);
+    for (size_t i = 0; i < left.size(); ++i) {
+      INFO(left[i].first);
+      CHECK(bitwise_equal(left[i].second, right[i].second));
+    }
+  }
+}
+
+TEST_CASE("penalised step: every k-th step, k times as hard") {
+  TestNet t("convnet:4x1:batch", {6, 2, 6, 6}, 3);
+  InterpretableOptions o = options_of(kDouble, 0.25);
+  o.every = 2;
+  CHECK(length(t.penalty_slope(o, 1)) == 0);
+  CHECK(t.slope(o, 2) == t.slope(options_of(kDouble, 0.5)));
+}
+
+TEST_CASE("penalised step: a random share has the mean of the whole") {
+  // Examples do not see each other in this net, so the penalties of the parts average to the whole
+  TestNet t("convnet:3x1:instance", {4, 1, 4, 4}, 2);
+  const std::vector<double> whole = t.penalty_slope(options_of(kDouble));
+  InterpretableOptions o = options_of(kDouble);
+  o.share = 0.5;
+  std::vector<double> total(whole.size(), 0);
+  constexpr int kDraws = 600;
+  for (uint64_t seed = 0; seed < kDraws; ++seed) {
+    Rng rng(seed);
+    Pass pass(Mode::train, &rng);
+    Tensor logits;
+    const Tensor loss = penalised_loss(*t.net, t.batch, pass, logits, example_losses, 0, o);
+    const Tensor plain = mean(example_losses(logits, t.batch));
+    std::vector<Tensor> leaves = t.weights();
+    size_t i = 0;
+    for (const Tensor& g : grad(loss - plain, leaves)) {
+      for (const double value : g.to_vector()) total[i++] += value / kDraws;
+    }
+  }
+  CHECK(distance(total, whole) < 0.1);
+}
+
+TEST_CASE("penalised step: further passes change no statistics and repeat the dropout") {
+  for (const GradientRoute route : {kDouble, kDifference, kShift}) {
+    for (const double share : {1.0, 0.5}) {
+      TestNet a("convnet:4x1:batch", {6, 2, 6, 6}, 3), b("convnet:4x1:batch", {6, 2, 6, 6}, 3);
+      InterpretableOptions o = options_of(route);
+      o.share = share;
+      o.penalty.target = GradientTarget::smoothgrad;
+      a.loss(options_of(kDouble, 0));
+      b.loss(o);
+      const NamedTensors left = buffers(*a.net), right = buffers(*b.net);
+      for (size_t i = 0; i < left.size(); ++i)
+        CHECK(bitwise_equal(left[i].second, right[i].second));
+    }
+  }
+  Sequential net;
+  Rng rng(3);
+  net.add<Flatten>("flat");
+  net.add<Linear>("fc1", int64_t{4}, int64_t{32}, rng);
+  net.add<Activation>("act", "Tanh", tanh);
+  net.add<Dropout>("drop", 0.5);
+  net.add<Linear>("fc2", int64_t{32}, int64_t{3}, rng);
+  convert(net, DType::f64);
+  const Batch batch{
+      Tensor::normal({5, 4}, rng, 0, 1, DType::f64), Tensor::of_integers({5}, {0, 1, 2, 0, 1})};
+  // The targets are the images' own gradients turned: any, as long as dropout is the same
+  const auto slope = [&](GradientRoute route) {
+    Rng dropout(9);
+    Pass pass(Mode::train, &dropout);
+    Tensor logits;
+    InterpretableOptions o = options_of(route);
+    o.penalty.target = GradientTarget::permuted;
+    const Tensor loss = penalised_loss(net, batch, pass, logits, example_losses, 0, o);
+    std::vector<double> all;
+    std::vector<Tensor> leaves;
+    for (const auto& named : parameters(net)) leaves.push_back(named.second);
+    for (const Tensor& g : grad(loss, leaves)) {
+      for (const double value : g.to_vector()) all.push_back(value);
+    }
+    return all;
+  };
+  CHECK(distance(slope(kDifference), slope(kDouble)) < 1e-6);
+}
+
+TEST_CASE("penalised step: what differs by source") {
+  TestNet t("mlp:8", {4, 6}, 3);
+  Tensor x = t.batch.inputs.clone();
+  x.require_gradient();
+  Pass pass;
+  const Tensor logits = (*t.net)(x, pass);
+  const Tensor losses = example_losses(logits, t.batch);
+  const auto scores = [&](GradientSource source) {
+    return gradient_scores(source, logits, losses, t.batch.labels);
+  };
+  CHECK(bitwise_equal(scores(GradientSource::loss), losses));
+  CHECK(bitwise_equal(scores(GradientSource::negative_loss), -losses));
+  CHECK(close(scores(GradientSource::log_probability), -losses));
+  for (int64_t n = 0; n < 4; ++n) {
+    CHECK(
+        scores(GradientSource::logit).data<double>()[n] ==
+        logits.data<double>()[n * 3 + t.batch.labels.data<int64_t>()[n]]);
+  }
+}
+
+TEST_CASE("penalised step: options that exclude each other") {
+  TestNet t("mlp:8", {4, 6}, 3);
+  const auto check_refused = [&](const InterpretableOptions& o) {
+    CHECK_THROWS_AS(check_options(o), ValueError);
+    CHECK_THROWS_AS(t.loss(o), ValueError);
+  };
+  InterpretableOptions o = options_of(kShift);
+  o.source = GradientSource::logit;
+  check_refused(o);
+  o = options_of(kDifference);
+  o.penalty.detaches_target = false;
+  check_refused(o);
+  o = options_of(kDouble);
+  o.penalty.detaches_target = false;
+  o.penalty.target = GradientTarget::edges;
+  check_refused(o);
+  check_refused(options_of(kDouble, -1));
+  check_refused(options_of(kDouble, std::nan("")));
+  o = options_of(kDouble);
+  o.every = 0;
+  check_refused(o);
+  o = options_of(kDouble);
+  o.share = 0;
+  check_refused(o);
+  CHECK_THROWS_AS(gradient_source_named("l"), ValueError);
+  CHECK_THROWS_AS(gradient_route_named("l"), ValueError);
+  CHECK_THROWS_AS(gradient_target_named("l"), ValueError);
+}
+
+TEST_CASE("capped slopes: ten medians at most") {
+  const Tensor u = Tensor::of({4, 2}, {3, 4, 0, 0, 0, 5, 600, 800}, DType::f64);
+  CHECK(close(capped_slopes(u), Tensor::of({4, 2}, {3, 4, 0, 0, 0, 5, 30, 40}, DType::f64)));
+  const Tensor flat = Tensor::zeros({2, 2}, DType::f64);
+  CHECK(bitwise_equal(capped_slopes(flat), flat));
+}
+
+}  // namespace limpid::interpret
