@@ -11,4 +11,6 @@
 #include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
 #include "interpret/saliency/target.h"       // what is explained
 #include "interpret/interpretable_gradients.h"  // paper 1: gradients that agree with the guided
+#include "interpret/interpretable_step.h"       // a training step with that penalty
+#include "interpret/interpretable_shift.h"      // what it shares with adversarial training
 // clang-format on

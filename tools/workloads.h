@@ -6,6 +6,8 @@
 //                          target is a constant: one forward pass
 //   op_overhead_1000adds   1,000 recorded additions of eight numbers, their sum, backward
 //
+// resnet8_interpretable_b64 over resnet8_train_b64 is what the penalty costs: at most 3.5 times.
+//
 // f32; SGD with momentum 0.9, weight decay 5e-4, learning rate 0.01; random data made once.
 #pragma once
 

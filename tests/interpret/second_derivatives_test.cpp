@@ -1,4 +1,4 @@
-// tests/interpret/second_derivatives_test.cpp: the gradient of a gradient, op by op, in closed
+// tests/interpret/second_derivatives_test.cpp: gradients of gradients, op by op, in closed form.
 // form.
 //
 // With y = f(x, w), gx = dx of <g, y> and a given v, each row states d<v, gx> by g, w and x.
