@@ -8,7 +8,9 @@
 #include "framework/ops/resample.h"
 #include "framework/tensor/record.h"
 #include "interpret/saliency/batch.h"
+#include "interpret/saliency/cam_scores.h"
 #include "interpret/saliency/gradient.h"
+#include "interpret/saliency/perturbation.h"
 #include "interpret/saliency/pixels.h"
 
 #include <algorithm>
@@ -81,6 +83,48 @@ RawMaps guided_grad_cam(Batch& b) {
   return {guided * resize_bilinear(coarse, b.images.size(2), b.images.size(3))};
 }
 
+template <ScoreCam kVariant>
+RawMaps score_cam(Batch& b) {
+  const Tensor& maps = b.slopes().maps;
+  return evidence(score_sum(kVariant, b.explained, maps, b.images, b.classes), maps);
+}
+
+RawMaps ablation_cam(Batch& b) {
+  const Tensor& maps = b.slopes().maps;
+  const Recording off(false);
+  return evidence(weighted_sum(maps, ablation_weights(b.explained, b.images, b.classes)), maps);
+}
+
+RawMaps opti_cam(Batch& b) {
+  const Tensor& maps = b.slopes().maps;
+  const int64_t steps = b.explained.settings.opti_steps;
+  return evidence(opti_mask(b.explained, maps, b.images, b.classes, steps), maps);
+}
+
+// ---- Perturbations ----
+
+int64_t or_default(int64_t wanted, int64_t otherwise) { return wanted > 0 ? wanted : otherwise; }
+
+RawMaps occlusion(Batch& b) {
+  const SaliencySettings& o = b.explained.settings;
+  const int64_t side = std::min(b.images.size(2), b.images.size(3));
+  const int64_t size = or_default(o.window, std::max<int64_t>(1, side / 8));
+  const int64_t stride = or_default(o.stride, std::max<int64_t>(1, size / 2));
+  const Masks all = windows(b.images.shape(), b.images.dtype(), size, stride);
+  const Tensor map = occlusion_map(b.explained, b.images, b.classes, all, o.divides_by_coverage);
+  return {.map = map, .is_evidence = true};
+}
+
+RawMaps rise(Batch& b) {
+  const SaliencySettings& o = b.explained.settings;
+  const bool is_small = std::max(b.images.size(2), b.images.size(3)) <= 64;
+  const int64_t count = or_default(o.masks, is_small ? 1000 : 4000);
+  const int64_t cells = or_default(o.cells, is_small ? 4 : 7);
+  const Masks masks =
+      random_grids(b.images.shape(), b.images.dtype(), count, cells, o.keep, b.explained.seed);
+  return {.map = rise_map(b.explained, b.images, b.classes, masks, o.keep), .is_evidence = true};
+}
+
 // ---- The table ----
 
 Method of_input(const char* name, const char* what, RawMaps (*compute)(Batch&)) {
@@ -92,11 +136,24 @@ Method of_noise(const char* name, const char* what, RawMaps (*compute)(Batch&)) 
 }
 
 Method of_layer(const char* name, const char* what, RawMaps (*compute)(Batch&)) {
-  return {{.name = name, .what = what, .needs_layer = true, .can_smooth = true}, compute};
+  return {
+      {.name = name, .what = what, .needs_layer = true, .needs_images = true, .can_smooth = true},
+      compute};
+}
+
+Method of_scores(const char* name, const char* what, RawMaps (*compute)(Batch&)) {
+  Method method = of_layer(name, what, compute);
+  method.info.is_slow = true;
+  return method;
+}
+
+Method of_masks(const char* name, const char* what, RawMaps (*compute)(Batch&)) {
+  return {{.name = name, .what = what, .needs_images = true, .is_slow = true}, compute};
 }
 
 const std::vector<Method>& table() {
   using W = CamWeights;
+  using S = ScoreCam;
   static const std::vector<Method> methods = {
       of_input(
           "gradient", "gradient of the class score by the image (Simonyan et al. 2014)",
@@ -127,7 +184,25 @@ const std::vector<Method>& table() {
       of_layer("layer-cam", "LayerCAM (Jiang et al. 2021)", cam<W::layer>),
       of_layer(
           "eigen-cam", "Eigen-CAM, the same for all classes (Muhammad and Yeasin 2020)", eigen_cam),
+      of_scores(
+          "score-cam", "Score-CAM: probability of the masked pixels (Wang et al. 2020)",
+          score_cam<S::probability>),
+      of_scores(
+          "score-cam-official", "Score-CAM as its authors' program computes it",
+          score_cam<S::official>),
+      of_scores(
+          "score-cam-softmax", "Score-CAM with a softmax over the maps' scores",
+          score_cam<S::softmax>),
+      of_scores(
+          "score-cam-increase", "Score-CAM by the increase over a black image",
+          score_cam<S::increase>),
+      of_scores("ablation-cam", "Ablation-CAM (Desai and Ramaswamy 2020)", ablation_cam),
+      of_scores("opti-cam", "Opti-CAM (Zhang et al. 2024)", opti_cam),
       of_layer("guided-grad-cam", "guided times Grad-CAM (Selvaraju et al. 2017)", guided_grad_cam),
+      of_masks(
+          "occlusion", "drop of the score under a black window (Zeiler and Fergus 2014)",
+          occlusion),
+      of_masks("rise", "RISE: random masks weighted by their score (Petsiuk et al. 2018)", rise),
   };
   return methods;
 }
@@ -161,11 +236,11 @@ Method method_named(const std::string& name) {
   raise<ValueError>("saliency", "no method '", name, "'; there are: ", names);
 }
 
-void check_subject(const Method& method, const Explained& subject, const Tensor& images) {
-  if (!method.info.needs_layer) return;
-  check_value(subject.layer != nullptr, method.info.name.c_str(), "needs a layer");
+void check_subject(const MethodInfo& method, const Explained& subject, const Tensor& images) {
+  const char* name = method.name.c_str();
+  check_value(!method.needs_layer || subject.layer != nullptr, name, "needs a layer");
   check_shape(
-      images.rank() == 4, method.info.name.c_str(), "needs images [N, C, H, W], got ",
+      !method.needs_images || images.rank() == 4, name, "needs images [N, C, H, W], got ",
       images.shape());
 }
 
@@ -208,7 +283,7 @@ std::vector<Maps> saliency_maps(
   std::vector<Method> chosen;
   for (const std::string& name : methods) {
     chosen.push_back(method_named(name));
-    check_subject(chosen.back(), subject, images);
+    check_subject(chosen.back().info, subject, images);
   }
 
   std::vector<std::vector<Maps>> parts(methods.size());

@@ -27,6 +27,13 @@ struct SaliencySettings {
   int64_t noisy_copies = 25;  // smoothgrad and smooth:METHOD; 25 and 0.15 are the reference's
   double noise_level = 0.15;  // sigma / (max x - min x)
   int64_t steps = 50;         // integrated gradients
+  int64_t window = 0;         // occlusion, pixels; 0: an eighth of the shorter side
+  int64_t stride = 0;         // occlusion, pixels; 0: half a window
+  bool divides_by_coverage = false;  // occlusion: mean instead of sum over a pixel's windows
+  int64_t masks = 0;                 // RISE; 0: 1000, or 4000 for images over 64 pixels
+  int64_t cells = 0;                 // RISE, per side; 0: 4, or 7 for images over 64 pixels
+  double keep = 0.5;                 // RISE: probability of a cell to be seen
+  int64_t opti_steps = 50;           // Opti-CAM
 };
 
 /// What is explained. The model runs in evaluation mode and is not written to.
@@ -43,10 +50,11 @@ struct Explained {
 
 struct MethodInfo {
   std::string name;
-  std::string what;          // one line with its source
-  bool needs_layer = false;  // weights the output of a layer
-  bool is_slow = false;      // needs hundreds of forward passes per image
-  bool can_smooth = false;   // there is a "smooth:NAME"
+  std::string what;           // one line with its source
+  bool needs_layer = false;   // weights the output of a layer
+  bool needs_images = false;  // tables [N, D] are refused
+  bool is_slow = false;       // needs hundreds of forward passes per image
+  bool can_smooth = false;    // there is a "smooth:NAME"
 };
 
 /// All methods, in the order in which people list them.
