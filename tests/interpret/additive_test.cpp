@@ -58,6 +58,8 @@ TEST_CASE("additive score: every attribution is w_i x_i") {
   CHECK(close(f.raw("gradient-x-input"), expected));
   CHECK(close(f.raw("integrated-gradients"), expected));
   CHECK(close(f.raw("integrated-gradients", {.steps = 1}), expected));
+  CHECK(close(f.raw("lrp-epsilon"), expected, 1e-8));  // epsilon is 1e-9
+  CHECK(close(f.raw("deeplift"), expected));
   CHECK(close(f.raw("occlusion", {.window = 1, .stride = 1}), expected));
   CHECK(
       close(f.raw("occlusion", {.window = 1, .stride = 1, .divides_by_coverage = true}), expected));
