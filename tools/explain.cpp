@@ -14,7 +14,9 @@
 #include "tools/model.h"
 #include "tools/objective.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <memory>
 #include <numeric>
 
@@ -95,6 +97,12 @@ std::vector<int64_t> target_classes(
   return std::vector<int64_t>(s.indices.size(), fixed_class);
 }
 
+// A method's name in file names, where colons do not belong: "smooth-gradient".
+std::string file_part(std::string method) {
+  std::replace(method.begin(), method.end(), ':', '-');
+  return method;
+}
+
 Json run(const Invocation& in, const ExplainOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
   check_classifier(folder, "explain");
@@ -109,34 +117,45 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   for (const std::string& name : o.method) {
     if (method_named(name).needs_layer && layer.empty()) layer = layer_for(folder, o.layer);
   }
+  const auto seed = static_cast<uint64_t>(in.common.seed);
+  const std::vector<interpret::Maps> computed =
+      explain_images(folder, o.method, layer, images, classes, seed);
   const std::string out = in.common.out.empty() ? "explanations" : in.common.out;
   make_folder(out);
 
   Json rows = Json::array();
   Json games = Json::array();
   const int64_t count = images.size(0);
-  for (const std::string& method : o.method) {
-    const Maps maps = explain_images(folder, method, layer, images, classes);
+  for (size_t m = 0; m < o.method.size(); ++m) {
+    const std::string& method = o.method[m];
+    const interpret::Maps& maps = computed[m];
     for (int64_t n = 0; n < count; ++n) {
       const auto k = static_cast<size_t>(n);
-      const std::string stem = join_text(out, "/", s.indices[k], "-", method);
+      const std::string stem = join_text(out, "/", s.indices[k], "-", file_part(method));
       const auto one = [n](const Tensor& all) {
         return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
       };
       std::string note;
       const Image picture = picture_with_map(one(s.pictures), one(maps.shown), &note);
+      if (!maps.notes[k].empty()) note = maps.notes[k];
       save_npy(stem + ".npy", one(maps.raw));
       save_png(stem + ".png", picture);
       in.console.progress(method, n + 1, count);
       const std::string& target = folder.card.class_names[static_cast<size_t>(classes[k])];
-      rows.push(Json::object(
+      Json row = Json::object(
           {{"index", s.indices[k]},
            {"method", method},
            {"target", classes[k]},
            {"score", scores[k]},
            {"npy", stem + ".npy"},
            {"png", stem + ".png"},
-           {"note", note}}));
+           {"note", note}});
+      if (!maps.completeness.empty()) {
+        const interpret::Completeness& sums = maps.completeness[k];
+        row.set("score_difference", sums.difference);
+        row.set("completeness_gap", std::abs(sums.total - sums.difference));
+      }
+      rows.push(row);
       in.console.result(join_text(
           stem, ".png  ", target, " ", percent(scores[k]), note.empty() ? "" : "  (" + note + ")"));
     }
@@ -149,7 +168,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   Json result = Json::object({{"maps", rows}, {"layer", layer.empty() ? Json() : Json(layer)}});
   if (s.masks.defined()) {
     // Controls: always the centre, and a random pixel
-    Rng rng(static_cast<uint64_t>(in.common.seed));
+    Rng rng(seed);
     const double centre = interpret::hit_rate(interpret::pointing_game_centre(s.masks));
     const double random = interpret::hit_rate(interpret::pointing_game_random(s.masks, rng));
     in.console.result(join_text(
@@ -167,7 +186,8 @@ Json run(const Invocation& in, const ExplainOptions& o) {
 Command explain_command() {
   auto options = std::make_shared<ExplainOptions>();
   std::string list;
-  for (const MethodInfo& method : methods()) list += (list.empty() ? "" : ", ") + method.name;
+  for (const interpret::MethodInfo& method : interpret::saliency_methods())
+    list += (list.empty() ? "" : ", ") + method.name;
   return {
       .name = "explain",
       .summary = "saliency maps as .npy and .png",
@@ -180,8 +200,12 @@ Command explain_command() {
             a.list("indices", options->indices, "which test images; the first eight unless given");
             a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
             a.list("input", options->input, "or: files, .npy arrays or pictures");
-            a.list("method", options->method, list);
-            a.text("layer", options->layer, "layer of grad-cam; the last spatial one unless given");
+            a.list(
+                "method", options->method,
+                list + "; smooth:NAME is the mean over noisy copies of the image");
+            a.text(
+                "layer", options->layer,
+                "layer of the class activation maps; the last spatial one unless given");
             a.text("target", options->target, "class to explain: label, predicted or a number");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
