@@ -2,6 +2,8 @@
 #include "interpret/metrics/controls.h"
 
 #include "framework/core/error.h"
+#include "framework/ops/resample.h"
+#include "framework/tensor/record.h"
 
 #include <algorithm>
 #include <cmath>
@@ -60,6 +62,13 @@ Tensor random_control(int64_t count, int64_t height, int64_t width, const Rng& r
   return maps;
 }
 
+Tensor smooth_random_control(int64_t count, int64_t height, int64_t width, const Rng& rng) {
+  const Recording off(false);
+  const int64_t h = std::max<int64_t>(2, height / 8);
+  const int64_t w = std::max<int64_t>(2, width / 8);
+  return resize_bilinear(random_control(count, h, w, rng), height, width);
+}
+
 Tensor shuffled_cells(const Tensor& maps, const Rng& rng) {
   check_maps("shuffled_cells", maps);
   Tensor shuffled = Tensor::empty(maps.shape());
@@ -73,8 +82,8 @@ Tensor shuffled_cells(const Tensor& maps, const Rng& rng) {
   return shuffled;
 }
 
-Tensor min_max(const Tensor& maps) {
-  check_maps("min_max", maps);
+Tensor unit_range(const Tensor& maps) {
+  check_maps("unit_range", maps);
   Tensor scaled = Tensor::zeros(maps.shape());
   float* out = scaled.mutable_data<float>();
   for (int64_t n = 0; n < maps.size(0); ++n, out += cells_of(maps)) {

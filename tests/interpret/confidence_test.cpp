@@ -105,11 +105,11 @@ TEST_CASE("controls: shuffled cells are the same cells elsewhere") {
   }
 }
 
-TEST_CASE("min_max: to [0, 1], flat and broken maps to zeros") {
+TEST_CASE("unit_range: to [0, 1], flat and broken maps to zeros") {
   const Tensor maps = Tensor::of({3, 1, 1, 3}, {2, 6, 4, 5, 5, 5, 1, NAN, 2});
-  CHECK(min_max(maps).to_vector() == std::vector<double>{0, 1, 0.5, 0, 0, 0, 0, 0, 0});
+  CHECK(unit_range(maps).to_vector() == std::vector<double>{0, 1, 0.5, 0, 0, 0, 0, 0, 0});
   CHECK(flat_maps(maps) == std::vector<bool>{false, true, true});
-  CHECK_THROWS_AS(min_max(Tensor::zeros({1, 3, 2, 2})), ShapeError);
+  CHECK_THROWS_AS(unit_range(Tensor::zeros({1, 3, 2, 2})), ShapeError);
 }
 
 TEST_CASE("scores: any number of threads, a class per image, nothing written") {
