@@ -17,7 +17,8 @@
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page
-#include "interpret/saliency/cam.h"          // Grad-CAM
+#include "interpret/saliency/methods.h"      // every saliency method, by name
+#include "interpret/saliency/cam.h"          // class activation maps of one backward pass
 #include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
 #include "interpret/saliency/target.h"       // what is explained
 #include "interpret/interpretable_gradients.h"  // paper 1: gradients that agree with the guided

@@ -136,13 +136,14 @@ void add_maps(
   for (const std::string& method : methods) {
     const std::string layer = method_named(method).needs_layer ? layer_for(folder, "") : "";
     columns.push_back(layer.empty() ? method : method + " at " + layer);
-    const Maps maps = explain_images(folder, method, layer, images, classes);
+    const interpret::Maps maps =
+        explain_images(folder, {method}, layer, images, classes, 0).front();
     for (size_t k = 0; k < chosen.size(); ++k) {
       const auto n = static_cast<int64_t>(k);
       std::string note;
       rows[k].images.push_back(
           picture_with_map(one(shown.images.tensor(), n), one(maps.shown, n), &note));
-      rows[k].notes.push_back(note);
+      rows[k].notes.push_back(maps.notes[k].empty() ? note : maps.notes[k]);
     }
   }
   report.image_grid(columns, rows, caption);

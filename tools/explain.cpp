@@ -109,14 +109,18 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   for (const std::string& name : o.method) {
     if (method_named(name).needs_layer && layer.empty()) layer = layer_for(folder, o.layer);
   }
+  const auto seed = static_cast<uint64_t>(in.common.seed);
+  const std::vector<interpret::Maps> computed =
+      explain_images(folder, o.method, layer, images, classes, seed);
   const std::string out = in.common.out.empty() ? "explanations" : in.common.out;
   make_folder(out);
 
   Json rows = Json::array();
   Json games = Json::array();
   const int64_t count = images.size(0);
-  for (const std::string& method : o.method) {
-    const Maps maps = explain_images(folder, method, layer, images, classes);
+  for (size_t m = 0; m < o.method.size(); ++m) {
+    const std::string& method = o.method[m];
+    const interpret::Maps& maps = computed[m];
     for (int64_t n = 0; n < count; ++n) {
       const auto k = static_cast<size_t>(n);
       const std::string stem = join_text(out, "/", s.indices[k], "-", method);
@@ -125,6 +129,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       };
       std::string note;
       const Image picture = picture_with_map(one(s.pictures), one(maps.shown), &note);
+      if (!maps.notes[k].empty()) note = maps.notes[k];
       save_npy(stem + ".npy", one(maps.raw));
       save_png(stem + ".png", picture);
       in.console.progress(method, n + 1, count);
@@ -149,7 +154,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   Json result = Json::object({{"maps", rows}, {"layer", layer.empty() ? Json() : Json(layer)}});
   if (s.masks.defined()) {
     // Controls: always the centre, and a random pixel
-    Rng rng(static_cast<uint64_t>(in.common.seed));
+    Rng rng(seed);
     const double centre = interpret::hit_rate(interpret::pointing_game_centre(s.masks));
     const double random = interpret::hit_rate(interpret::pointing_game_random(s.masks, rng));
     in.console.result(join_text(
@@ -167,7 +172,8 @@ Json run(const Invocation& in, const ExplainOptions& o) {
 Command explain_command() {
   auto options = std::make_shared<ExplainOptions>();
   std::string list;
-  for (const MethodInfo& method : methods()) list += (list.empty() ? "" : ", ") + method.name;
+  for (const interpret::MethodInfo& method : interpret::saliency_methods())
+    list += (list.empty() ? "" : ", ") + method.name;
   return {
       .name = "explain",
       .summary = "saliency maps as .npy and .png",
@@ -181,7 +187,9 @@ Command explain_command() {
             a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
             a.list("input", options->input, "or: files, .npy arrays or pictures");
             a.list("method", options->method, list);
-            a.text("layer", options->layer, "layer of grad-cam; the last spatial one unless given");
+            a.text(
+                "layer", options->layer,
+                "layer of the class activation maps; the last spatial one unless given");
             a.text("target", options->target, "class to explain: label, predicted or a number");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};

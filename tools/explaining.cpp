@@ -1,23 +1,16 @@
-// tools/explaining.cpp: the table of methods and the pictures made of their maps.
+// tools/explaining.cpp: the layer, the standardisation and the pictures of maps.
 #include "tools/explaining.h"
 
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
-#include "framework/ops/pointwise.h"
-#include "framework/ops/resample.h"
-#include "framework/tensor/record.h"
 #include "interpret/report/heatmap.h"
-#include "interpret/saliency/cam.h"
-#include "interpret/saliency/gradient.h"
 #include "tools/arguments.h"
 
 #include <algorithm>
-#include <map>
 
 namespace limpid::tools {
 namespace {
 
-constexpr int64_t kBatch = 64;         // images per pass
 constexpr int64_t kPictureSide = 224;  // pixels; small images are enlarged to about this
 
 // Tables of features are shown as one row of pixels.
@@ -29,20 +22,6 @@ int64_t enlargement(const Tensor& picture) {
   return std::max<int64_t>(1, kPictureSide / std::max(picture.size(1), picture.size(2)));
 }
 
-Tensor raw_map(
-    const RunFolder& folder, const std::string& method, const std::string& layer,
-    const Tensor& images, std::span<const int64_t> classes) {
-  using namespace interpret;
-  if (method == "gradient") return gradient_map(*folder.model, images, classes);
-  if (method == "guided") {
-    return gradient_map(*folder.model, images, classes, {.relu = ReluRule::guided});
-  }
-  if (method == "deconv") {
-    return gradient_map(*folder.model, images, classes, {.relu = ReluRule::deconv});
-  }
-  return grad_cam(*folder.model, find_layer(*folder.model, layer), images, classes);
-}
-
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -51,44 +30,17 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-const std::vector<MethodInfo>& methods() {
-  static const std::vector<MethodInfo> list = {
-      {"gradient", "gradient of the class score by the image (Simonyan et al. 2014)"},
-      {"guided", "guided back-propagation (Springenberg et al. 2015)"},
-      {"deconv", "deconvnet rule (Zeiler and Fergus 2014)"},
-      {"grad-cam", "Grad-CAM (Selvaraju et al. 2017)", true},
-  };
-  return list;
-}
-
-const MethodInfo& method_named(const std::string& name) {
-  std::vector<std::string> names;
-  for (const MethodInfo& method : methods()) {
-    if (method.name == name) return method;
-    names.push_back(method.name);
+interpret::MethodInfo method_named(const std::string& name) {
+  try {
+    return interpret::saliency_method(name);
+  } catch (const ValueError& error) {
+    throw UsageError(error.what());
   }
-  throw UsageError("no method '" + name + "'; there are: " + joined(names));
-}
-
-std::vector<std::string> spatial_layers(const RunFolder& folder) {
-  std::map<const Module*, bool> is_spatial;
-  Pass pass;
-  pass.observer = [&](const Module& layer, const Tensor&, const Tensor& output) {
-    is_spatial[&layer] = output.rank() == 4 && output.size(2) * output.size(3) > 1;
-  };
-  std::vector<int64_t> sizes = {1};
-  for (const int64_t size : folder.card.input.sizes()) sizes.push_back(size);
-  const Recording off(false);
-  (*folder.model)(Tensor::zeros(Shape(std::span<const int64_t>(sizes))), pass);
-  std::vector<std::string> names;
-  for (const auto& [name, layer] : layers(*folder.model)) {
-    if (is_spatial[layer]) names.push_back(name);
-  }
-  return names;
 }
 
 std::string layer_for(const RunFolder& folder, const std::string& wanted) {
-  const std::vector<std::string> spatial = spatial_layers(folder);
+  const std::vector<std::string> spatial =
+      interpret::spatial_layers(*folder.model, folder.card.input);
   if (spatial.empty()) {
     throw UsageError(folder.card.architecture + " has no layer with a spatial map");
   }
@@ -108,24 +60,23 @@ std::string layer_for(const RunFolder& folder, const std::string& wanted) {
   return wanted;
 }
 
-Maps explain_images(
-    const RunFolder& folder, const std::string& method, const std::string& layer,
-    const Tensor& images, std::span<const int64_t> classes) {
-  std::vector<Tensor> parts;
-  for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
-    const int64_t end = std::min(images.size(0), begin + kBatch);
-    const auto some = classes.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-    parts.push_back(raw_map(folder, method, layer, slice(images, 0, begin, end), some));
+std::vector<interpret::Maps> explain_images(
+    const RunFolder& folder, const std::vector<std::string>& methods, const std::string& layer,
+    const Tensor& images, std::span<const int64_t> classes, uint64_t seed) {
+  const auto per_channel = [](const std::vector<double>& values) {
+    return Tensor::of({std::ssize(values)}, values);
+  };
+  const interpret::Explained subject{
+      .model = *folder.model,
+      .layer = layer.empty() ? nullptr : &find_layer(*folder.model, layer),
+      .mean = per_channel(folder.card.mean),
+      .deviation = per_channel(folder.card.std),
+      .seed = seed};
+  try {
+    return interpret::saliency_maps(methods, subject, images, classes);
+  } catch (const ValueError& error) {  // a network or a layer that the method is not made for
+    throw UsageError(error.what());
   }
-  const Recording off(false);
-  Maps maps{concat(parts, 0), {}};
-  if (method == "grad-cam") {
-    maps.shown = resize_bilinear(maps.raw, images.size(2), images.size(3));
-  } else {
-    maps.shown = images.rank() == 4 ? interpret::channel_maximum(maps.raw)
-                                    : relu(maps.raw) + relu(-maps.raw);
-  }
-  return maps;
 }
 
 Image picture_with_map(const Tensor& picture, const Tensor& map, std::string* note) {

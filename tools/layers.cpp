@@ -1,6 +1,7 @@
 // tools/layers.cpp: limpid layers.
 #include "framework/core/error.h"
 #include "framework/tensor/record.h"
+#include "interpret/saliency/cam.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/model.h"
@@ -26,8 +27,9 @@ Json run(const Invocation& in, const ModelOptions& o) {
   };
   std::vector<int64_t> sizes = {1};
   for (const int64_t size : folder.card.input.sizes()) sizes.push_back(size);
+  const Shape one(std::span<const int64_t>{sizes});
   const Recording off(false);
-  (*folder.model)(Tensor::zeros(Shape(std::span<const int64_t>(sizes))), pass);
+  (*folder.model)(Tensor::zeros(one), pass);
 
   // One row per layer, in the order of the network's state
   Json rows = Json::array();
@@ -40,7 +42,7 @@ Json run(const Invocation& in, const ModelOptions& o) {
     const int64_t count = parameter_count(*layer);
     Json shape = Json::array();
     for (const int64_t size : row.output.sizes().subspan(1)) shape.push(size);
-    const bool is_spatial = row.output.rank() == 4 && row.output[2] * row.output[3] > 1;
+    const bool is_spatial = interpret::is_spatial(row.output, one);
     total_macs += row.macs;
     in.console.result(
         padded(name, 22) + padded(layer->type(), 18) + padded(to_text(shape), 20) +

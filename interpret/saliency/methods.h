@@ -5,6 +5,11 @@
 //
 // One call for all, because whoever compares methods (a metric, a sanity check, a report) wants to
 // run them under the same conditions and to be told alike where a map says nothing.
+//
+// Two kinds of map. A picture of the image's own size has a sign and a value per channel
+// (gradients, relevances) and is shown by its largest absolute value over the channels. A map of
+// evidence, often coarser than the image (class activation maps, occlusion, RISE), is shown as
+// relu, then min-max to [0, 1], then bilinear resizing, in this order.
 #pragma once
 
 #include "framework/nn/module.h"
@@ -37,6 +42,8 @@ struct MethodInfo {
 
 /// All methods, in the order in which people list them.
 const std::vector<MethodInfo>& saliency_methods();
+/// The method of that name. Throws ValueError listing the names.
+MethodInfo saliency_method(const std::string& name);
 
 struct Maps {
   Tensor raw;    // as the method defines it: [N, C, H, W], or [N, 1, h, w] at the layer's size
@@ -44,11 +51,20 @@ struct Maps {
   std::vector<std::string> notes;  // one per image: empty, or why the map is flat or not finite
 };
 
-/// images [N, C, H, W] as the network sees them, one class per image. A flat or non-finite map is
-/// shown as zeros with a note. Throws ValueError for an unknown name, a missing layer or a class
-/// out of range, ShapeError for a layer without a spatial map.
+/// images [N, C, H, W] as the network sees them, one class per image; the gradient methods take
+/// tables [N, D] too, whose maps are shown as [N, D]. A flat or non-finite map is shown as zeros
+/// with a note. Throws ValueError for an unknown name, a missing layer or a class out of range,
+/// ShapeError for a layer without a spatial map.
 Maps saliency_maps(
     const std::string& method, const Explained& subject, const Tensor& images,
     std::span<const int64_t> classes);
+/// The same for several methods; what they have in common is computed once.
+std::vector<Maps> saliency_maps(
+    std::span<const std::string> methods, const Explained& subject, const Tensor& images,
+    std::span<const int64_t> classes);
+
+/// Names of the layers whose output has more than one position, in order: maps [N, K, h, w] or
+/// tokens on a grid. `input` is the shape of one example.
+std::vector<std::string> spatial_layers(Module& model, const Shape& input);
 
 }  // namespace limpid::interpret

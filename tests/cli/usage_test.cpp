@@ -79,8 +79,7 @@ TEST_CASE("usage: unknown names are answered with the known ones") {
   check_refused(folder, "train --data digits --model lenet5:3" + to, 2, {"lenet5:3"});
   check_refused(
       folder, "train --data shapes --model convnet:8x2:layer" + to, 2, {"instance", "batch"});
-  check_refused(
-      folder, "explain r --method nope --out e", 2, {"nope", "gradient, guided, deconv, grad-cam"});
+  check_refused(folder, "explain r --method nope --out e", 2, {"nope", "gradient, guided, deconv"});
   check_refused(
       folder, "explain r --method grad-cam --layer nope --out e", 2,
       {"nope", "conv1", "conv2", "pool2"});
