@@ -49,7 +49,8 @@ class InsertionDeletion {
   Curves deletion(const Tensor& maps) const;
   Curves insertion(const Tensor& maps) const;
 
-  int64_t step() const { return step_; }
+  int64_t step() const { return step_; }    // pixels at a time
+  int64_t steps() const { return steps_; }  // T
   /// Called between batches with variants done and in all; may throw to stop.
   std::function<void(int64_t done, int64_t total)> progress;
 

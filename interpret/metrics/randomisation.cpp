@@ -11,6 +11,7 @@
 #include "interpret/metrics/similarity.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -95,10 +96,14 @@ void measure_statistics(Module& twin, const std::set<std::string>& fresh, const 
 RandomisedLayer compared(
     const std::string& layer, const ComparedMaps& before, const ComparedMaps& now) {
   const Recording off(false);
-  return {
+  RandomisedLayer result{
       layer, rank_correlations(before.raw, now.raw),
       rank_correlations(abs(before.raw), abs(now.raw)),
       structural_similarity(before.shown, now.shown)};
+  for (size_t n = 0; n < result.ssim.size(); ++n) {
+    if (std::isnan(result.spearman_abs[n])) result.ssim[n] = result.spearman_abs[n];
+  }
+  return result;
 }
 
 }  // namespace
