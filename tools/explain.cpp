@@ -14,7 +14,9 @@
 #include "tools/model.h"
 #include "tools/objective.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <memory>
 #include <numeric>
 
@@ -95,6 +97,12 @@ std::vector<int64_t> target_classes(
   return std::vector<int64_t>(s.indices.size(), fixed_class);
 }
 
+// A method's name in file names, where colons do not belong: "smooth-gradient".
+std::string file_part(std::string method) {
+  std::replace(method.begin(), method.end(), ':', '-');
+  return method;
+}
+
 Json run(const Invocation& in, const ExplainOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
   check_classifier(folder, "explain");
@@ -123,7 +131,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
     const interpret::Maps& maps = computed[m];
     for (int64_t n = 0; n < count; ++n) {
       const auto k = static_cast<size_t>(n);
-      const std::string stem = join_text(out, "/", s.indices[k], "-", method);
+      const std::string stem = join_text(out, "/", s.indices[k], "-", file_part(method));
       const auto one = [n](const Tensor& all) {
         return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
       };
@@ -134,14 +142,20 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       save_png(stem + ".png", picture);
       in.console.progress(method, n + 1, count);
       const std::string& target = folder.card.class_names[static_cast<size_t>(classes[k])];
-      rows.push(Json::object(
+      Json row = Json::object(
           {{"index", s.indices[k]},
            {"method", method},
            {"target", classes[k]},
            {"score", scores[k]},
            {"npy", stem + ".npy"},
            {"png", stem + ".png"},
-           {"note", note}}));
+           {"note", note}});
+      if (!maps.completeness.empty()) {
+        const interpret::Completeness& sums = maps.completeness[k];
+        row.set("score_difference", sums.difference);
+        row.set("completeness_gap", std::abs(sums.total - sums.difference));
+      }
+      rows.push(row);
       in.console.result(join_text(
           stem, ".png  ", target, " ", percent(scores[k]), note.empty() ? "" : "  (" + note + ")"));
     }
@@ -186,7 +200,9 @@ Command explain_command() {
             a.list("indices", options->indices, "which test images; the first eight unless given");
             a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
             a.list("input", options->input, "or: files, .npy arrays or pictures");
-            a.list("method", options->method, list);
+            a.list(
+                "method", options->method,
+                list + "; smooth:NAME is the mean over noisy copies of the image");
             a.text(
                 "layer", options->layer,
                 "layer of the class activation maps; the last spatial one unless given");

@@ -30,6 +30,7 @@ const Tensor& Pass::activation(const Module& layer) const {
 }
 
 Tensor Pass::after(const Module& layer, const Tensor& input, Tensor output) {
+  if (substitute) output = substitute(layer, input, output);
   if (observer) observer(layer, input, output);
   for (Watched& watched : watched_) {
     if (watched.layer != &layer) continue;

@@ -38,6 +38,10 @@ class Pass {
   /// more than once.
   const Tensor& activation(const Module& layer) const;
 
+  /// Called after every layer with its input and output; what it returns goes on in place of the
+  /// output. For interventions, and for the same value with other derivatives.
+  std::function<Tensor(const Module&, const Tensor& input, const Tensor& output)> substitute;
+
   /// Called after every layer with its input and output, for tables of shapes and costs.
   std::function<void(const Module&, const Tensor& input, const Tensor& output)> observer;
 

@@ -11,8 +11,9 @@ namespace limpid::interpret {
 struct RawMaps {
   Tensor map;  // [N, C, H, W] or [N, D]; of evidence: [N, 1, h, w] with its sign
   bool is_evidence = false;
-  bool is_rectified = false;  // evidence: the method itself ends in a relu
-  Tensor features = {};       // evidence: the maps A_k that were weighted, if any
+  bool is_rectified = false;                    // evidence: the method itself ends in a relu
+  Tensor features = {};                         // evidence: the maps A_k that were weighted, if any
+  std::vector<Completeness> completeness = {};  // one per image, if the method has it
 };
 
 /// Turns each image's map into what is shown, H x W pixels, and a note where it says nothing.

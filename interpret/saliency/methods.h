@@ -22,6 +22,20 @@
 
 namespace limpid::interpret {
 
+/// Numbers of the methods that sample, step or slide.
+struct SaliencySettings {
+  int64_t noisy_copies = 25;  // smoothgrad and smooth:METHOD; 25 and 0.15 are the reference's
+  double noise_level = 0.15;  // sigma / (max x - min x)
+  int64_t steps = 50;         // integrated gradients
+  int64_t window = 0;         // occlusion, pixels; 0: an eighth of the shorter side
+  int64_t stride = 0;         // occlusion, pixels; 0: half a window
+  bool divides_by_coverage = false;  // occlusion: mean instead of sum over a pixel's windows
+  int64_t masks = 0;                 // RISE; 0: 1000, or 4000 for images over 64 pixels
+  int64_t cells = 0;                 // RISE, per side; 0: 4, or 7 for images over 64 pixels
+  double keep = 0.5;                 // RISE: probability of a cell to be seen
+  int64_t opti_steps = 50;           // Opti-CAM
+};
+
 /// What is explained. The model runs in evaluation mode and is not written to.
 struct Explained {
   Module& model;
@@ -31,24 +45,36 @@ struct Explained {
   Tensor mean = {};
   Tensor deviation = {};
   uint64_t seed = 0;  // of the methods that draw random numbers
+  SaliencySettings settings = {};
 };
 
 struct MethodInfo {
   std::string name;
-  std::string what;          // one line with its source
-  bool needs_layer = false;  // weights the output of a layer
-  bool is_slow = false;      // needs hundreds of forward passes per image
+  std::string what;           // one line with its source
+  bool needs_layer = false;   // weights the output of a layer
+  bool needs_images = false;  // tables [N, D] are refused
+  bool is_slow = false;       // needs hundreds of forward passes per image
+  bool can_smooth = false;    // there is a "smooth:NAME"
 };
 
 /// All methods, in the order in which people list them.
 const std::vector<MethodInfo>& saliency_methods();
-/// The method of that name. Throws ValueError listing the names.
+/// The method of that name. "smooth:NAME" is the mean of NAME's raw maps over noisy copies of the
+/// image, as smoothgrad is that of gradient; it exists where can_smooth says so. All images see the
+/// same noise, so that a map does not depend on the others. Throws ValueError listing the names.
 MethodInfo saliency_method(const std::string& name);
+
+/// What a method's values add up to, and what they should: the difference of two class scores.
+struct Completeness {
+  double total = 0;
+  double difference = 0;
+};
 
 struct Maps {
   Tensor raw;    // as the method defines it: [N, C, H, W], or [N, 1, h, w] at the layer's size
   Tensor shown;  // [N, 1, H, W]: magnitudes over channels, or relu and min-max to [0, 1], resized
   std::vector<std::string> notes;  // one per image: empty, or why the map is flat or not finite
+  std::vector<Completeness> completeness = {};  // one per image, or none if the method has no sum
 };
 
 /// images [N, C, H, W] as the network sees them, one class per image; the gradient methods take

@@ -1,12 +1,15 @@
 // tests/interpret/small_nets.h: networks in f64 that are small enough to compute with loops.
 #pragma once
 
+#include "framework/autograd/grad.h"
 #include "framework/core/rng.h"
 #include "framework/nn/layers.h"
+#include "framework/ops/loss.h"
+#include "framework/optim/adam.h"
 #include "framework/tensor/tensor.h"
 
 #include <cstddef>
-#include <memory>
+#include <span>
 #include <vector>
 
 namespace limpid {
@@ -33,6 +36,20 @@ struct SmallNet {
   Tensor head() { return parameters(net)[parameters(net).size() - 2].second.detach(); }
   Tensor head_bias() { return parameters(net).back().second.detach(); }
 };
+
+/// Trains on random labels until the loss is small, so that scores differ as those of a network in
+/// use do; a fresh one hardly reacts to its input.
+inline void fit(SmallNet& small, const Tensor& images, std::span<const int64_t> labels) {
+  const Tensor classes = Tensor::of_integers({images.size(0)}, labels);
+  Adam optimizer(parameters(small.net));
+  for (int step = 0; step < 200; ++step) {
+    Pass pass(Mode::train);
+    optimizer.clear_gradients();
+    backward(cross_entropy(small.net(images, pass), classes));
+    optimizer.step(0.02);
+  }
+  optimizer.clear_gradients();
+}
 
 /// Bytes of all parameters, buffers and gradients of a model.
 inline std::vector<std::vector<std::byte>> bits(Module& model) {
