@@ -3,7 +3,17 @@
 
 // Not formatted: the order is for reading
 // clang-format off
-#include "interpret/metrics/localisation.h"  // the pointing game
+#include "interpret/metrics/score.h"               // what a metric asks the network
+#include "interpret/metrics/confidence.h"          // average drop, gain and increase
+#include "interpret/metrics/insertion_deletion.h"  // how fast a score falls or rises along a map
+#include "interpret/metrics/controls.h"            // maps that know nothing of the network
+#include "interpret/metrics/localisation.h"        // the pointing game
+#include "interpret/metrics/sensitivity.h"         // sums of a map against effects
+#include "interpret/metrics/gradient_quality.h"    // how clean the input gradient is
+#include "interpret/metrics/similarity.h"          // rank correlation and structural similarity
+#include "interpret/metrics/randomisation.h"       // maps of a network that forgets
+#include "interpret/metrics/roar.h"                // remove and retrain
+#include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page

@@ -14,6 +14,8 @@ Command eval_command();
 Command predict_command();
 Command layers_command();
 Command explain_command();
+Command metrics_command();
+Command sanity_command();
 Command bench_command();
 
 }  // namespace limpid::tools

@@ -147,30 +147,36 @@ datasets::Split load_data(
   return split;
 }
 
-datasets::Dataset test_part(
-    const std::string& spec, const Common& common, const RunFolder& folder) {
+datasets::Split parts_of(const std::string& spec, const Common& common, const RunFolder& folder) {
   datasets::LoadOptions options{.data_dir = data_folder(common.data_dir)};
   try {
     const Json trained = folder.config.get_or("options", Json::object());
     options.test_fraction = trained.get_or("test-fraction", 0.2).number();
     options.split_seed = static_cast<uint64_t>(trained.get_or("split-seed", 0).integer());
     options.limit_test = trained.get_or("limit-test", 0).integer();
+    options.limit_train = trained.get_or("limit-train", 0).integer();
     options.label_column = trained.get_or("label-column", "").text();
     options.is_regression = folder.card.task == Task::regress;
     options.resize = folder.card.resize;
     options.crop = folder.card.crop;
     check_value(
-        options.test_fraction >= 0 && options.test_fraction < 1 && options.limit_test >= 0,
-        "options", "test-fraction ", options.test_fraction, " or limit-test ", options.limit_test,
-        " is out of range");
+        options.test_fraction >= 0 && options.test_fraction < 1 && options.limit_test >= 0 &&
+            options.limit_train >= 0,
+        "options", "test-fraction ", options.test_fraction, ", limit-test ", options.limit_test,
+        " or limit-train ", options.limit_train, " is out of range");
   } catch (const ValueError& error) {
     throw FormatError(folder.path + "/config.json", "", error.what());
   }
   const std::string& name = spec.empty() ? folder.card.data : spec;
   if (name.empty()) throw UsageError("the model names no data; say which with --data");
-  datasets::Dataset test = load_data(name, options, &folder.card).test;
-  if (test.size() == 0) throw UsageError(name + " has no test part");
-  return test;
+  datasets::Split parts = load_data(name, options, &folder.card);
+  if (parts.test.size() == 0) throw UsageError(name + " has no test part");
+  return parts;
+}
+
+datasets::Dataset test_part(
+    const std::string& spec, const Common& common, const RunFolder& folder) {
+  return parts_of(spec, common, folder).test;
 }
 
 BatchSource source_in_order(const datasets::Dataset& data, const ModelCard& card, int64_t batch) {

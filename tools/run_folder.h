@@ -59,8 +59,10 @@ RunFolder open_run(const std::string& path);
 datasets::Split load_data(
     const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card);
 
-/// The test part of --data (the run's own data if that is empty), with the split of the run.
-/// Throws UsageError if there is none.
+/// Both parts of --data (the run's own data if that is empty), with the split of the run. Throws
+/// UsageError if there is no test part.
+datasets::Split parts_of(const std::string& spec, const Common& common, const RunFolder& folder);
+/// The test part alone.
 datasets::Dataset test_part(const std::string& spec, const Common& common, const RunFolder& folder);
 
 /// All examples of a set in file order, standardised as the model expects.

@@ -47,6 +47,32 @@ TEST_CASE("controls: the centre, and a random pixel as often as the mask is larg
   CHECK(std::abs(hits - kGames / 2) < 160);
 }
 
+TEST_CASE("a miss by less than the tolerance is a hit") {
+  Tensor map = Tensor::zeros({2, 1, 4, 4});
+  map.mutable_data<float>()[2] = 1;        // one pixel to the right of the mask
+  map.mutable_data<float>()[16 + 15] = 1;  // (3, 3), the square root of 2 from (2, 2)
+  CHECK(pointing_game(map, masks()) == std::vector<bool>{false, false});
+  CHECK(pointing_game(map, masks(), 1) == std::vector<bool>{false, false});  // below, not at
+  CHECK(pointing_game(map, masks(), 1.2) == std::vector<bool>{true, false});
+  CHECK(pointing_game(map, masks(), 2) == std::vector<bool>{true, true});
+  CHECK_THROWS_AS(pointing_game(map, masks(), -1), ValueError);
+}
+
+TEST_CASE("energy: the share of a map that lies inside the mask") {
+  Tensor map = Tensor::ones({2, 1, 4, 4});
+  CHECK(energy_pointing_game(map, masks()) == std::vector<double>{0.5, 1.0 / 16});
+  map.mutable_data<float>()[16 + 10] = 17;
+  CHECK(energy_pointing_game(map, masks())[1] == 17.0 / 32);
+  CHECK(
+      energy_pointing_game(Tensor::zeros({2, 1, 4, 4}), masks()) == std::vector<double>{0.0, 0.0});
+}
+
+TEST_CASE("class mean: every class counts alike") {
+  const std::vector<int64_t> classes = {0, 0, 0, 2};
+  CHECK(class_mean(std::vector<double>{1, 1, 1, 0}, classes) == 0.5);
+  CHECK_THROWS_AS(class_mean(std::vector<double>{1}, classes), ShapeError);
+}
+
 TEST_CASE("shapes must agree") {
   CHECK_THROWS_AS(pointing_game(Tensor::zeros({2, 1, 4, 5}), masks()), ShapeError);
   CHECK_THROWS_AS(pointing_game_centre(Tensor::zeros({2, 3, 4, 4})), ShapeError);

@@ -1,0 +1,242 @@
+// tools/measuring.cpp: maps first, then controls, then one metric after the other.
+#include "tools/measuring.h"
+
+#include "framework/core/error.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/resample.h"
+#include "framework/tensor/record.h"
+#include "interpret/metrics/controls.h"
+#include "interpret/metrics/localisation.h"
+#include "interpret/metrics/sensitivity.h"
+#include "interpret/numerics/statistics.h"
+#include "tools/arguments.h"
+#include "tools/console.h"
+#include "tools/explaining.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+namespace limpid::tools {
+namespace {
+
+using interpret::Maps;
+
+const std::vector<std::string> kControls = {"ones", "centre", "random", "shuffled"};
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// A row before it is scored.
+struct Candidate {
+  MeasuredMethod row;
+  Tensor masks;         // [N, 1, H, W] in [0, 1]
+  Tensor attributions;  // the raw map if it has the image's size, else the masks
+};
+
+bool is_coarse(const Maps& maps) {
+  return maps.raw.size(2) != maps.shown.size(2) || maps.raw.size(3) != maps.shown.size(3);
+}
+
+bool are_same(const Tensor& a, const Tensor& b) {
+  const auto x = a.values<float>();
+  const auto y = b.values<float>();
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](float u, float v) {
+    return std::abs(u - v) <= 1e-6F;
+  });
+}
+
+Candidate candidate(const std::string& name, const Maps& maps, double seconds) {
+  Candidate c;
+  c.row.name = name;
+  c.row.is_slow = method_named(name).is_slow;
+  c.row.flat = std::ranges::count_if(maps.notes, [](const auto& note) { return !note.empty(); });
+  c.row.map_seconds = seconds;
+  c.masks = as_masks(maps);
+  c.attributions = is_coarse(maps) ? c.masks : maps.raw;
+  return c;
+}
+
+Candidate control(const std::string& name, const Tensor& masks) {
+  Candidate c;
+  c.row.name = name;
+  c.row.is_control = true;
+  c.masks = c.attributions = masks;
+  return c;
+}
+
+bool has_control(const MeasuringOptions& o, const std::string& name) {
+  return std::ranges::find(o.controls, name) != o.controls.end();
+}
+
+// The cells of a coarse map in another order, resized as the map is.
+Tensor shuffled_masks(const Maps& maps, uint64_t seed) {
+  const Recording off(false);
+  const Tensor cells = interpret::unit_range(relu(maps.raw));
+  return resize_bilinear(
+      interpret::shuffled_cells(cells, Rng(seed).child(1)), maps.shown.size(2), maps.shown.size(3));
+}
+
+// The fast methods in one go, because they share forward and backward passes; slow ones alone.
+std::vector<Candidate> all_maps(
+    const RunFolder& folder, const std::string& layer, const Tensor& images,
+    const std::vector<int64_t>& classes, const MeasuringOptions& o, Console& console) {
+  std::vector<std::string> fast;
+  for (const std::string& name : o.methods) {
+    if (!method_named(name).is_slow) fast.push_back(name);
+  }
+  const Stopwatch watch;
+  const std::vector<Maps> together =
+      fast.empty() ? std::vector<Maps>{}
+                   : explain_images(folder, fast, layer, images, classes, o.seed);
+  const double each = watch.seconds() / static_cast<double>(std::max<size_t>(1, fast.size()));
+
+  std::vector<Candidate> all, shuffled;
+  size_t next = 0;
+  for (const std::string& name : o.methods) {
+    check_interrupt();
+    const Stopwatch alone;
+    const bool is_slow = method_named(name).is_slow;
+    if (is_slow) console.note(name + ": a slow method");
+    const Maps maps = is_slow
+                          ? explain_images(folder, {name}, layer, images, classes, o.seed).front()
+                          : together[next++];
+    all.push_back(candidate(name, maps, is_slow ? alone.seconds() : each));
+    for (size_t k = 0; k + 1 < all.size() && all.back().row.same_as.empty(); ++k) {
+      if (are_same(all[k].masks, all.back().masks)) all.back().row.same_as = all[k].row.name;
+    }
+    if (has_control(o, "shuffled") && is_coarse(maps) && all.back().row.same_as.empty()) {
+      shuffled.push_back(control("shuffled " + name, shuffled_masks(maps, o.seed)));
+    }
+  }
+
+  const int64_t N = images.size(0), H = images.size(2), W = images.size(3);
+  if (has_control(o, "ones")) all.push_back(control("all ones", interpret::ones_control(N, H, W)));
+  if (has_control(o, "centre")) {
+    all.push_back(control("centre", interpret::centre_control(N, H, W)));
+  }
+  if (has_control(o, "random")) {
+    all.push_back(control("random", interpret::random_control(N, H, W, Rng(o.seed).child(0))));
+  }
+  all.insert(all.end(), shuffled.begin(), shuffled.end());
+  return all;
+}
+
+std::vector<double> as_numbers(const std::vector<bool>& hits) { return {hits.begin(), hits.end()}; }
+
+// Mean over n of the correlations of each image; NaN where none is defined.
+std::vector<double> mean_sensitivity(const std::vector<interpret::Sensitivity>& all) {
+  std::vector<double> means;
+  for (size_t n = 0; n < all.front().correlation.size(); ++n) {
+    std::vector<double> defined;
+    for (const interpret::Sensitivity& s : all) {
+      if (std::isfinite(s.correlation[n])) defined.push_back(s.correlation[n]);
+    }
+    means.push_back(interpret::mean_of(defined));
+  }
+  return means;
+}
+
+}  // namespace
+
+void check_interrupt() {
+  if (interrupted()) throw Interrupted();
+}
+
+void check_measuring(const RunFolder& folder, const MeasuringOptions& o) {
+  if (folder.card.input.rank() != 3) {
+    throw UsageError(
+        join_text("maps of images [C, H, W] are scored, the model takes ", folder.card.input));
+  }
+  if (o.methods.empty()) throw UsageError("--method names no method");
+  for (const std::string& name : o.methods) {
+    if (method_named(name).needs_layer) layer_for(folder, o.layer);
+  }
+  if (!o.layer.empty()) layer_for(folder, o.layer);
+  if (o.steps.blur > 0 && o.steps.blur % 2 == 0) {
+    throw UsageError(join_text("--blur ", o.steps.blur, " is even"));
+  }
+  for (const std::string& name : o.controls) {
+    if (std::ranges::find(kControls, name) == kControls.end()) {
+      throw UsageError("no control '" + name + "'; there are: ones, centre, random, shuffled");
+    }
+  }
+}
+
+Tensor as_masks(const Maps& maps) {
+  return is_coarse(maps) ? maps.shown : interpret::unit_range(maps.shown);
+}
+
+Measurement measure(
+    const RunFolder& folder, const MeasuredImages& subject, const MeasuringOptions& o,
+    Console& console) {
+  check_measuring(folder, o);
+  const auto needs_layer = [](const std::string& name) { return method_named(name).needs_layer; };
+  Measurement result;
+  if (std::ranges::any_of(o.methods, needs_layer)) result.layer = layer_for(folder, o.layer);
+  const Tensor images = standardised(subject.pictures, folder.card);
+  std::vector<Candidate> candidates =
+      all_maps(folder, result.layer, images, subject.classes, o, console);
+
+  const auto per_channel = [](const std::vector<double>& values) {
+    return Tensor::of({std::ssize(values)}, values);
+  };
+  const interpret::PixelSpace space{per_channel(folder.card.mean), per_channel(folder.card.std)};
+  const auto score = interpret::class_probability(*folder.model, subject.classes);
+  const std::vector<double> plain = interpret::plain_scores(score, images, space);
+  std::optional<interpret::InsertionDeletion> curves;
+  if (o.has_curves) {
+    curves.emplace(score, images, o.steps);
+    result.step = curves->step();
+    result.steps = curves->steps();
+  }
+
+  for (Candidate& c : candidates) {
+    MeasuredMethod& row = c.row;
+    if (!row.same_as.empty()) {
+      const auto twin = std::ranges::find(result.rows, row.same_as, &MeasuredMethod::name);
+      MeasuredMethod copy = *twin;
+      copy.name = row.name;
+      copy.same_as = row.same_as;
+      copy.flat = row.flat;
+      copy.map_seconds = row.map_seconds;
+      copy.score_seconds = 0;
+      result.rows.push_back(copy);
+      continue;
+    }
+    const Stopwatch watch;
+    check_interrupt();
+    row.confidence =
+        interpret::confidence(plain, interpret::masked_scores(score, images, c.masks, space));
+    if (curves) {
+      curves->progress = [&](int64_t done, int64_t total) {
+        console.progress(row.name, done, total);
+        check_interrupt();
+      };
+      row.deletion = curves->deletion(c.masks);
+      row.insertion = curves->insertion(c.masks);
+    }
+    if (subject.masks.defined()) {
+      row.hits = as_numbers(interpret::pointing_game(c.masks, subject.masks, o.tolerance));
+      row.energy = interpret::energy_pointing_game(c.masks, subject.masks);
+    }
+    if (o.has_sensitivity) {
+      row.sensitivity = mean_sensitivity(
+          interpret::sensitivity_n(score, images, c.attributions, {.seed = o.seed}));
+    }
+    row.score_seconds = watch.seconds();
+    result.rows.push_back(row);
+  }
+  return result;
+}
+
+}  // namespace limpid::tools

@@ -1,0 +1,266 @@
+// tools/metrics_output.cpp: columns, intervals and definitions.
+#include "tools/metrics_output.h"
+
+#include "framework/core/error.h"
+#include "tools/console.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace limpid::tools {
+namespace {
+
+constexpr size_t kNameWidth = 24;
+constexpr size_t kCellWidth = 23;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// A line of a table without the spaces behind it.
+std::string trimmed(const std::string& line) {
+  return line.substr(0, line.find_last_not_of(' ') + 1);
+}
+
+std::string cell(const Summary& s, int digits) {
+  return join_text(
+      fixed(s.mean, digits), " [", fixed(s.interval.low, digits), ", ",
+      fixed(s.interval.high, digits), "]");
+}
+
+Json pair_of(const interpret::Interval& interval) {
+  return Json::array({interval.low, interval.high});
+}
+
+// The columns that some row has.
+std::vector<Figure> columns(const Measurement& m) {
+  std::vector<Figure> used;
+  for (const Figure& figure : figures()) {
+    if (!m.rows.empty() && !figure.values(m.rows.front()).empty()) used.push_back(figure);
+  }
+  return used;
+}
+
+std::string steps_text(const Measurement& m) {
+  return join_text(m.steps, " steps of ", m.step, " pixels");
+}
+
+std::string row_name(const MeasuredMethod& row) {
+  return row.is_control ? "(" + row.name + ")" : row.name;
+}
+
+// What the figures of a row do not say.
+std::string remark(const MeasuredMethod& row, int64_t count) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (!row.same_as.empty()) add("same maps as " + row.same_as);
+  if (row.flat > 0) add(join_text(row.flat, " of ", count, " maps flat"));
+  if (row.is_slow) add(join_text("slow: maps took ", fixed(row.map_seconds, 1), " s"));
+  return text;
+}
+
+Json numbers_json(const std::vector<double>& values) {
+  Json items = Json::array();
+  for (const double value : values) items.push(value);
+  return items;
+}
+
+double images_per_second(const MeasuredMethod& row) {
+  return static_cast<double>(row.confidence.plain.size()) / row.score_seconds;
+}
+
+// The row of the same name, or nullptr.
+const MeasuredMethod* row_named(const Measurement& m, const std::string& name) {
+  const auto found = std::ranges::find(m.rows, name, &MeasuredMethod::name);
+  return found == m.rows.end() ? nullptr : &*found;
+}
+
+struct QualityFigure {
+  const char* key;
+  const char* definition;
+  std::vector<double> interpret::GradientQuality::*values;
+};
+constexpr QualityFigure kQuality[] = {
+    {"cosine", "cosine of the loss gradient and its guided version",
+     &interpret::GradientQuality::cosine},
+    {"variation", "total variation of |gradient| / sum |gradient|, 0 to 4",
+     &interpret::GradientQuality::variation},
+    {"sparsity", "Gini index of |gradient|", &interpret::GradientQuality::sparsity},
+    {"stability", "cosine of the gradients of the image and of the image with 5 % noise",
+     &interpret::GradientQuality::stability}};
+
+}  // namespace
+
+const std::vector<Figure>& figures() {
+  using Row = MeasuredMethod;
+  static const std::vector<Figure> all = {
+      {"ad", "AD %", "average drop, 100/N sum max(0, p - o) / p; lower is better", 2,
+       [](const Row& r) { return r.confidence.drop; }},
+      {"ag", "AG %", "average gain, 100/N sum max(0, o - p) / (1 - p); higher is better", 2,
+       [](const Row& r) { return r.confidence.gain; }},
+      {"ai", "AI %", "average increase, 100/N sum 1[o > p]; higher is better", 2,
+       [](const Row& r) { return r.confidence.increase; }},
+      {"insertion", "insertion",
+       "area under p from the blurred image to the image, largest map values first; higher is "
+       "better",
+       4, [](const Row& r) { return r.insertion.area; }},
+      {"deletion", "deletion",
+       "area under p from the image to the mean colour, largest map values first; lower is better",
+       4, [](const Row& r) { return r.deletion.area; }},
+      {"pointing", "pointing",
+       "pointing game: share of images whose largest map value lies on the object", 3,
+       [](const Row& r) { return r.hits; }},
+      {"energy", "energy", "share of the map's sum that lies on the object", 3,
+       [](const Row& r) { return r.energy; }},
+      {"sensitivity", "sensitivity-n",
+       "Pearson correlation between map sums over random sets of pixels and the drop of p when "
+       "they are zeroed, mean over sizes from 1 to 80 % of the pixels; higher is better",
+       3, [](const Row& r) { return r.sensitivity; }}};
+  return all;
+}
+
+Summary summary(const std::vector<double>& values, uint64_t seed) {
+  std::vector<double> finite;
+  std::ranges::copy_if(
+      values, std::back_inserter(finite), [](double v) { return std::isfinite(v); });
+  return {interpret::mean_of(finite), interpret::bootstrap_mean(finite, {.seed = seed})};
+}
+
+interpret::PairedTest paired(
+    const std::vector<double>& a, const std::vector<double>& b, uint64_t seed) {
+  std::vector<double> differences;
+  for (size_t n = 0; n < a.size(); ++n) {
+    if (std::isfinite(b[n] - a[n])) differences.push_back(b[n] - a[n]);
+  }
+  return interpret::paired_test(differences, {.seed = seed});
+}
+
+void print_rows(const Measurement& m, uint64_t seed, const Console& console) {
+  std::string head = padded("method", kNameWidth);
+  for (const Figure& figure : columns(m)) head += padded(figure.title, kCellWidth);
+  console.result(console.bold(trimmed(head)));
+  for (const MeasuredMethod& row : m.rows) {
+    std::string line = padded(row_name(row), kNameWidth);
+    for (const Figure& figure : columns(m)) {
+      line += padded(cell(summary(figure.values(row), seed), figure.digits), kCellWidth);
+    }
+    line += remark(row, std::ssize(row.confidence.plain));
+    console.result(trimmed(line));
+  }
+  console.result(
+      "p: probability of the class; o: the same on the image times the map, in pixels, where 0 is "
+      "black");
+  for (const Figure& figure : columns(m)) {
+    const bool is_curve = figure.key == "insertion" || figure.key == "deletion";
+    console.result(
+        figure.title + ": " + figure.definition + (is_curve ? " (" + steps_text(m) + ")" : ""));
+  }
+  console.result(
+      "[low, high]: 95 % bootstrap interval over images; rows in brackets are controls, which know "
+      "nothing of the network");
+}
+
+Json rows_json(const Measurement& m, uint64_t seed) {
+  Json rows = Json::array();
+  for (const MeasuredMethod& row : m.rows) {
+    Json item = Json::object({{"method", row.name}});
+    Json intervals = Json::object();
+    for (const Figure& figure : figures()) {
+      const std::vector<double> values = figure.values(row);
+      if (values.empty()) {
+        if (figure.key == "insertion" || figure.key == "deletion") item.set(figure.key, nullptr);
+        continue;
+      }
+      const Summary s = summary(values, seed);
+      item.set(figure.key, s.mean);
+      intervals.set(figure.key, pair_of(s.interval));
+    }
+    item.set("intervals", intervals)
+        .set("control", row.is_control)
+        .set("slow", row.is_slow)
+        .set("same_as", row.same_as.empty() ? Json() : Json(row.same_as))
+        .set("flat", row.flat)
+        .set("masked_probability", interpret::mean_of(row.confidence.shown));
+    if (!row.insertion.area.empty()) {
+      item.set("insertion_curve", numbers_json(row.insertion.mean_curve()))
+          .set("deletion_curve", numbers_json(row.deletion.mean_curve()));
+    }
+    const bool is_scored = row.same_as.empty();
+    item.set("images_per_second", is_scored ? images_per_second(row) : kNan);
+    rows.push(item.set("seconds", row.map_seconds));
+  }
+  return rows;
+}
+
+Json definitions_json(const Measurement& m) {
+  Json definitions = Json::object(
+      {{"p", "probability of the class"},
+       {"o", "the same on the image times the map, in pixels, where 0 is black"},
+       {"intervals", "95 % percentile bootstrap over images"}});
+  for (const Figure& figure : columns(m)) definitions.set(figure.key, figure.definition);
+  return definitions;
+}
+
+void print_differences(
+    const Measurement& a, const Measurement& b, uint64_t seed, const Console& console) {
+  std::string head = padded("difference", kNameWidth);
+  for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 8);
+  console.result(console.bold(trimmed(head)));
+  for (const MeasuredMethod& row : a.rows) {
+    const MeasuredMethod* other = row_named(b, row.name);
+    if (other == nullptr) continue;
+    std::string line = padded(row_name(row), kNameWidth);
+    for (const Figure& figure : columns(a)) {
+      const auto test = paired(figure.values(row), figure.values(*other), seed);
+      line += padded(
+          cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 3),
+          kCellWidth + 8);
+    }
+    console.result(trimmed(line));
+  }
+  console.result(
+      "difference: the other model minus this one on the same images and classes, 95 % bootstrap "
+      "interval, p of a sign-flip test; a gain counts only beyond that of the controls");
+}
+
+Json differences_json(const Measurement& a, const Measurement& b, uint64_t seed) {
+  Json rows = Json::array();
+  for (const MeasuredMethod& row : a.rows) {
+    const MeasuredMethod* other = row_named(b, row.name);
+    if (other == nullptr) continue;
+    Json item = Json::object({{"method", row.name}, {"control", row.is_control}});
+    for (const Figure& figure : columns(a)) {
+      const auto test = paired(figure.values(row), figure.values(*other), seed);
+      item.set(
+          figure.key, Json::object(
+                          {{"difference", test.mean},
+                           {"interval", pair_of(test.interval)},
+                           {"p_value", test.p_value}}));
+    }
+    rows.push(item);
+  }
+  return rows;
+}
+
+Json report_gradients(
+    const interpret::GradientQuality& quality, const interpret::GradientQuality* other,
+    uint64_t seed, const Console& console) {
+  Json json = Json::object();
+  for (const QualityFigure& figure : kQuality) {
+    const std::vector<double>& values = quality.*figure.values;
+    const Summary s = summary(values, seed);
+    std::string line = "gradient " + padded(figure.key, 10) + cell(s, 4);
+    Json item = Json::object({{"mean", s.mean}, {"interval", pair_of(s.interval)}});
+    if (other != nullptr) {
+      const auto test = paired(values, other->*figure.values, seed);
+      line +=
+          "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 3);
+      item.set("difference", test.mean)
+          .set("difference_interval", pair_of(test.interval))
+          .set("p_value", test.p_value);
+    }
+    console.result(line + "  " + figure.definition);
+    json.set(figure.key, item.set("definition", figure.definition));
+  }
+  return json;
+}
+
+}  // namespace limpid::tools
