@@ -178,7 +178,8 @@ Tensor gradient_cosines(const Tensor& scores, const Tensor& images) {
   const Recording off(false);
   const Tensor a = rows_of(grad(total, images));
   const Tensor b = rows_of(grad(total, images, {.relu = ReluRule::guided}));
-  const Norms n = norms_of(a, b, kSmallestGradient);
+  constexpr double kShortest = 1e-18;  // its square is about the least normal f32
+  const Norms n = norms_of(a, b, kShortest);
   const Tensor nan = number(std::numeric_limits<double>::quiet_NaN(), a);
   return reshape(where(n.counts, row_sum(a * b) / (n.a * n.b), nan), {a.size(0)});
 }

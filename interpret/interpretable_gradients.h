@@ -92,7 +92,7 @@ Tensor gradient_penalty(
     const Tensor& scores, const Tensor& images, const GradientPenaltyOptions& options = {});
 
 /// Cosine of delta and delta_G for each example: what the penalty raises. NaN where one of them is
-/// shorter than kSmallestGradient. Not recorded. [N].
+/// 0, or so short that squares of its length leave f32. Not recorded. [N].
 Tensor gradient_cosines(const Tensor& scores, const Tensor& images);
 
 }  // namespace limpid::interpret

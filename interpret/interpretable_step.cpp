@@ -8,10 +8,13 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/record.h"
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace limpid::interpret {
@@ -68,6 +71,14 @@ class Scores {
     return total / kNoisyImages;
   }
 
+  std::vector<Tensor> trained_weights() const {
+    std::vector<Tensor> leaves;
+    for (const auto& [name, leaf] : parameters(model_)) {
+      if (leaf.requires_gradient()) leaves.push_back(leaf);
+    }
+    return leaves;
+  }
+
   Tensor target(const GradientPenaltyOptions& o) const {
     if (o.target == GradientTarget::smoothgrad) return smooth_gradient();
     return gradient_target(scores, images, o);
@@ -96,41 +107,70 @@ Tensor with_value(const Tensor& x, const Tensor& value) { return x + (value - x)
 
 // Where the scores are evaluated a second time, and what lambda L_R is.
 struct Move {
-  Tensor value;        // lambda L_R, not recorded
-  Tensor images = {};  // X + h U
-  double h = 0;        // 0: no slope, nothing to move
+  Tensor value;   // lambda L_R, not recorded
+  Tensor images;  // X + h U
+  double h = 0;   // 0: no slope, nothing to move
 };
-Move move_of(const Scores& s, const InterpretableOptions& o) {
+Move move_of(
+    const Tensor& X, const Tensor& delta, const Tensor& target, const InterpretableOptions& o) {
   const GradientPenaltyOptions& p = o.penalty;
-  const Tensor delta = grad(sum(s.scores), s.images);
-  const Tensor target = s.target(p);
+  const Tensor value = p.lambda * mean(gradient_errors(p.error, delta, target, p.smallest));
   const Tensor U = capped_slopes(gradient_error_slopes(p.error, delta, target, p.smallest));
-  Move move{.value = p.lambda * mean(gradient_errors(p.error, delta, target, p.smallest))};
-  if (rms(U) == 0) return move;
-  move.h = step_length(o, s.images, U);
-  move.images = s.images.detach() + move.h * U;
-  return move;
+  if (rms(U) == 0) return {value, X.detach()};
+  const double h = step_length(o, X, U);
+  return {value, X.detach() + h * U, h};
 }
 
 // A tensor whose gradient is that of lambda L_R and whose value is lambda L_R.
 Tensor penalty_of(const Scores& s, const InterpretableOptions& o) {
+  const Tensor target = s.target(o.penalty);
   if (o.route == GradientRoute::double_backward) {
-    return gradient_penalty(s.scores, s.images, s.target(o.penalty), o.penalty);
+    return gradient_penalty(s.scores, s.images, target, o.penalty);
   }
-  const Move move = move_of(s, o);
+  const Move move = move_of(s.images, grad(sum(s.scores), s.images), target, o);
   if (move.h == 0) return move.value;
   const Tensor slope = (o.penalty.lambda / move.h) * (mean(s.at(move.images)) - mean(s.scores));
   return with_value(slope, move.value);
 }
 
-// L_C + lambda L_R. The shift needs no gradient of L(X): L(X) + (L(X + lambda U) - L(X)).
-Tensor loss_of(const Scores& s, const InterpretableOptions& o) {
-  if (o.route == GradientRoute::shift) {
-    const Move move = move_of(s, o);
-    if (move.h != 0) {
-      return with_value(mean(s.at(move.images)), mean(s.losses.detach()) + move.value);
-    }
+// A value whose gradient by each leaf is known and times `scale`; its own graph is not needed.
+Tensor with_gradients(
+    const Tensor& value, double scale, std::span<const Tensor> leaves,
+    std::span<const Tensor> gradients) {
+  std::vector<std::pair<Tensor, Vjp>> rules;
+  for (size_t k = 0; k < leaves.size(); ++k) {
+    rules.emplace_back(leaves[k], Vjp([scale, known = gradients[k]](const Tensor& g) {
+                         return (g * scale) * known;
+                       }));
   }
+  return record_all("loss", value.detach(), std::move(rules));
+}
+
+// L_C + lambda L_R by fd or shift, if the loss itself is the score: one sweep gives delta and the
+// gradient of L_C and uses the graph up, so that two graphs are never in memory.
+Tensor moved_loss(const Scores& s, const InterpretableOptions& o) {
+  const Tensor target = s.target(o.penalty);
+  const bool is_shift = o.route == GradientRoute::shift;
+  std::vector<Tensor> wanted = is_shift ? std::vector<Tensor>() : s.trained_weights();
+  wanted.push_back(s.images);
+  std::vector<Tensor> slopes = grad(sum(s.losses), wanted, {.release_graph = true});
+  const Move move = move_of(s.images, slopes.back(), target, o);
+  const Tensor plain = mean(s.losses.detach());  // L(X)
+  const Tensor value = plain + move.value;
+
+  // L(X + lambda U), or L(X) + lambda / h (L(X + h U) - L(X))
+  if (is_shift) return with_value(mean(s.at(move.images)), value);
+  wanted.pop_back();
+  const double count = static_cast<double>(s.images.size(0));
+  const Tensor L = with_gradients(plain, 1 / count, wanted, slopes);
+  if (move.h == 0) return with_value(L, value);
+  const double ratio = o.penalty.lambda / move.h;
+  return with_value(L + ratio * (mean(s.at(move.images)) - L), value);
+}
+
+Tensor loss_of(const Scores& s, const InterpretableOptions& o) {
+  const bool is_exact = o.route == GradientRoute::double_backward;
+  if (!is_exact && o.source == GradientSource::loss) return moved_loss(s, o);
   return mean(s.losses) + penalty_of(s, o);
 }
 

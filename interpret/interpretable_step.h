@@ -6,13 +6,15 @@
 //
 //   route              penalty                                     exact  forwards
 //   double_backward    lambda L_R, through the recorded a          yes    7
-//   finite_difference  lambda (S(X + h U) - S(X)) / h, h small     O(h)   8, first order only
+//   finite_difference  lambda (S(X + h U) - S(X)) / h, h small     O(h)   7, first order only
 //   shift              the same with h = lambda: the step          O(lambda)  6, first order only
 //                      descends L(X + lambda U)
 //
-// S is the mean of the scores. Further passes over the batch repeat its dropout, take their own
-// batch statistics, and leave running statistics alone. Whatever the route, the value of the loss
-// is L_C + lambda L_R, and what is random is a function of the generator of the pass.
+// S is the mean of the scores; where they are not the losses, fd costs 8. On rectifiers in f32 fd
+// is a noisy estimate of something else (interpretable_gradients.md, section 4). Further passes
+// over the batch repeat its dropout, take their own batch statistics, and leave running statistics
+// alone. Whatever the route, the value of the loss is L_C + lambda L_R, and what is random is a
+// function of the generator of the pass.
 #pragma once
 
 #include "framework/nn/module.h"

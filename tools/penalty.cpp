@@ -30,8 +30,10 @@ void declare_penalty(Arguments& a, PenaltyOptions& o) {
       "gradient-target", o.target,
       "pull towards: guided, deconv, smoothgrad, or a control: permuted, edges",
       {"guided", "deconv", "smoothgrad", "permuted", "edges"});
-  a.integer("penalty-every", o.every, "penalise each so-manieth step, that much harder", 1, 1000);
-  a.number("penalty-share", o.share, "penalise a random share of each batch", 1e-3, 1);
+  a.integer("penalty-every", o.every, "penalise every N-th step only, N times as hard", 1, 1000);
+  a.number(
+      "penalty-share", o.share, "penalise a random share of each batch, in a pass of its own", 1e-3,
+      1);
 }
 
 namespace {

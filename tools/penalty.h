@@ -34,7 +34,7 @@ void check_penalty(const TrainingOptions& options, const ModelCard& card);
 interpret::InterpretableOptions interpretable_options(const PenaltyOptions& options);
 
 /// Mean cosine of the gradient of the source and its guided gradient over a set, in evaluation
-/// mode and without label smoothing; examples whose gradient is flat are left out. NaN if all are.
+/// mode and without label smoothing; examples without a gradient are left out. NaN if all are.
 double gradient_cosine(
     const RunFolder& folder, const datasets::Dataset& data, interpret::GradientSource source);
 

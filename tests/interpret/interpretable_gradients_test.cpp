@@ -97,6 +97,19 @@ TEST_CASE("gradient errors: the example of three rectifiers, worked by hand") {
   CHECK(std::abs(gradient_cosines(net.y, net.x).item() - cosine) < 1e-12);
 }
 
+TEST_CASE("gradient cosines: of short gradients too, NaN of none") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor x = Tensor::of({3, 2}, {1, 2, 1, 2, -1, -1}, dtype).require_gradient();
+    const Tensor scale = Tensor::of({3, 1}, {1, 1e-14, 1}, dtype);
+    const Tensor w = Tensor::of({1, 2}, {2, -1}, dtype);
+    const std::vector<double> cosines =
+        gradient_cosines(sum(relu(x) * w * scale, {1}), x).to_vector();
+    CHECK(std::abs(cosines[0] - 2 / std::sqrt(5.0)) < 1e-6);  // (2, -1) and (2, 0)
+    CHECK(std::abs(cosines[1] - cosines[0]) < 1e-6);
+    CHECK(std::isnan(cosines[2]));
+  }
+}
+
 TEST_CASE("gradient errors: slopes in closed form agree with the tape") {
   Rng rng(8);
   for (const GradientError error : kErrors) {
