@@ -96,7 +96,7 @@ def main():
     p.add_argument("--cifar10", default="cifar10", help="--data of CIFAR-10")
     o = p.parse_args()
     bench = Bench(o.out, {
-        "fashion": ["--data", o.fashion, "--limit-train", "10000"],
+        "fashion": ["--data", o.fashion, "--limit-train", "10000", "--limit-test", "1000"],
         "cifar10": ["--data", o.cifar10, "--limit-train", "10000", "--augment", "crop-flip"]})
     for part in PARTS if o.part == "all" else [o.part]:
         PARTS[part](bench)
