@@ -67,6 +67,10 @@ double images_per_second(const MeasuredMethod& row) {
   return static_cast<double>(row.confidence.plain.size()) / row.score_seconds;
 }
 
+// The areas at eight times the step, as papers of coarser curves print them.
+constexpr int64_t kCoarser = 8;
+bool has_coarser(const Measurement& m) { return m.steps > 0 && m.steps % kCoarser == 0; }
+
 // The row of the same name, or nullptr.
 const MeasuredMethod* row_named(const Measurement& m, const std::string& name) {
   const auto found = std::ranges::find(m.rows, name, &MeasuredMethod::name);
@@ -145,6 +149,15 @@ void print_rows(const Measurement& m, uint64_t seed, const Console& console) {
     line += remark(row, std::ssize(row.confidence.plain));
     console.result(trimmed(line));
   }
+  if (has_coarser(m)) {
+    for (const MeasuredMethod& row : m.rows) {
+      const double up = interpret::mean_of(row.insertion.coarser_area(kCoarser));
+      const double down = interpret::mean_of(row.deletion.coarser_area(kCoarser));
+      console.result(join_text(
+          "steps of ", kCoarser * m.step, " pixels: ", padded(row_name(row), kNameWidth),
+          "insertion ", fixed(up, 4), "  deletion ", fixed(down, 4)));
+    }
+  }
   console.result(
       "p: probability of the class; o: the same on the image times the map, in pixels, where 0 is "
       "black");
@@ -183,6 +196,10 @@ Json rows_json(const Measurement& m, uint64_t seed) {
       item.set("insertion_curve", numbers_json(row.insertion.mean_curve()))
           .set("deletion_curve", numbers_json(row.deletion.mean_curve()));
     }
+    if (has_coarser(m)) {
+      item.set("insertion_coarse", interpret::mean_of(row.insertion.coarser_area(kCoarser)))
+          .set("deletion_coarse", interpret::mean_of(row.deletion.coarser_area(kCoarser)));
+    }
     const bool is_scored = row.same_as.empty();
     item.set("images_per_second", is_scored ? images_per_second(row) : kNan);
     rows.push(item.set("seconds", row.map_seconds));
@@ -196,6 +213,10 @@ Json definitions_json(const Measurement& m) {
        {"o", "the same on the image times the map, in pixels, where 0 is black"},
        {"intervals", "95 % percentile bootstrap over images"}});
   for (const Figure& figure : columns(m)) definitions.set(figure.key, figure.definition);
+  if (has_coarser(m)) {
+    const std::string text = join_text("the same in steps of ", kCoarser * m.step, " pixels");
+    definitions.set("insertion_coarse", text).set("deletion_coarse", text);
+  }
   return definitions;
 }
 

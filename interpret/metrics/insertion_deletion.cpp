@@ -90,6 +90,21 @@ std::vector<double> Curves::mean_curve() const {
   return mean;
 }
 
+std::vector<double> Curves::coarser_area(int64_t factor) const {
+  check_value(
+      factor >= 1 && steps % factor == 0, "coarser_area", factor, " does not divide ", steps,
+      " steps");
+  std::vector<double> areas;
+  for (size_t n = 0; n < area.size(); ++n) {
+    std::vector<double> some;
+    for (int64_t t = 0; t <= steps; t += factor) {
+      some.push_back(scores[n * static_cast<size_t>(steps + 1) + static_cast<size_t>(t)]);
+    }
+    areas.push_back(area_below(some));
+  }
+  return areas;
+}
+
 InsertionDeletion::InsertionDeletion(Score score, const Tensor& images, const StepOptions& o)
     : score_(std::move(score)), images_(images.detach()) {
   check_shape(

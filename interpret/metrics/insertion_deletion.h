@@ -36,6 +36,9 @@ struct Curves {
   std::vector<double> area;    // [N]
 
   std::vector<double> mean_curve() const;  // [T + 1]
+  /// The areas with `factor` times the step, whose states are among those of the curve, [N].
+  /// Throws ValueError unless factor divides T.
+  std::vector<double> coarser_area(int64_t factor) const;
 };
 
 /// Everything that all maps of the same images share. Images [N, C, H, W] as the network sees them.

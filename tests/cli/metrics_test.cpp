@@ -4,7 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cmath>
+#include <csignal>
+#include <thread>
 
 using namespace limpid;
 using namespace limpid::cli;
@@ -50,6 +53,8 @@ TEST_CASE("metrics: a row per method and control, with intervals, curves and def
     CHECK(row.at("insertion_curve").items().size() == 9);
     CHECK(row.at("deletion_curve").items().size() == 9);
     CHECK(row.contains("sensitivity"));
+    CHECK(row.number("insertion_coarse") > 0);
+    CHECK(row.number("deletion_coarse") > 0);
   }
   const Json& ones = row_named(result, "all ones");
   CHECK(ones.boolean("control"));
@@ -180,6 +185,19 @@ TEST_CASE("metrics and sanity: the same at any thread count") {
     CHECK(succeed(folder, line + " --threads 3").out == one);
     CHECK(one != "");
   }
+}
+
+TEST_CASE("metrics: Ctrl-C ends it without a result") {
+  const TempDir folder;
+  train(folder, "r", "--data shapes --model resnet8 --epochs 1 --limit-train 32");
+  Process process(
+      LIMPID_BINARY, words("metrics r --count 500 --method grad-cam --threads 1"),
+      {.folder = folder.path().string()});
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  process.send(SIGINT);
+  const ProcessResult result = process.wait();
+  CHECK(result.status == 130);
+  CHECK(result.out == "");
 }
 
 TEST_CASE("metrics and sanity: wrong usage") {
