@@ -39,7 +39,7 @@ Tensor ranks(const Tensor& maps) {
 }
 
 int64_t default_step(const Tensor& images) {
-  return std::max<int64_t>(1, images.size(2) * images.size(3) / 32);
+  return (images.size(2) * images.size(3) + 31) / 32;  // so that there are at most 32 steps
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ std::vector<double> folded_gaussian(int64_t n, double sigma);
 Tensor blurred(const Tensor& images, int64_t size = 11, double sigma = 5);
 
 struct StepOptions {
-  int64_t step = 0;       // pixels at a time; 0: H W / 32, at least 1
+  int64_t step = 0;       // pixels at a time; 0: H W / 32, rounded up
   int64_t blur = 11;      // size of the filter in pixels, as in RISE; 0: insertion into zeros
   double blur_sigma = 5;  // in pixels
 };
