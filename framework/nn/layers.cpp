@@ -108,6 +108,11 @@ Tensor BatchNorm2d::forward(const Tensor& x, Pass& pass) {
   return y;
 }
 
+BatchNorm2d::ScaleShift BatchNorm2d::in_evaluation() const {
+  const Tensor scale = weight_ / sqrt(running_var_ + kEpsilon);
+  return {scale, bias_ - running_mean_ * scale};
+}
+
 InstanceNorm2d::InstanceNorm2d(int64_t channels)
     : weight_(ones_parameter(channels)), bias_(zeros_parameter(channels)) {}
 

@@ -23,6 +23,8 @@ class Linear : public Module {
   const char* type() const override { return "Linear"; }
   void visit(Visitor& v) override;
   int64_t macs(const Shape& input, const Shape& output) const override;
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }
 
  private:
   Tensor forward(const Tensor& x, Pass&) override;
@@ -46,6 +48,9 @@ class Conv2d : public Module {
   const char* type() const override { return "Conv2d"; }
   void visit(Visitor& v) override;
   int64_t macs(const Shape& input, const Shape& output) const override;
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }  // undefined if there is none
+  const ConvOptions& options() const { return options_; }
 
  private:
   Tensor forward(const Tensor& x, Pass&) override;
@@ -63,6 +68,11 @@ class BatchNorm2d : public Module {
   explicit BatchNorm2d(int64_t channels);
   const char* type() const override { return "BatchNorm2d"; }
   void visit(Visitor& v) override;
+  /// What evaluation computes, as y = scale x + shift with one of each per channel.
+  struct ScaleShift {
+    Tensor scale, shift;  // [C]
+  };
+  ScaleShift in_evaluation() const;
 
  private:
   Tensor forward(const Tensor& x, Pass& pass) override;

@@ -67,7 +67,7 @@ std::string obstacle_in_head(const Tensor& logits, const Tensor& maps) {
   static const std::set<std::string> allowed = {
       "reshape", "sum_to", "affine", "adaptive_avg_pool2d", "avg_pool2d", "matmul", "add"};
   int products = 0;
-  for (const Node* node : nodes_between(logits, maps)) {
+  for (const Node* node : between(logits, maps).nodes) {
     const std::string op = node->op;
     products += op == "matmul" ? 1 : 0;
     if (!allowed.contains(op)) return op;

@@ -47,8 +47,10 @@ std::string cause_of_flat_evidence(const Tensor& map, const Tensor& features) {
     if (is_constant_by_channel(features)) return "the layer's output is the same at all positions";
   }
   const Range range = range_of(map);
-  if (range.low == 0 && range.high == 0)
-    return "the class score does not depend on what is weighted";
+  if (range.low == 0 && range.high == 0) {
+    return features.defined() ? "the class score does not depend on the layer"
+                              : "the class score is the same under all masks";
+  }
   if (range.high <= 0) return "the evidence is nowhere positive";
   return "the evidence is the same at all positions";
 }

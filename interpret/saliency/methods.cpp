@@ -12,6 +12,7 @@
 #include "interpret/saliency/gradient.h"
 #include "interpret/saliency/perturbation.h"
 #include "interpret/saliency/pixels.h"
+#include "interpret/saliency/relevance.h"
 
 #include <algorithm>
 #include <map>
@@ -125,6 +126,19 @@ RawMaps rise(Batch& b) {
   return {.map = rise_map(b.explained, b.images, b.classes, masks, o.keep), .is_evidence = true};
 }
 
+// ---- Relevance ----
+
+template <LrpRule kRule>
+RawMaps lrp(Batch& b) {
+  return {lrp_map(b.explained.model, b.images, b.classes, {.rule = kRule})};
+}
+
+RawMaps deeplift(Batch& b) {
+  const Tensor start = black(b.explained, b.images);
+  const Tensor map = deeplift_map(b.explained.model, b.images, start, b.classes);
+  return {.map = map, .completeness = completeness_of(b, map, start)};
+}
+
 // ---- The table ----
 
 Method of_input(const char* name, const char* what, RawMaps (*compute)(Batch&)) {
@@ -199,6 +213,19 @@ const std::vector<Method>& table() {
       of_scores("ablation-cam", "Ablation-CAM (Desai and Ramaswamy 2020)", ablation_cam),
       of_scores("opti-cam", "Opti-CAM (Zhang et al. 2024)", opti_cam),
       of_layer("guided-grad-cam", "guided times Grad-CAM (Selvaraju et al. 2017)", guided_grad_cam),
+      of_input(
+          "lrp-epsilon", "layer-wise relevance, stabilised (Bach et al. 2015)",
+          lrp<LrpRule::epsilon>),
+      of_input(
+          "lrp-gamma",
+          "layer-wise relevance, positive weights raised by a quarter (Montavon et "
+          "al. 2019)",
+          lrp<LrpRule::gamma>),
+      of_input(
+          "lrp-zplus", "layer-wise relevance, positive weights alone (Montavon et al. 2017)",
+          lrp<LrpRule::z_plus>),
+      of_input(
+          "deeplift", "DeepLIFT's rescale rule against black (Shrikumar et al. 2017)", deeplift),
       of_masks(
           "occlusion", "drop of the score under a black window (Zeiler and Fergus 2014)",
           occlusion),

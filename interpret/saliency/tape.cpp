@@ -2,11 +2,11 @@
 #include "interpret/saliency/tape.h"
 
 #include <algorithm>
-#include <set>
+#include <string>
 
 namespace limpid::interpret {
 
-std::vector<Node*> nodes_between(const Tensor& y, const Tensor& x) {
+Between between(const Tensor& y, const Tensor& x) {
   const Node* end = x.node().get();
 
   // All nodes below y that are younger than x
@@ -23,18 +23,44 @@ std::vector<Node*> nodes_between(const Tensor& y, const Tensor& x) {
   });
 
   // Of these, the ones with an input that is x or reaches it
-  std::set<const Node*> reaches = {end};
-  std::vector<Node*> between;
+  Between part{.nodes = {}, .dependent = {end}};
   for (Node* node : found) {
     const bool depends = std::any_of(node->edges.begin(), node->edges.end(), [&](const Edge& e) {
-      return reaches.contains(e.input.get());
+      return part.dependent.contains(e.input.get());
     });
     if (!depends) continue;
-    reaches.insert(node);
-    between.push_back(node);
+    part.dependent.insert(node);
+    part.nodes.push_back(node);
   }
-  std::reverse(between.begin(), between.end());
-  return between;
+  std::reverse(part.nodes.begin(), part.nodes.end());
+  return part;
+}
+
+bool is_linear(const Node& node, const Between& part) {
+  static const std::set<std::string> sums = {
+      "add",
+      "sub",
+      "neg",
+      "affine",
+      "sum_to",
+      "broadcast_to",
+      "reshape",
+      "permute",
+      "slice",
+      "pad",
+      "concat",
+      "avg_pool2d",
+      "adaptive_avg_pool2d",
+      "gather",
+      "scale_shift",
+      "resize_bilinear",
+      "resize_nearest"};
+  static const std::set<std::string> products = {"mul", "matmul", "conv2d"};
+  if (sums.contains(node.op)) return true;
+  const auto count = std::count_if(node.edges.begin(), node.edges.end(), [&](const Edge& e) {
+    return part.dependent.contains(e.input.get());
+  });
+  return products.contains(node.op) && count == 1;
 }
 
 }  // namespace limpid::interpret
