@@ -254,6 +254,7 @@ Measurement measure(
     }
     if (subject.masks.defined()) {
       row.hits = as_numbers(interpret::pointing_game(c.masks, subject.masks, o.tolerance));
+      row.class_mean_hits = interpret::class_mean(row.hits, subject.labels);
       row.energy = interpret::energy_pointing_game(c.masks, subject.masks);
     }
     if (o.has_sensitivity) {

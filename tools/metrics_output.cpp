@@ -129,10 +129,11 @@ Summary summary(const std::vector<double>& values, uint64_t seed) {
 }
 
 interpret::PairedTest paired(
-    const std::vector<double>& a, const std::vector<double>& b, uint64_t seed) {
+    const std::vector<double>& a, const std::vector<double>& b, const std::vector<bool>& keep,
+    uint64_t seed) {
   std::vector<double> differences;
   for (size_t n = 0; n < a.size(); ++n) {
-    if (std::isfinite(b[n] - a[n])) differences.push_back(b[n] - a[n]);
+    if (keep[n] && std::isfinite(b[n] - a[n])) differences.push_back(b[n] - a[n]);
   }
   return interpret::paired_test(differences, {.seed = seed});
 }
@@ -196,6 +197,7 @@ Json rows_json(const Measurement& m, uint64_t seed) {
       item.set("insertion_curve", numbers_json(row.insertion.mean_curve()))
           .set("deletion_curve", numbers_json(row.deletion.mean_curve()));
     }
+    if (!row.hits.empty()) item.set("pointing_class_mean", row.class_mean_hits);
     if (has_coarser(m)) {
       item.set("insertion_coarse", interpret::mean_of(row.insertion.coarser_area(kCoarser)))
           .set("deletion_coarse", interpret::mean_of(row.deletion.coarser_area(kCoarser)));
@@ -221,8 +223,10 @@ Json definitions_json(const Measurement& m) {
 }
 
 void print_differences(
-    const Measurement& a, const Measurement& b, uint64_t seed, const Console& console) {
-  std::string head = padded("difference", kNameWidth);
+    const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed,
+    const Console& console) {
+  const auto kept = std::ranges::count(keep, true);
+  std::string head = padded(join_text("difference, ", kept, " images"), kNameWidth);
   for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 8);
   console.result(console.bold(trimmed(head)));
   for (const MeasuredMethod& row : a.rows) {
@@ -230,26 +234,24 @@ void print_differences(
     if (other == nullptr) continue;
     std::string line = padded(row_name(row), kNameWidth);
     for (const Figure& figure : columns(a)) {
-      const auto test = paired(figure.values(row), figure.values(*other), seed);
+      const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
       line += padded(
           cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 3),
           kCellWidth + 8);
     }
     console.result(trimmed(line));
   }
-  console.result(
-      "difference: the other model minus this one on the same images and classes, 95 % bootstrap "
-      "interval, p of a sign-flip test; a gain counts only beyond that of the controls");
 }
 
-Json differences_json(const Measurement& a, const Measurement& b, uint64_t seed) {
+Json differences_json(
+    const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed) {
   Json rows = Json::array();
   for (const MeasuredMethod& row : a.rows) {
     const MeasuredMethod* other = row_named(b, row.name);
     if (other == nullptr) continue;
     Json item = Json::object({{"method", row.name}, {"control", row.is_control}});
     for (const Figure& figure : columns(a)) {
-      const auto test = paired(figure.values(row), figure.values(*other), seed);
+      const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
       item.set(
           figure.key, Json::object(
                           {{"difference", test.mean},
@@ -271,7 +273,8 @@ Json report_gradients(
     std::string line = "gradient " + padded(figure.key, 10) + cell(s, 4);
     Json item = Json::object({{"mean", s.mean}, {"interval", pair_of(s.interval)}});
     if (other != nullptr) {
-      const auto test = paired(values, other->*figure.values, seed);
+      const std::vector<bool> all(values.size(), true);
+      const auto test = paired(values, other->*figure.values, all, seed);
       line +=
           "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 3);
       item.set("difference", test.mean)
