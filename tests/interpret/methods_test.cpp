@@ -147,6 +147,9 @@ TEST_CASE("flat maps are zeros with the cause") {
       notes_of(small.net, *small.maps, x, "occlusion"),
       "the class score is the same under all masks");
 
+  check_note(
+      notes_of(small.net, *small.maps, x, "rise"), "the evidence is the same at all positions");
+
   // Maps of one value each: filters of zeros
   p[0].second.assign(Tensor::zeros({3, 1, 3, 3}, DType::f64));
   p[1].second.assign(Tensor::of({3}, {1, 2, 3}, DType::f64));
