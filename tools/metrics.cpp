@@ -177,7 +177,7 @@ Json compare(const Examined& a, const Examined& b, uint64_t seed, const Console&
       "difference: the other model minus this one on the same images and classes, 95 % bootstrap "
       "interval, p of a sign-flip test; a gain counts only beyond that of the controls. First all "
       "images, then those that both get right with probabilities at most ",
-      kAlike, " apart. Mean probability: ", fixed(p.mean, 4), " p ", fixed(p.p_value, 3)));
+      kAlike, " apart. Mean probability: ", fixed(p.mean, 4), " p ", fixed(p.p_value, 4)));
   return model_json(b)
       .set("rows", rows_json(b.measurement, seed))
       .set("differences", differences_json(a.measurement, b.measurement, all, seed))

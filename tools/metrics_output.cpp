@@ -227,7 +227,7 @@ void print_differences(
     const Console& console) {
   const auto kept = std::ranges::count(keep, true);
   std::string head = padded(join_text("difference, ", kept, " images"), kNameWidth);
-  for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 8);
+  for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 9);
   console.result(console.bold(trimmed(head)));
   for (const MeasuredMethod& row : a.rows) {
     const MeasuredMethod* other = row_named(b, row.name);
@@ -236,8 +236,8 @@ void print_differences(
     for (const Figure& figure : columns(a)) {
       const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
       line += padded(
-          cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 3),
-          kCellWidth + 8);
+          cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 4),
+          kCellWidth + 9);
     }
     console.result(trimmed(line));
   }
@@ -276,7 +276,7 @@ Json report_gradients(
       const std::vector<bool> all(values.size(), true);
       const auto test = paired(values, other->*figure.values, all, seed);
       line +=
-          "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 3);
+          "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 4);
       item.set("difference", test.mean)
           .set("difference_interval", pair_of(test.interval))
           .set("p_value", test.p_value);
