@@ -18,8 +18,12 @@
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page
 #include "interpret/saliency/methods.h"      // every saliency method, by name
+#include "interpret/saliency/gradient.h"     // gradients: plain, by rule, integrated, smoothed
 #include "interpret/saliency/cam.h"          // class activation maps of one backward pass
-#include "interpret/saliency/gradient.h"     // gradient, guided back-propagation, deconv
+#include "interpret/saliency/cam_scores.h"   // those of many forward passes
+#include "interpret/saliency/perturbation.h" // occlusion and RISE
+#include "interpret/saliency/relevance.h"    // LRP and DeepLIFT
+#include "interpret/saliency/pixels.h"       // masks where 0 is black
 #include "interpret/saliency/target.h"       // what is explained
 #include "interpret/interpretable_gradients.h"  // paper 1: gradients that agree with the guided
 #include "interpret/interpretable_step.h"       // a training step with that penalty

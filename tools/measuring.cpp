@@ -86,38 +86,65 @@ Tensor shuffled_masks(const Maps& maps, uint64_t seed) {
       interpret::shuffled_cells(cells, Rng(seed).child(1)), maps.shown.size(2), maps.shown.size(3));
 }
 
-// The fast methods in one go, because they share forward and backward passes; slow ones alone.
+// Methods together share forward and backward passes. A part of the images at a time, so that
+// Ctrl-C is seen; parts are whole batches of the methods.
+std::vector<Maps> maps_in_parts(
+    const RunFolder& folder, const std::vector<std::string>& methods, const std::string& layer,
+    const Tensor& images, std::span<const int64_t> classes, uint64_t seed, Console& console) {
+  constexpr int64_t kPart = 64;
+  std::vector<Maps> all(methods.size());
+  std::vector<std::vector<Tensor>> raw(methods.size()), shown(methods.size());
+  const int64_t count = images.size(0);
+  for (int64_t begin = 0; begin < count; begin += kPart) {
+    const int64_t end = std::min(count, begin + kPart);
+    const auto labels =
+        classes.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    const std::vector<Maps> some =
+        explain_images(folder, methods, layer, slice(images, 0, begin, end), labels, seed);
+    for (size_t m = 0; m < methods.size(); ++m) {
+      raw[m].push_back(some[m].raw);
+      shown[m].push_back(some[m].shown);
+      all[m].notes.insert(all[m].notes.end(), some[m].notes.begin(), some[m].notes.end());
+    }
+    console.progress(methods.size() == 1 ? methods[0] : "maps", end, count);
+    check_interrupt();
+  }
+  for (size_t m = 0; m < methods.size(); ++m) {
+    all[m].raw = concat(raw[m], 0);
+    all[m].shown = concat(shown[m], 0);
+  }
+  return all;
+}
+
+// The rows of the methods and of their shuffled controls: the fast methods in one go, then the slow
+// ones, each timed alone.
 std::vector<Candidate> all_maps(
     const RunFolder& folder, const std::string& layer, const Tensor& images,
     const std::vector<int64_t>& classes, const MeasuringOptions& o, Console& console) {
-  std::vector<std::string> fast;
+  std::vector<std::string> fast, slow;
   for (const std::string& name : o.methods) {
-    if (!method_named(name).is_slow) fast.push_back(name);
+    (method_named(name).is_slow ? slow : fast).push_back(name);
   }
-  const Stopwatch watch;
-  const std::vector<Maps> together =
-      fast.empty() ? std::vector<Maps>{}
-                   : explain_images(folder, fast, layer, images, classes, o.seed);
-  const double each = watch.seconds() / static_cast<double>(std::max<size_t>(1, fast.size()));
-
   std::vector<Candidate> all, shuffled;
-  size_t next = 0;
-  for (const std::string& name : o.methods) {
-    check_interrupt();
-    const Stopwatch alone;
-    const bool is_slow = method_named(name).is_slow;
-    if (is_slow) console.note(name + ": a slow method");
-    const Maps maps = is_slow
-                          ? explain_images(folder, {name}, layer, images, classes, o.seed).front()
-                          : together[next++];
-    all.push_back(candidate(name, maps, is_slow ? alone.seconds() : each));
-    for (size_t k = 0; k + 1 < all.size() && all.back().row.same_as.empty(); ++k) {
-      if (are_same(all[k].masks, all.back().masks)) all.back().row.same_as = all[k].row.name;
+  const auto add = [&](const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    const Stopwatch watch;
+    const std::vector<Maps> maps =
+        maps_in_parts(folder, names, layer, images, classes, o.seed, console);
+    const double each = watch.seconds() / static_cast<double>(names.size());
+    for (size_t m = 0; m < names.size(); ++m) {
+      all.push_back(candidate(names[m], maps[m], each));
+      std::string& same_as = all.back().row.same_as;
+      for (size_t k = 0; k + 1 < all.size() && same_as.empty(); ++k) {
+        if (are_same(all[k].masks, all.back().masks)) same_as = all[k].row.name;
+      }
+      if (has_control(o, "shuffled") && is_coarse(maps[m]) && same_as.empty()) {
+        shuffled.push_back(control("shuffled " + names[m], shuffled_masks(maps[m], o.seed)));
+      }
     }
-    if (has_control(o, "shuffled") && is_coarse(maps) && all.back().row.same_as.empty()) {
-      shuffled.push_back(control("shuffled " + name, shuffled_masks(maps, o.seed)));
-    }
-  }
+  };
+  add(fast);
+  for (const std::string& name : slow) add({name});
 
   const int64_t N = images.size(0), H = images.size(2), W = images.size(3);
   if (has_control(o, "ones")) all.push_back(control("all ones", interpret::ones_control(N, H, W)));
@@ -227,6 +254,7 @@ Measurement measure(
     }
     if (subject.masks.defined()) {
       row.hits = as_numbers(interpret::pointing_game(c.masks, subject.masks, o.tolerance));
+      row.class_mean_hits = interpret::class_mean(row.hits, subject.labels);
       row.energy = interpret::energy_pointing_game(c.masks, subject.masks);
     }
     if (o.has_sensitivity) {

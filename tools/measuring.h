@@ -47,6 +47,7 @@ struct MeasuredMethod {
   interpret::Confidence confidence;
   interpret::Curves deletion, insertion;  // empty without curves
   std::vector<double> hits, energy;       // pointing games; empty without masks
+  double class_mean_hits = 0;             // mean over the labels of the share of hits
   std::vector<double> sensitivity;        // mean over n; empty unless asked for
   double map_seconds = 0, score_seconds = 0;
 };

@@ -40,7 +40,8 @@ struct Examined {
   Tensor images;  // standardised
   Measurement measurement;
   std::vector<double> probability;  // of the class of each image
-  double accuracy = 0;
+  std::vector<bool> is_right;       // the largest logit is the label's
+  Metrics quality;
   interpret::GradientQuality gradients;
 };
 
@@ -76,9 +77,10 @@ Examined examine(
   e.folder = std::move(folder);
   e.images = standardised(subject.pictures, e.folder.card);
   const Tensor logits = logits_of(e.folder, e.images);
-  e.accuracy = static_cast<double>(count_correct(
-                   logits, Tensor::of_integers({std::ssize(subject.labels)}, subject.labels))) /
-               static_cast<double>(subject.labels.size());
+  const Tensor labels = Tensor::of_integers({std::ssize(subject.labels)}, subject.labels);
+  e.quality = classification_metrics(logits, labels);
+  const std::vector<int64_t> best = to_integers(arg_max(logits, 1));
+  for (size_t n = 0; n < best.size(); ++n) e.is_right.push_back(best[n] == subject.labels[n]);
   e.probability = select(softmax(logits), subject.classes).to_vector();
   e.measurement = measure(e.folder, subject, o.measuring, console);
   if (o.gradients) {
@@ -113,7 +115,8 @@ void print_model(const Examined& e, const MetricsOptions& o, const Console& cons
   console.result(join_text(
       e.folder.path.empty() ? e.folder.card.architecture : e.folder.path, ": ",
       e.probability.size(), " images, class: ", o.target, ", mean p ",
-      fixed(interpret::mean_of(e.probability), 4), ", accuracy ", percent(e.accuracy),
+      fixed(interpret::mean_of(e.probability), 4), ", accuracy ", percent(e.quality.accuracy),
+      ", ece ", fixed(e.quality.ece, 4),
       e.measurement.layer.empty() ? "" : ", layer " + e.measurement.layer));
 }
 
@@ -151,9 +154,38 @@ Json roar_json(
 Json model_json(const Examined& e) {
   return Json::object(
       {{"model", e.folder.path.empty() ? e.folder.card.architecture : e.folder.path},
-       {"accuracy", e.accuracy},
+       {"accuracy", e.quality.accuracy},
+       {"ece", e.quality.ece},
        {"mean_probability", interpret::mean_of(e.probability)},
        {"layer", e.measurement.layer.empty() ? Json() : Json(e.measurement.layer)}});
+}
+
+// Differences over all images, and over those where confidence cannot be the reason: drop and gain
+// divide by p and 1 - p, so a less confident model changes both with maps that are no better.
+Json compare(const Examined& a, const Examined& b, uint64_t seed, const Console& console) {
+  constexpr double kAlike = 0.05;  // of p
+  const std::vector<bool> all(a.probability.size(), true);
+  std::vector<bool> matched;
+  for (size_t n = 0; n < all.size(); ++n) {
+    matched.push_back(
+        a.is_right[n] && b.is_right[n] && std::abs(a.probability[n] - b.probability[n]) <= kAlike);
+  }
+  print_differences(a.measurement, b.measurement, all, seed, console);
+  print_differences(a.measurement, b.measurement, matched, seed, console);
+  const auto p = paired(a.probability, b.probability, all, seed);
+  console.result(join_text(
+      "difference: the other model minus this one on the same images and classes, 95 % bootstrap "
+      "interval, p of a sign-flip test; a gain counts only beyond that of the controls. First all "
+      "images, then those that both get right with probabilities at most ",
+      kAlike, " apart. Mean probability: ", fixed(p.mean, 4), " p ", fixed(p.p_value, 4)));
+  return model_json(b)
+      .set("rows", rows_json(b.measurement, seed))
+      .set("differences", differences_json(a.measurement, b.measurement, all, seed))
+      .set(
+          "matched",
+          Json::object(
+              {{"count", std::ranges::count(matched, true)},
+               {"differences", differences_json(a.measurement, b.measurement, matched, seed)}}));
 }
 
 Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
@@ -163,8 +195,11 @@ Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
   const std::vector<double> shares = shares_from(o.roar);
   RunFolder folder = open_classifier(o.model, o, in.console);
   const datasets::Split data = parts_of(o.data, in.common, folder);
-  if (!shares.empty() && data.train.size() == 0) {
-    throw UsageError("--roar trains again, and the data have no training part");
+  if (!shares.empty()) {
+    if (data.train.size() == 0) {
+      throw UsageError("--roar trains again, and the data have no training part");
+    }
+    fresh_network(folder, seed);  // refused now rather than after the table
   }
   const datasets::Dataset chosen = chosen_images(o, data.test);
   const MeasuredImages subject = subject_of(o, folder, chosen);
@@ -192,6 +227,7 @@ Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
   result.set("data", data.test.name)
       .set("count", std::ssize(subject.classes))
       .set("target", o.target)
+      .set("tolerance", o.measuring.tolerance)
       .set("step", m.steps > 0 ? Json(m.step) : Json())
       .set("steps", m.steps > 0 ? Json(m.steps) : Json())
       .set("rows", rows_json(m, seed))
@@ -202,11 +238,7 @@ Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
     second = examine(std::move(*other), o, subject, seed, in.console);
     print_model(*second, o, in.console);
     print_rows(second->measurement, seed, in.console);
-    print_differences(m, second->measurement, seed, in.console);
-    result.set(
-        "against", model_json(*second)
-                       .set("rows", rows_json(second->measurement, seed))
-                       .set("differences", differences_json(m, second->measurement, seed)));
+    result.set("against", compare(e, *second, seed, in.console));
   }
   if (o.gradients) {
     result.set(

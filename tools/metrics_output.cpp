@@ -67,6 +67,10 @@ double images_per_second(const MeasuredMethod& row) {
   return static_cast<double>(row.confidence.plain.size()) / row.score_seconds;
 }
 
+// The areas at eight times the step, as papers of coarser curves print them.
+constexpr int64_t kCoarser = 8;
+bool has_coarser(const Measurement& m) { return m.steps > 0 && m.steps % kCoarser == 0; }
+
 // The row of the same name, or nullptr.
 const MeasuredMethod* row_named(const Measurement& m, const std::string& name) {
   const auto found = std::ranges::find(m.rows, name, &MeasuredMethod::name);
@@ -125,10 +129,11 @@ Summary summary(const std::vector<double>& values, uint64_t seed) {
 }
 
 interpret::PairedTest paired(
-    const std::vector<double>& a, const std::vector<double>& b, uint64_t seed) {
+    const std::vector<double>& a, const std::vector<double>& b, const std::vector<bool>& keep,
+    uint64_t seed) {
   std::vector<double> differences;
   for (size_t n = 0; n < a.size(); ++n) {
-    if (std::isfinite(b[n] - a[n])) differences.push_back(b[n] - a[n]);
+    if (keep[n] && std::isfinite(b[n] - a[n])) differences.push_back(b[n] - a[n]);
   }
   return interpret::paired_test(differences, {.seed = seed});
 }
@@ -144,6 +149,15 @@ void print_rows(const Measurement& m, uint64_t seed, const Console& console) {
     }
     line += remark(row, std::ssize(row.confidence.plain));
     console.result(trimmed(line));
+  }
+  if (has_coarser(m)) {
+    for (const MeasuredMethod& row : m.rows) {
+      const double up = interpret::mean_of(row.insertion.coarser_area(kCoarser));
+      const double down = interpret::mean_of(row.deletion.coarser_area(kCoarser));
+      console.result(join_text(
+          "steps of ", kCoarser * m.step, " pixels: ", padded(row_name(row), kNameWidth),
+          "insertion ", fixed(up, 4), "  deletion ", fixed(down, 4)));
+    }
   }
   console.result(
       "p: probability of the class; o: the same on the image times the map, in pixels, where 0 is "
@@ -183,6 +197,11 @@ Json rows_json(const Measurement& m, uint64_t seed) {
       item.set("insertion_curve", numbers_json(row.insertion.mean_curve()))
           .set("deletion_curve", numbers_json(row.deletion.mean_curve()));
     }
+    if (!row.hits.empty()) item.set("pointing_class_mean", row.class_mean_hits);
+    if (has_coarser(m)) {
+      item.set("insertion_coarse", interpret::mean_of(row.insertion.coarser_area(kCoarser)))
+          .set("deletion_coarse", interpret::mean_of(row.deletion.coarser_area(kCoarser)));
+    }
     const bool is_scored = row.same_as.empty();
     item.set("images_per_second", is_scored ? images_per_second(row) : kNan);
     rows.push(item.set("seconds", row.map_seconds));
@@ -196,39 +215,43 @@ Json definitions_json(const Measurement& m) {
        {"o", "the same on the image times the map, in pixels, where 0 is black"},
        {"intervals", "95 % percentile bootstrap over images"}});
   for (const Figure& figure : columns(m)) definitions.set(figure.key, figure.definition);
+  if (has_coarser(m)) {
+    const std::string text = join_text("the same in steps of ", kCoarser * m.step, " pixels");
+    definitions.set("insertion_coarse", text).set("deletion_coarse", text);
+  }
   return definitions;
 }
 
 void print_differences(
-    const Measurement& a, const Measurement& b, uint64_t seed, const Console& console) {
-  std::string head = padded("difference", kNameWidth);
-  for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 8);
+    const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed,
+    const Console& console) {
+  const auto kept = std::ranges::count(keep, true);
+  std::string head = padded(join_text("difference, ", kept, " images"), kNameWidth);
+  for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 9);
   console.result(console.bold(trimmed(head)));
   for (const MeasuredMethod& row : a.rows) {
     const MeasuredMethod* other = row_named(b, row.name);
     if (other == nullptr) continue;
     std::string line = padded(row_name(row), kNameWidth);
     for (const Figure& figure : columns(a)) {
-      const auto test = paired(figure.values(row), figure.values(*other), seed);
+      const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
       line += padded(
-          cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 3),
-          kCellWidth + 8);
+          cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 4),
+          kCellWidth + 9);
     }
     console.result(trimmed(line));
   }
-  console.result(
-      "difference: the other model minus this one on the same images and classes, 95 % bootstrap "
-      "interval, p of a sign-flip test; a gain counts only beyond that of the controls");
 }
 
-Json differences_json(const Measurement& a, const Measurement& b, uint64_t seed) {
+Json differences_json(
+    const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed) {
   Json rows = Json::array();
   for (const MeasuredMethod& row : a.rows) {
     const MeasuredMethod* other = row_named(b, row.name);
     if (other == nullptr) continue;
     Json item = Json::object({{"method", row.name}, {"control", row.is_control}});
     for (const Figure& figure : columns(a)) {
-      const auto test = paired(figure.values(row), figure.values(*other), seed);
+      const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
       item.set(
           figure.key, Json::object(
                           {{"difference", test.mean},
@@ -250,9 +273,10 @@ Json report_gradients(
     std::string line = "gradient " + padded(figure.key, 10) + cell(s, 4);
     Json item = Json::object({{"mean", s.mean}, {"interval", pair_of(s.interval)}});
     if (other != nullptr) {
-      const auto test = paired(values, other->*figure.values, seed);
+      const std::vector<bool> all(values.size(), true);
+      const auto test = paired(values, other->*figure.values, all, seed);
       line +=
-          "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 3);
+          "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 4);
       item.set("difference", test.mean)
           .set("difference_interval", pair_of(test.interval))
           .set("p_value", test.p_value);

@@ -27,19 +27,22 @@ struct Summary {
   interpret::Interval interval;
 };
 Summary summary(const std::vector<double>& values, uint64_t seed);
-/// Of b - a, image by image, where both are finite.
+/// Of b - a over the images that are kept and where both are finite.
 interpret::PairedTest paired(
-    const std::vector<double>& a, const std::vector<double>& b, uint64_t seed);
+    const std::vector<double>& a, const std::vector<double>& b, const std::vector<bool>& keep,
+    uint64_t seed);
 
 /// Table, definitions and notes on stdout, and the same as JSON keys.
 void print_rows(const Measurement& m, uint64_t seed, const Console& console);
 Json rows_json(const Measurement& m, uint64_t seed);
 Json definitions_json(const Measurement& m);
 
-/// The differences between two models on the same images, row by row.
+/// The differences between two models on the same images, row by row, over those that are kept.
 void print_differences(
-    const Measurement& a, const Measurement& b, uint64_t seed, const Console& console);
-Json differences_json(const Measurement& a, const Measurement& b, uint64_t seed);
+    const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed,
+    const Console& console);
+Json differences_json(
+    const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed);
 
 /// Gradient quality: prints one line per figure, with the difference to another model if given.
 Json report_gradients(

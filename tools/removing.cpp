@@ -40,14 +40,11 @@ BatchSource source_of(
       }};
 }
 
-// A network of the same architecture from scratch, by Adam with a cosine.
+// Training from scratch by Adam with a cosine.
 double retrained_accuracy(
     const RunFolder& folder, const datasets::Split& data, const Tensor& train, const Tensor& test,
     const RemovingOptions& o) {
-  Rng rng(o.seed);
-  const auto net = as_usage([&] {
-    return make_model(folder.card.architecture, {folder.card.input, folder.card.outputs()}, rng);
-  });
+  const auto net = fresh_network(folder, o.seed);
   Adam optimizer(parameters(*net));
   const BatchSource source = source_of(train, data.train, true, o.seed);
   const Schedule schedule{.learning_rate = kRate, .steps = o.epochs * source.batches};
@@ -70,6 +67,13 @@ interpret::MappedImages random_maps(const Tensor& images, bool is_smooth, const 
 }
 
 }  // namespace
+
+std::unique_ptr<Module> fresh_network(const RunFolder& folder, uint64_t seed) {
+  Rng rng(seed);
+  return as_usage([&] {
+    return make_model(folder.card.architecture, {folder.card.input, folder.card.outputs()}, rng);
+  });
+}
 
 std::vector<Removal> remove_and_retrain_all(
     const RunFolder& folder, const datasets::Split& data, const RemovingOptions& o,

@@ -112,6 +112,9 @@ Json run_uninterrupted(const Invocation& in, const SanityOptions& o) {
   const std::string layer =
       std::ranges::any_of(o.method, needs_layer) ? layer_for(folder, o.layer) : "";
 
+  if (interpret::layer_groups(*folder.model).empty()) {
+    throw UsageError("the model has no weights to replace");
+  }
   const RunFolder twin = open_model(o.model, in.console);
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const auto maps = [&](Module&) {  // always that of the twin

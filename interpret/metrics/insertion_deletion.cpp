@@ -39,7 +39,7 @@ Tensor ranks(const Tensor& maps) {
 }
 
 int64_t default_step(const Tensor& images) {
-  return std::max<int64_t>(1, images.size(2) * images.size(3) / 32);
+  return (images.size(2) * images.size(3) + 31) / 32;  // so that there are at most 32 steps
 }
 
 }  // namespace
@@ -88,6 +88,21 @@ std::vector<double> Curves::mean_curve() const {
   for (size_t i = 0; i < scores.size(); ++i) mean[i % length] += scores[i];
   for (double& value : mean) value /= static_cast<double>(area.size());
   return mean;
+}
+
+std::vector<double> Curves::coarser_area(int64_t factor) const {
+  check_value(
+      factor >= 1 && steps % factor == 0, "coarser_area", factor, " does not divide ", steps,
+      " steps");
+  std::vector<double> areas;
+  for (size_t n = 0; n < area.size(); ++n) {
+    std::vector<double> some;
+    for (int64_t t = 0; t <= steps; t += factor) {
+      some.push_back(scores[n * static_cast<size_t>(steps + 1) + static_cast<size_t>(t)]);
+    }
+    areas.push_back(area_below(some));
+  }
+  return areas;
 }
 
 InsertionDeletion::InsertionDeletion(Score score, const Tensor& images, const StepOptions& o)

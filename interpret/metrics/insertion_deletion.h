@@ -24,7 +24,7 @@ std::vector<double> folded_gaussian(int64_t n, double sigma);
 Tensor blurred(const Tensor& images, int64_t size = 11, double sigma = 5);
 
 struct StepOptions {
-  int64_t step = 0;       // pixels at a time; 0: H W / 32, at least 1
+  int64_t step = 0;       // pixels at a time; 0: H W / 32, rounded up
   int64_t blur = 11;      // size of the filter in pixels, as in RISE; 0: insertion into zeros
   double blur_sigma = 5;  // in pixels
 };
@@ -36,6 +36,9 @@ struct Curves {
   std::vector<double> area;    // [N]
 
   std::vector<double> mean_curve() const;  // [T + 1]
+  /// The areas with `factor` times the step, whose states are among those of the curve, [N].
+  /// Throws ValueError unless factor divides T.
+  std::vector<double> coarser_area(int64_t factor) const;
 };
 
 /// Everything that all maps of the same images share. Images [N, C, H, W] as the network sees them.

@@ -14,6 +14,7 @@
 #include "interpret/saliency/pixels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace limpid::interpret {
@@ -168,11 +169,20 @@ Tensor rise_map(
     const Masks& masks, double keep, Target target) {
   const Recording off(false);
   std::vector<Tensor> sums = zero_rows(images);
+  std::vector<double> low(classes.size(), INFINITY), high(classes.size(), -INFINITY);
   const double expected = static_cast<double>(masks.count) * keep;
   const auto use = [&](size_t n, const Tensor& scores, const Tensor& rows) {
     sums[n] = sums[n] + matmul(scores, rows, {.transpose_a = true}) / expected;
+    for (const double score : scores.values<double>()) {
+      low[n] = std::min(low[n], score);
+      high[n] = std::max(high[n], score);
+    }
   };
   for_each_piece(subject, images, classes, masks, target, use);
+  for (size_t n = 0; n < sums.size(); ++n) {
+    // Such a sum would show how often the masks happened to cover each pixel
+    if (low[n] == high[n]) sums[n] = Tensor::full(sums[n].shape(), low[n], DType::f64);
+  }
   return as_maps(sums, images);
 }
 

@@ -45,7 +45,8 @@ Tensor occlusion_map(
     const Explained& subject, const Tensor& images, std::span<const int64_t> classes,
     const Masks& windows, bool divides_by_coverage = false);
 
-/// [N, 1, H, W], summed in double. RISE's own score is the probability.
+/// [N, 1, H, W], summed in double. RISE's own score is the probability. Where it is the same under
+/// all masks, the map is its expectation: that score everywhere.
 Tensor rise_map(
     const Explained& subject, const Tensor& images, std::span<const int64_t> classes,
     const Masks& masks, double keep, Target target = Target::probability);

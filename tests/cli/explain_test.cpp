@@ -2,6 +2,7 @@
 #include "framework/io/image.h"
 #include "framework/io/npy.h"
 #include "framework/io/safetensors.h"
+#include "interpret/saliency/methods.h"
 #include "tests/cli/limpid.h"
 
 #include <doctest/doctest.h>
@@ -182,4 +183,56 @@ TEST_CASE("explain: twice the same bytes, at any thread count, and the model unt
   }
   CHECK(files == 24);
   CHECK(snapshot(folder.file("r")) == before);
+}
+
+TEST_CASE("explain: every method that --help names, with the same bytes at any thread count") {
+  const TempDir folder;
+  train(folder, "r", "--data digits --model resnet8 --epochs 1 --limit-train 32 --limit-test 20");
+  const std::string help = succeed(folder, "explain --help").out;
+  std::string names;
+  for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
+    names += (names.empty() ? "" : ",") + method.name;
+    CHECK(help.find(method.name) != std::string::npos);
+  }
+  const std::string line = "explain r --count 2 --method " + names + ",smooth:grad-cam --out ";
+  const Json result = run_json(folder, line + "a --threads 1");
+  CHECK(result.at("maps").items().size() == 2 * (interpret::saliency_methods().size() + 1));
+  for (const Json& map : result.at("maps").items()) {
+    INFO(map.text("npy"));
+    CHECK(is_finite(load_npy(folder.file(map.text("npy")))));
+    const bool adds_up =
+        map.text("method") == "integrated-gradients" || map.text("method") == "deeplift";
+    CHECK(map.contains("completeness_gap") == adds_up);
+    CHECK(map.contains("score_difference") == adds_up);
+  }
+  succeed(folder, line + "b --threads 2");
+  for (const auto& [name, ignored] : snapshot(folder.file("a"))) {
+    INFO(name);
+    CHECK(content(folder.file("a/" + name)) == content(folder.file("b/" + name)));
+  }
+  CHECK(
+      content(folder.file("a/1-smooth-grad-cam.npy")) != content(folder.file("a/1-grad-cam.npy")));
+  // Another seed, other noise
+  succeed(folder, "explain r --count 2 --method smoothgrad,gradient --seed 1 --out c");
+  CHECK(content(folder.file("a/0-smoothgrad.npy")) != content(folder.file("c/0-smoothgrad.npy")));
+  CHECK(content(folder.file("a/0-gradient.npy")) == content(folder.file("c/0-gradient.npy")));
+}
+
+TEST_CASE("explain: methods that do not fit the network are refused before a file is written") {
+  const TempDir folder;
+  train(folder, "r", "--data fashion-2k --model lenet5" + kSmall);
+  train(folder, "v", "--data digits --model tiny_vit" + kSmall);
+  check_refused(
+      folder, "explain r --count 1 --method cam --out e", 2, {"cam", "found", "grad-cam"});
+  check_refused(folder, "explain v --count 1 --method lrp-gamma --out e", 2, {"no rule"});
+  check_refused(folder, "explain v --count 1 --method deeplift --out e", 2, {"standardize"});
+  check_refused(
+      folder, "explain r --count 1 --method smooth:rise --out e", 2,
+      {"smooth:rise", "smooth:gradient"});
+  check_refused(
+      folder, "explain v --count 1 --method grad-cam --layer head --out e", 2,
+      {"patch_embed", "blocks.1", "norm"});
+  const Json maps = run_json(folder, "explain v --count 1 --method grad-cam,eigen-cam --out e");
+  CHECK(maps.text("layer") == "norm");
+  CHECK(load_npy(folder.file("e/0-grad-cam.npy")).shape() == Shape{1, 4, 4});
 }

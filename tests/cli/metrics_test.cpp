@@ -4,7 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cmath>
+#include <csignal>
+#include <thread>
 
 using namespace limpid;
 using namespace limpid::cli;
@@ -47,9 +50,12 @@ TEST_CASE("metrics: a row per method and control, with intervals, curves and def
       CHECK(result.at("definitions").contains(key));
     }
     for (const char* key : {"ad", "ag", "ai"}) CHECK(row.number(key) <= 100);
+    CHECK(row.number("pointing_class_mean") <= 1);
     CHECK(row.at("insertion_curve").items().size() == 9);
     CHECK(row.at("deletion_curve").items().size() == 9);
     CHECK(row.contains("sensitivity"));
+    CHECK(row.number("insertion_coarse") > 0);
+    CHECK(row.number("deletion_coarse") > 0);
   }
   const Json& ones = row_named(result, "all ones");
   CHECK(ones.boolean("control"));
@@ -63,6 +69,15 @@ TEST_CASE("metrics: a row per method and control, with intervals, curves and def
   CHECK(
       first.at("insertion_curve").items().back().number() ==
       first.at("deletion_curve").items().front().number());
+
+  // Other kinds of maps, for the class that the model names
+  const Json more = run_json(
+      folder,
+      "metrics r --count 2 --step 256 --target predicted --controls ones --method "
+      "smooth:gradient,integrated-gradients,occlusion");
+  CHECK(more.text("target") == "predicted");
+  CHECK(more.at("rows").items().size() == 4);
+  CHECK(row_named(more, "occlusion").boolean("slow"));
 
   const std::string text = succeed(folder, "metrics r --count 4 --method grad-cam").out;
   for (const char* part : {"AD %: ", "AG %: ", "AI %: ", "insertion: ", "deletion: ", "(random)"}) {
@@ -121,7 +136,11 @@ TEST_CASE("metrics: two models are compared image by image") {
     CHECK(std::isfinite(other.at("gradients").at(key).number("mean")));
     CHECK(other.at("gradients").at(key).contains("p_value"));
   }
+  CHECK(against.at("matched").integer("count") <= 10);
   const Json same = run_json(folder, line + "a");
+  CHECK(
+      same.at("against").at("matched").integer("count") ==
+      std::lround(same.number("accuracy") * 10));
   for (const char* key : {"ad", "ag", "ai", "insertion", "deletion"}) {
     const Json& difference = same.at("against").at("differences").items()[0].at(key);
     CHECK(difference.number("difference") == 0);
@@ -180,6 +199,19 @@ TEST_CASE("metrics and sanity: the same at any thread count") {
     CHECK(succeed(folder, line + " --threads 3").out == one);
     CHECK(one != "");
   }
+}
+
+TEST_CASE("metrics: Ctrl-C ends it without a result") {
+  const TempDir folder;
+  train(folder, "r", "--data shapes --model resnet8 --epochs 1 --limit-train 32");
+  Process process(
+      LIMPID_BINARY, words("metrics r --count 500 --method grad-cam --threads 1"),
+      {.folder = folder.path().string()});
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  process.send(SIGINT);
+  const ProcessResult result = process.wait();
+  CHECK(result.status == 130);
+  CHECK(result.out == "");
 }
 
 TEST_CASE("metrics and sanity: wrong usage") {

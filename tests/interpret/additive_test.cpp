@@ -65,6 +65,41 @@ TEST_CASE("additive score: every attribution is w_i x_i") {
       close(f.raw("occlusion", {.window = 1, .stride = 1, .divides_by_coverage = true}), expected));
 }
 
+// Sensitivity-n (Ancona et al., ICLR 2018) of an additive score: what n pixels are worth together
+// is what the score loses without them, so that the two correlate perfectly for every n.
+TEST_CASE("additive score: sums of attributions are the drops of the score") {
+  Additive f;
+  const Tensor map = f.raw("integrated-gradients");
+  const Explained subject{.model = f.net};
+  const Tensor all = Tensor::ones({1, 1, 4, 5}, DType::f64);
+  const double whole = scores_under(subject, f.x, all, 1, Target::logit).item();
+  for (const int64_t n : {1, 4, 9, 16}) {
+    CAPTURE(n);
+    double xy = 0, xx = 0, yy = 0, x_sum = 0, y_sum = 0;
+    constexpr int kSubsets = 50;
+    for (int subset = 0; subset < kSubsets; ++subset) {
+      std::vector<double> mask(20, 1);
+      double worth = 0;
+      const std::vector<int64_t> order = f.rng.permutation(20);
+      for (int64_t k = 0; k < n; ++k) {
+        mask[static_cast<size_t>(order[static_cast<size_t>(k)])] = 0;
+        worth += map.data<double>()[order[static_cast<size_t>(k)]];
+      }
+      const Tensor kept = Tensor::of({1, 1, 4, 5}, mask, DType::f64);
+      const double drop = whole - scores_under(subject, f.x, kept, 1, Target::logit).item();
+      xy += worth * drop;
+      xx += worth * worth;
+      yy += drop * drop;
+      x_sum += worth;
+      y_sum += drop;
+    }
+    const double covariance = xy - x_sum * y_sum / kSubsets;
+    const double spread =
+        std::sqrt((xx - x_sum * x_sum / kSubsets) * (yy - y_sum * y_sum / kSubsets));
+    CHECK(covariance / spread == doctest::Approx(1).epsilon(1e-12));
+  }
+}
+
 // With independent masks m_i in {0, 1}, P(m_i = 1) = p, and T = sum_j w_j x_j:
 //   E[m_i sum_j w_j x_j m_j] / p = w_i x_i + p (T - w_i x_i)
 // Checked per pixel within four standard errors of the sampled mean.

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace limpid;
@@ -118,6 +119,19 @@ TEST_CASE("smooth:METHOD is the mean of a method's maps") {
   CHECK_THROWS_WITH_AS(f.maps("smooth:nope"), doctest::Contains("smooth:gradient"), ValueError);
   f.subject.settings.noisy_copies = 0;
   CHECK_THROWS_AS(f.maps("smoothgrad"), ValueError);
+}
+
+// The maps that are averaged are rectified: half of the first copy's map stays, whatever the second
+// copy's sum before its rectifier.
+TEST_CASE("smooth:METHOD averages maps after their rectifier") {
+  Fixture f;
+  f.subject.settings.noise_level = 1;
+  f.subject.settings.noisy_copies = 1;
+  const Tensor first = f.maps("smooth:grad-cam").raw;
+  f.subject.settings.noisy_copies = 2;
+  const std::vector<double> left = (f.maps("smooth:grad-cam").raw - 0.5 * first).to_vector();
+  CHECK(*std::min_element(left.begin(), left.end()) >= -1e-15);
+  CHECK(*std::max_element(left.begin(), left.end()) > 0);
 }
 
 TEST_CASE("running moments of equal and of different tensors") {

@@ -172,5 +172,14 @@ TEST_CASE("insertion and deletion: the same bits at any thread count, bad shapes
   CHECK_THROWS_AS(
       InsertionDeletion(class_probability(*net, classes), Tensor::zeros({3, 5})), ShapeError);
   CHECK_THROWS_AS(area_below(std::vector<double>{1}), ShapeError);
-  CHECK(metric.deletion(maps).mean_curve().size() == 33);
+  const Curves curves = metric.deletion(maps);
+  CHECK(curves.mean_curve().size() == 33);
+
+  // The curve holds that of eight times the step
+  const InsertionDeletion coarse(class_probability(*net, classes), images, {.step = 16});
+  const std::vector<double> areas = curves.coarser_area(8);
+  const Curves expected = coarse.deletion(maps);
+  REQUIRE(expected.steps == 4);
+  for (size_t n = 0; n < 3; ++n) CHECK(areas[n] == doctest::Approx(expected.area[n]));
+  CHECK_THROWS_AS(curves.coarser_area(5), ValueError);
 }

@@ -127,6 +127,18 @@ TEST_CASE("BatchNorm2d: batch statistics while training, running ones else") {
   CHECK(close(mean, Tensor::of({2}, {0.3 * 1.9, 0.6 * 1.9}, DType::f64)));
 }
 
+TEST_CASE("BatchNorm2d: evaluation is a scale and a shift per channel") {
+  Rng rng(98);
+  BatchNorm2d layer(3);
+  for (auto& [name, tensor] : state(layer)) {
+    tensor.assign(Tensor::uniform(tensor.shape(), rng, 0.5, 1.5));
+  }
+  const Tensor x = Tensor::normal({2, 3, 4, 4}, rng, 0, 1);
+  Pass pass;
+  const auto [scale, shift] = layer.in_evaluation();
+  CHECK(close(scale_shift(x, scale, shift), layer(x, pass), 1e-6));
+}
+
 TEST_CASE("BatchNorm2d: fewer than two values per channel throw and leave the statistics alone") {
   BatchNorm2d layer(3);
   for (const Shape& shape : {Shape({1, 3, 1, 1}), Shape({0, 3, 4, 4}), Shape({2, 3, 0, 4})}) {

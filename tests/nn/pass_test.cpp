@@ -1,4 +1,4 @@
-// tests/nn/pass_test.cpp: mode, watched layers, observer.
+// tests/nn/pass_test.cpp: mode, watched layers, substitute, observer.
 #include "framework/nn/pass.h"
 
 #include "framework/autograd/grad.h"
@@ -197,6 +197,31 @@ TEST_CASE("Pass: the observer sees every layer once, inner ones first") {
   CHECK(seen == std::vector<std::string>{"Flatten", "Linear", "ReLU", "Linear", "Sequential"});
   CHECK(outputs[1] == Shape({2, 5}));
   CHECK(outputs[4] == Shape({2, 3}));
+}
+
+TEST_CASE("Pass: a substitute goes on in place of the output, for observer and watch too") {
+  Rng rng(7);
+  Sequential net;
+  Linear& first = net.add<Linear>("first", 2, 2, rng);
+  net.add<ReLU>("relu");
+  const Tensor x = Tensor::of({1, 2}, {1, 2});
+  const Tensor other = Tensor::of({3, 2}, {1, -2, 3, -4, 5, 6});  // another batch size
+  Pass pass;
+  pass.watch(first);
+  pass.substitute = [&](const Module& layer, const Tensor& input, const Tensor& output) {
+    if (&layer != &first) return output;
+    CHECK(input.is(x));
+    CHECK(output.shape() == Shape({1, 2}));
+    return other;
+  };
+  std::vector<Shape> outputs;
+  pass.observer = [&](const Module&, const Tensor&, const Tensor& output) {
+    outputs.push_back(output.shape());
+  };
+  CHECK(net(x, pass).to_vector() == std::vector<double>{1, 0, 3, 0, 5, 6});
+  CHECK(pass.activation(first).to_vector() == other.to_vector());
+  CHECK_FALSE(other.requires_gradient());
+  CHECK(outputs == std::vector<Shape>(3, Shape({3, 2})));
 }
 
 }  // namespace limpid
