@@ -149,7 +149,10 @@ Image image_of(const Tensor& picture) {
   return image;
 }
 
-ColouredMap colour(const Tensor& map, MapScale scale) {
+namespace {
+
+/// The values of one map, checked: [H, W].
+std::vector<double> values_of(const Tensor& map) {
   const Shape& s = map.shape();
   const int r = s.rank();
   check_shape(
@@ -157,45 +160,86 @@ ColouredMap colour(const Tensor& map, MapScale scale) {
       "needs one map [H, W] or [1, H, W], got ", s);
   check_dtype(is_float(map.dtype()), "colour", "needs f32 or f64, got ", name_of(map.dtype()));
   check_side("colour", s[r - 1], s[r - 2]);
+  return map.to_vector();
+}
 
-  const std::vector<double> values = map.to_vector();  // [H, W]
-  const Limits limits = limits_of(values);
-  ColouredMap out{blank(s[r - 1], s[r - 2], kNeutral), limits.low, limits.high, ""};
-  const bool is_empty = limits.not_finite == std::ssize(values);
-
-  // Say what the colours cannot
+/// What the colours cannot say.
+std::string note_of(const Limits& limits, size_t count) {
+  std::string note;
   if (limits.not_finite > 0) {
-    out.note = join_text(
-        "map holds NaN or infinity: ", limits.not_finite, " of ", values.size(),
-        " values, drawn grey");
-  }
-  if (is_empty) {
-    out.low = out.high = std::numeric_limits<double>::quiet_NaN();
-    return out;
+    note = join_text(
+        "map holds NaN or infinity: ", limits.not_finite, " of ", count, " values, drawn grey");
   }
   if (limits.low == limits.high) {
-    out.note += join_text(
-        out.note.empty() ? "" : "; ", "flat map: all ", limits.not_finite > 0 ? "other " : "",
+    note += join_text(
+        note.empty() ? "" : "; ", "flat map: all ", limits.not_finite > 0 ? "other " : "",
         "values equal ", number_text(limits.low));
-    return out;
   }
+  return note;
+}
 
+ColourLimits as_colours(const Limits& limits, MapScale scale) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  if (limits.low > limits.high) return {kNan, kNan};  // no value is finite
+  if (scale == MapScale::range || limits.low == limits.high) return {limits.low, limits.high};
+  const double largest = std::max(std::abs(limits.low), std::abs(limits.high));
+  return {-largest, largest};
+}
+
+/// Gives every finite value its colour.
+void paint(
+    Image& image, std::span<const double> values, MapScale scale, const ColourLimits& limits) {
   // Scale by the largest size first, so that neither huge nor tiny limits overflow or vanish
   const double largest = std::max(std::abs(limits.low), std::abs(limits.high));
-  if (scale == MapScale::symmetric) {
-    out.low = -largest;
-    out.high = largest;
-  }
   const double low = limits.low / largest;
   const double span = limits.high / largest - low;
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) continue;
-    const double t = values[i] / largest;  // in [-1, 1]
+    const double t = values[i] / largest;  // in [-1, 1], unless it lies outside the limits
     const Rgb shade = colour_at(scale, scale == MapScale::range ? (t - low) / span : t);
     const auto position = static_cast<int64_t>(i);
-    set_pixel(out.image, position % out.image.width, position / out.image.width, shade);
+    set_pixel(image, position % image.width, position / image.width, shade);
   }
+}
+
+/// The map before anything is painted.
+ColouredMap unpainted(const Tensor& map, const Limits& limits, const ColourLimits& colours) {
+  const Shape& s = map.shape();
+  return {
+      blank(s[s.rank() - 1], s[s.rank() - 2], kNeutral), colours.low, colours.high,
+      note_of(limits, static_cast<size_t>(s.numel()))};
+}
+
+}  // namespace
+
+ColouredMap colour(const Tensor& map, MapScale scale) {
+  const std::vector<double> values = values_of(map);
+  const Limits limits = limits_of(values);
+  ColouredMap out = unpainted(map, limits, as_colours(limits, scale));
+  if (out.low < out.high) paint(out.image, values, scale, {out.low, out.high});
   return out;
+}
+
+ColouredMap colour(const Tensor& map, MapScale scale, const ColourLimits& limits) {
+  check_value(
+      std::isfinite(limits.low) && std::isfinite(limits.high) && limits.low < limits.high &&
+          (scale == MapScale::range || limits.low == -limits.high),
+      "colour", "no ", scale == MapScale::range ? "" : "symmetric ", "limits ", limits.low, " and ",
+      limits.high);
+  const std::vector<double> values = values_of(map);
+  ColouredMap out = unpainted(map, limits_of(values), limits);
+  paint(out.image, values, scale, limits);
+  return out;
+}
+
+ColourLimits common_limits(std::span<const Tensor> maps, MapScale scale) {
+  Limits all;
+  for (const Tensor& map : maps) {
+    const Limits one = limits_of(values_of(map));
+    all.low = std::min(all.low, one.low);
+    all.high = std::max(all.high, one.high);
+  }
+  return as_colours(all, scale);
 }
 
 Image colour_key(MapScale scale, int64_t width, int64_t height) {

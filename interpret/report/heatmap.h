@@ -8,6 +8,8 @@
 //     const Image mixed = overlay(image_of(picture), seen.image, 0.6);
 //     save_png("explained.png", enlarge(mixed, 8));
 //
+// Every map has a scale of its own unless limits are given; maps that are compared need the same.
+//
 // Shapes   C channels (1 or 3), H height and W width in pixels.       Encoding framework/io/image.h
 #pragma once
 
@@ -15,6 +17,7 @@
 #include "framework/tensor/tensor.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,12 +56,25 @@ struct ColouredMap {
   std::string note;  // what a reader must know; empty for a map with contrast and finite values
 };
 
+/// The values of the first and the last colour.
+struct ColourLimits {
+  double low = 0;
+  double high = 0;
+};
+
 /// Colours a map [H, W]; further dimensions of size 1 may stand in front.
 /// A map whose finite values are all equal has no contrast: it becomes all kNeutral, with the note
 /// "flat map: all values equal 0.5". Values that are not finite are left out of the limits and
 /// become kNeutral, with the note "map holds NaN or infinity: 3 of 64 values, drawn grey".
 /// Throws ShapeError for other shapes, DTypeError for i64.
 ColouredMap colour(const Tensor& map, MapScale scale = MapScale::range);
+/// The same between given limits, so that the colours of several maps can be compared; values
+/// outside take the colour at that end, and a flat map the colour of its value.
+/// Throws ValueError unless both limits are finite with low < high; symmetric: with low = -high.
+ColouredMap colour(const Tensor& map, MapScale scale, const ColourLimits& limits);
+/// The limits of all values of several maps together, as colour() takes them from one: NaN if no
+/// value is finite, and without extent if all are equal.
+ColourLimits common_limits(std::span<const Tensor> maps, MapScale scale = MapScale::range);
 
 /// The colours of a scale from its low end, left, to its high end: the key beside a map.
 /// Throws ValueError unless width >= 2 and height >= 1.

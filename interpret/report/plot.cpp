@@ -87,6 +87,8 @@ struct Frame {
   double right = 0;
   double top = 0;
   double bottom = 0;
+  double tick_angle = 0;   // of the texts below, degrees
+  double tick_height = 0;  // which they need beyond that of one line
 
   Svg::Point at(double x_value, double y_value) const {
     return {x.place(x_value, left, right), y.place(y_value, bottom, top)};
@@ -102,11 +104,39 @@ void draw_frame(Svg& svg, const Frame& f, const LineChart& chart) {
   for (size_t i = 0; i < f.x.ticks.size(); ++i) {
     const double x = f.x.place(f.x.ticks[i], f.left, f.right);
     svg.line(x, f.bottom, x, f.bottom + 5, "axis");
-    svg.text({x, f.bottom + 16}, f.x.tick_texts[i], {Anchor::middle, "muted"});
+    const Anchor anchor = f.tick_angle == 0 ? Anchor::middle : Anchor::start;
+    svg.text({x, f.bottom + 16}, f.x.tick_texts[i], {anchor, "muted", f.tick_angle});
   }
   svg.line(f.left, f.bottom, f.right, f.bottom, "axis");
   svg.text({0, 9}, chart.y_title, {Anchor::start, "strong"});
-  svg.text({(f.left + f.right) / 2, f.bottom + 37}, chart.x_title, {Anchor::middle, "strong"});
+  svg.text(
+      {(f.left + f.right) / 2, f.bottom + f.tick_height + 37}, chart.x_title,
+      {Anchor::middle, "strong"});
+}
+
+/// The axis of a chart whose places have names; turns the names if they are too wide.
+void name_places(Frame& f, const std::vector<std::string>& names) {
+  constexpr double kAngle = 40;  // degrees
+  const double sine = std::sin(kAngle * std::acos(-1.0) / 180);
+  const size_t count = names.size();
+  const auto last = static_cast<double>(count);
+  f.x = count == 1 ? Axis{0, 2, {}, {}} : Axis{1, last, {}, {}};
+  std::vector<std::string> texts;
+  for (const std::string& name : names) texts.push_back(ShortName(name).text);
+  const double width = widest(texts);
+  const auto step = [&] { return (f.right - f.left) / std::max(1.0, last - 1); };
+
+  size_t every = 1;
+  if (width + 12 > step()) {
+    f.tick_angle = kAngle;
+    f.tick_height = width * sine;
+    f.right = std::min(f.right, kWidth - width * std::sqrt(1 - sine * sine));
+    every = static_cast<size_t>(std::ceil(kLabelStep / sine / step()));
+  }
+  for (size_t k = 0; k < count; k += every) {
+    f.x.ticks.push_back(static_cast<double>(k + 1));
+    f.x.tick_texts.push_back(texts[k]);
+  }
 }
 
 /// Colour and dashes of series k: 36 different pairs.
@@ -188,6 +218,10 @@ std::string line_chart(const LineChart& chart) {
   double name_width = 0;
   for (const Series& series : chart.series) {
     check_series(series);
+    check_shape(
+        chart.x_names.empty() || (series.x.empty() && series.y.size() <= chart.x_names.size()),
+        "line_chart", "series \"", series.name, "\" has ", series.y.size(), " values and ",
+        series.x.size(), " x for ", chart.x_names.size(), " named places");
     for (size_t i = 0; i < series.y.size(); ++i) {
       if (!has_point(series, i) && !has_band(series, i)) continue;
       xs.add(x_of(series, i));
@@ -211,7 +245,8 @@ std::string line_chart(const LineChart& chart) {
   f.bottom = f.top + std::max(kPlotHeight, kLabelStep * static_cast<double>(names));
   f.left = widest(f.y.tick_texts) + 10;
   f.right = kWidth - (names == 0 ? 16 : name_width + 46);
-  const double height = f.bottom + (chart.x_title.empty() ? 26 : 48);
+  if (!chart.x_names.empty()) name_places(f, chart.x_names);
+  const double height = f.bottom + f.tick_height + (chart.x_title.empty() ? 26 : 48);
 
   Svg svg(
       kWidth, height, chart.title,

@@ -38,9 +38,12 @@ struct LineChart {
   std::string x_title = {};
   std::string y_title = {};
   std::vector<Series> series = {};
+  std::vector<std::string> x_names = {};  // stand at x = 1, 2, 3, ... in place of numbers
 };
 
-/// Throws ShapeError if the lists of a series differ in length, ValueError without a title.
+/// Names that do not fit side by side are turned; where even that is too close, some are left out.
+/// Throws ShapeError if the lists of a series differ in length or do not fit the names, ValueError
+/// without a title.
 std::string line_chart(const LineChart& chart);
 
 /// One horizontal bar from 0, with an error bar from low to high where both are finite.

@@ -73,6 +73,7 @@ th:last-child, td:last-child { padding-right: 0.25rem; }
 .data thead th { color: var(--quiet); font-size: 0.87rem; font-weight: 600; vertical-align: bottom;
   border-bottom: 1px solid var(--quiet); }
 .data tbody th, .data tbody td { border-bottom: 1px solid var(--hairline); }
+.data tbody th { min-width: 7.5rem; }
 .data .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 
 .grid th, .grid td { padding: 0 0.9rem 1rem 0; vertical-align: top; }

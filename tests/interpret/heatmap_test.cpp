@@ -146,6 +146,53 @@ TEST_CASE("heatmap: values that are not finite are grey and counted") {
       "map holds NaN or infinity: 1 of 3 values, drawn grey; flat map: all other values equal 5");
 }
 
+TEST_CASE("heatmap: given limits make maps comparable") {
+  const Tensor weak = Tensor::of({1, 3}, {0, 1, 2});
+  const Tensor strong = Tensor::of({3, 1}, {1, kNan, 4});
+  const ColourLimits both = common_limits(std::vector<Tensor>{weak, strong});
+  CHECK(both.low == 0);
+  CHECK(both.high == 4);
+  const ColouredMap seen = colour(weak, MapScale::range, both);
+  CHECK(seen.low == 0);
+  CHECK(seen.high == 4);
+  CHECK(seen.note == "");
+  CHECK(pixel(seen.image, 0, 0) == kViolet);
+  CHECK(pixel(seen.image, 2, 0) == Rgb{33, 145, 140});  // half way
+  const ColouredMap other = colour(strong, MapScale::range, both);
+  CHECK(pixel(other.image, 0, 0) == pixel(seen.image, 1, 0));  // the same value
+  CHECK(pixel(other.image, 0, 1) == kNeutral);
+  CHECK(pixel(other.image, 0, 2) == kYellow);
+  CHECK(other.note == "map holds NaN or infinity: 1 of 3 values, drawn grey");
+
+  // Its own limits change nothing; values outside are clamped; a flat map has a colour
+  CHECK(colour(weak, MapScale::range, {0, 2}).image.pixels == colour(weak).image.pixels);
+  const ColouredMap clamped = colour(weak, MapScale::range, {0.5, 1.5});
+  CHECK(pixel(clamped.image, 0, 0) == kViolet);
+  CHECK(pixel(clamped.image, 2, 0) == kYellow);
+  const ColouredMap level = colour(Tensor::full({1, 1}, 4), MapScale::range, both);
+  CHECK(pixel(level.image, 0, 0) == kYellow);
+  CHECK(level.note == "flat map: all values equal 4");
+}
+
+TEST_CASE("heatmap: given limits of signed maps, and limits that are none") {
+  const std::vector<Tensor> maps = {Tensor::of({1, 2}, {-1, 2}), Tensor::of({1, 1}, {-4})};
+  const ColourLimits both = common_limits(maps, MapScale::symmetric);
+  CHECK(both.low == -4);
+  CHECK(both.high == 4);
+  const ColouredMap seen = colour(maps[0], MapScale::symmetric, both);
+  CHECK(pixel(seen.image, 1, 0) == colour_at(MapScale::symmetric, 0.5));
+
+  CHECK(std::isnan(common_limits(std::vector<Tensor>{Tensor::full({1, 1}, kInf)}).low));
+  CHECK(std::isnan(common_limits({}).high));
+  for (const ColourLimits& wrong :
+       std::vector<ColourLimits>{{1, 1}, {2, 1}, {kNan, 1}, {0, kInf}}) {
+    CHECK_THROWS_AS(colour(maps[0], MapScale::range, wrong), ValueError);
+  }
+  CHECK_THROWS_WITH_AS(
+      colour(maps[0], MapScale::symmetric, {-1, 2}), "colour: no symmetric limits -1 and 2",
+      ValueError);
+}
+
 TEST_CASE("heatmap: the largest and the smallest doubles keep their order") {
   for (const double size : {1.7e308, 5e-324, 1.0}) {
     CAPTURE(size);

@@ -246,6 +246,39 @@ TEST_CASE("plot: names at the end of lines never overlap") {
   CHECK(count_of(svg, "class=\"series c1 d2\"") == 2);
 }
 
+TEST_CASE("plot: places with names in place of numbers") {
+  LineChart chart = small_chart();
+  chart.x_names = {"fc2", "fc1", "a < b"};
+  const std::string svg = line_chart(chart);
+  check_plot(svg);
+  for (const char* name : {">fc2</text>", ">fc1</text>", ">a &lt; b</text>"}) CHECK(has(svg, name));
+  CHECK_FALSE(has(svg, "rotate("));
+  // The lines are where those of the places 1, 2, 3 are
+  CHECK(lines_of(svg)[0][1].x == lines_of(line_chart(small_chart()))[0][1].x);
+
+  // Long names are turned, many are thinned out, and all stay inside the picture
+  const auto named = [](size_t count) {
+    LineChart many{.title = "t", .x_title = "layer", .series = {{.name = "s", .y = {}}}};
+    for (size_t k = 0; k < count; ++k) {
+      many.x_names.push_back("layer" + std::to_string(k) + ".0.conv1");
+      many.series[0].y.push_back(static_cast<double>(k));
+    }
+    return line_chart(many);
+  };
+  check_plot(named(12));
+  CHECK(count_of(named(12), "rotate(40 ") == 12);
+  CHECK(count_of(named(100), "rotate(40 ") < 30);
+  CHECK(count_of(named(1), "rotate(") == 0);
+  const auto lines = lines_of(named(100));
+  REQUIRE(lines[0].size() == 100);
+  for (const Svg::Point& point : lines[0]) CHECK(point.x < 720);
+
+  chart.x_names.pop_back();
+  CHECK_THROWS_WITH_AS(
+      line_chart(chart), "line_chart: series \"train\" has 3 values and 0 x for 2 named places",
+      ShapeError);
+}
+
 TEST_CASE("plot: wrong lists") {
   CHECK_THROWS_WITH_AS(
       line_chart({.title = "t", .series = {{.name = "a", .x = {1}, .y = {1, 2}}}}),
