@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -136,6 +137,17 @@ void Arguments::positional(const std::string& name, std::string& value, const st
        .get = [&value] { return Json(value); }});
 }
 
+void Arguments::positionals(
+    const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  add(
+      {.name = name,
+       .help = help,
+       .is_positional = true,
+       .is_many = true,
+       .set = [&values](const std::string& text) { values.push_back(text); },
+       .get = [] { return Json(); }});
+}
+
 void Arguments::apply(const Json& defaults, const std::string& source) {
   for (const Json::Member& member : defaults.members()) {
     const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
@@ -202,7 +214,11 @@ class Parser {
       Arguments::Entry& entry = chosen_->arguments.entries_[k];
       const CLI::Option& option = *chosen_->options[k];
       entry.was_given = option.count() > 0;
-      if (entry.was_given) entry.set(option.results().back());
+      if (!entry.was_given) continue;
+      if (!entry.is_many) entry.set(option.results().back());
+      for (const std::string& word : option.results()) {
+        if (entry.is_many) entry.set(word);
+      }
     }
     read_config(*chosen_);
   }
@@ -265,7 +281,7 @@ class Parser {
     slot->app->footer("Example:\n  " + command.example);
     command.declare(slot->arguments);
     const size_t own = slot->arguments.entries_.size();
-    declare_common(slot->common, slot->arguments);
+    declare_common(slot->common, slot->arguments, command.result_file);
     for (size_t k = 0; k < slot->arguments.entries_.size(); ++k) {
       Arguments::Entry& entry = slot->arguments.entries_[k];
       entry.is_common = k >= own;
@@ -278,6 +294,7 @@ class Parser {
     const std::string name = (entry.is_positional ? "" : "--") + entry.name;
     if (entry.is_flag) return app.add_flag(name)->description(entry.help);
     CLI::Option* option = app.add_option(name)->description(entry.help);
+    if (entry.is_many) option->expected(1, 1000)->allow_extra_args();
     if (entry.is_positional) return option->required();
     const Json value = entry.get();
     const std::string shown = as_argument(value);
@@ -288,10 +305,14 @@ class Parser {
     return shown.empty() ? option : option->default_str(shown);
   }
 
-  static void declare_common(Common& c, Arguments& a) {
+  static void declare_common(Common& c, Arguments& a, const std::string& result_file) {
     a.integer("seed", c.seed, "seed of everything random", 0, INT64_MAX);
     a.integer("threads", c.threads, "threads; all cores unless given", 1, 1024);
-    a.text("out", c.out, "folder or file for the results");
+    a.text(
+        "out", c.out,
+        result_file.empty()
+            ? "folder or file for the results"
+            : "folder for the results; " + result_file + " there holds what --json prints");
     a.text("data-dir", c.data_dir, "data folder; else LIMPID_DATA, else the user's cache folder");
     a.text("config", c.config, "options from a JSON file; the command line wins");
     a.text("color", c.color, "colours on a terminal", {"auto", "always", "never"});
@@ -343,6 +364,18 @@ void flush_stdout() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw Error("cannot write to stdout");
 }
 
+// What --json prints, in the --out folder of a command that keeps it; without the keys that differ
+// from run to run.
+void write_result(const Command& command, const std::string& out, const Json& keys) {
+  if (command.result_file.empty() || out.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) throw Error(out + ": cannot create the folder: " + error.message());
+  Json kept = Json::object({{"schema", 1}, {"command", command.name}});
+  for (const Json::Member& member : keys.members()) kept.set(member.key, member.value);
+  write_file_atomic(out + "/" + command.result_file, as_bytes(to_text(kept, 2) + "\n"));
+}
+
 // Runs the command and prints its result.
 int run_command(const Command& command, Parser& parser) {
   const Common& common = parser.common();
@@ -352,6 +385,7 @@ int run_command(const Command& command, Parser& parser) {
   const Json keys = command.run({common, parser.arguments(), console});
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!interrupted()) write_result(command, common.out, keys);
   if (common.json) {
     Json result = Json::object(
         {{"schema", 1},

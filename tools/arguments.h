@@ -60,8 +60,11 @@ class Arguments {
   void flag(const std::string& name, bool& value, const std::string& help);
   /// Comma-separated texts.
   void list(const std::string& name, std::vector<std::string>& value, const std::string& help);
-  /// A word, or with `many` all remaining words, without an option name.
+  /// A word without an option name.
   void positional(const std::string& name, std::string& value, const std::string& help);
+  /// One word or more without an option name.
+  void positionals(
+      const std::string& name, std::vector<std::string>& values, const std::string& help);
 
   /// Sets every option that the command line did not name from an object {"name": value}.
   /// Throws UsageError for a key that is no option or a value out of range.
@@ -78,6 +81,7 @@ class Arguments {
     std::string help;
     bool is_flag = false;
     bool is_positional = false;
+    bool is_many = false;  // positional: set once for each word
     bool is_common = false;
     bool was_given = false;
     std::function<void(const std::string&)> set;  // throws UsageError
@@ -104,6 +108,8 @@ struct Command {
   std::function<void(Arguments&)> declare;
   /// Does the work; returns the keys of the JSON result.
   std::function<Json(const Invocation&)> run;
+  /// A file in the --out folder, if one is named, for what --json prints.
+  std::string result_file = {};
 };
 
 /// A JSON object from a file. Throws FormatError.

@@ -146,6 +146,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
           {{"index", s.indices[k]},
            {"method", method},
            {"target", classes[k]},
+           {"class_name", target},
            {"score", scores[k]},
            {"npy", stem + ".npy"},
            {"png", stem + ".png"},
@@ -165,7 +166,10 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       in.console.result("pointing game, " + method + ": " + percent(rate));
     }
   }
-  Json result = Json::object({{"maps", rows}, {"layer", layer.empty() ? Json() : Json(layer)}});
+  Json result = Json::object(
+      {{"model", name_of(folder)},
+       {"maps", rows},
+       {"layer", layer.empty() ? Json() : Json(layer)}});
   if (s.masks.defined()) {
     // Controls: always the centre, and a random pixel
     Rng rng(seed);
@@ -208,7 +212,8 @@ Command explain_command() {
                 "layer of the class activation maps; the last spatial one unless given");
             a.text("target", options->target, "class to explain: label, predicted or a number");
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "explain.json"};
 }
 
 }  // namespace limpid::tools

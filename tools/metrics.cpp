@@ -113,8 +113,7 @@ std::string speed_line(const Examined& e) {
 
 void print_model(const Examined& e, const MetricsOptions& o, const Console& console) {
   console.result(join_text(
-      e.folder.path.empty() ? e.folder.card.architecture : e.folder.path, ": ",
-      e.probability.size(), " images, class: ", o.target, ", mean p ",
+      name_of(e.folder), ": ", e.probability.size(), " images, class: ", o.target, ", mean p ",
       fixed(interpret::mean_of(e.probability), 4), ", accuracy ", percent(e.quality.accuracy),
       ", ece ", fixed(e.quality.ece, 4),
       e.measurement.layer.empty() ? "" : ", layer " + e.measurement.layer));
@@ -153,7 +152,7 @@ Json roar_json(
 
 Json model_json(const Examined& e) {
   return Json::object(
-      {{"model", e.folder.path.empty() ? e.folder.card.architecture : e.folder.path},
+      {{"model", name_of(e.folder)},
        {"accuracy", e.quality.accuracy},
        {"ece", e.quality.ece},
        {"mean_probability", interpret::mean_of(e.probability)},
@@ -230,6 +229,7 @@ Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
       .set("tolerance", o.measuring.tolerance)
       .set("step", m.steps > 0 ? Json(m.step) : Json())
       .set("steps", m.steps > 0 ? Json(m.steps) : Json())
+      .set("pixels", cells)
       .set("rows", rows_json(m, seed))
       .set("definitions", definitions_json(m));
 
@@ -291,7 +291,8 @@ Command metrics_command() {
       .summary = "how far saliency maps can be trusted: drop, gain, insertion, deletion, controls",
       .example = "limpid metrics runs/fashion --data fashion-2k --count 20 --method grad-cam",
       .declare = [options](Arguments& a) { declare(a, *options); },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "metrics.json"};
 }
 
 }  // namespace limpid::tools

@@ -77,20 +77,6 @@ const MeasuredMethod* row_named(const Measurement& m, const std::string& name) {
   return found == m.rows.end() ? nullptr : &*found;
 }
 
-struct QualityFigure {
-  const char* key;
-  const char* definition;
-  std::vector<double> interpret::GradientQuality::*values;
-};
-constexpr QualityFigure kQuality[] = {
-    {"cosine", "cosine of the loss gradient and its guided version",
-     &interpret::GradientQuality::cosine},
-    {"variation", "total variation of |gradient| / sum |gradient|, 0 to 4",
-     &interpret::GradientQuality::variation},
-    {"sparsity", "Gini index of |gradient|", &interpret::GradientQuality::sparsity},
-    {"stability", "cosine of the gradients of the image and of the image with 5 % noise",
-     &interpret::GradientQuality::stability}};
-
 }  // namespace
 
 const std::vector<Figure>& figures() {
@@ -118,6 +104,17 @@ const std::vector<Figure>& figures() {
        "Pearson correlation between map sums over random sets of pixels and the drop of p when "
        "they are zeroed, mean over sizes from 1 to 80 % of the pixels; higher is better",
        3, [](const Row& r) { return r.sensitivity; }}};
+  return all;
+}
+
+const std::vector<QualityFigure>& quality_figures() {
+  using Quality = interpret::GradientQuality;
+  static const std::vector<QualityFigure> all = {
+      {"cosine", "cosine of the loss gradient and its guided version", &Quality::cosine},
+      {"variation", "total variation of |gradient| / sum |gradient|, 0 to 4", &Quality::variation},
+      {"sparsity", "Gini index of |gradient|", &Quality::sparsity},
+      {"stability", "cosine of the gradients of the image and of the image with 5 % noise",
+       &Quality::stability}};
   return all;
 }
 
@@ -267,7 +264,7 @@ Json report_gradients(
     const interpret::GradientQuality& quality, const interpret::GradientQuality* other,
     uint64_t seed, const Console& console) {
   Json json = Json::object();
-  for (const QualityFigure& figure : kQuality) {
+  for (const QualityFigure& figure : quality_figures()) {
     const std::vector<double>& values = quality.*figure.values;
     const Summary s = summary(values, seed);
     std::string line = "gradient " + padded(figure.key, 10) + cell(s, 4);

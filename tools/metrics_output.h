@@ -44,6 +44,14 @@ void print_differences(
 Json differences_json(
     const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed);
 
+/// A figure of how clean gradients are.
+struct QualityFigure {
+  std::string key;
+  std::string definition;
+  std::vector<double> interpret::GradientQuality::*values;  // per image
+};
+const std::vector<QualityFigure>& quality_figures();
+
 /// Gradient quality: prints one line per figure, with the difference to another model if given.
 Json report_gradients(
     const interpret::GradientQuality& quality, const interpret::GradientQuality* other,

@@ -97,6 +97,10 @@ ModelCard card_from_json(const Json& json, const std::string& path) {
   }
 }
 
+const std::string& name_of(const RunFolder& folder) {
+  return folder.path.empty() ? folder.card.architecture : folder.path;
+}
+
 RunFolder open_run(const std::string& path) {
   if (!std::filesystem::exists(path + "/config.json")) {
     throw UsageError(

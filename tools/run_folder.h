@@ -50,6 +50,9 @@ struct RunFolder {
   std::unique_ptr<Module> model;
 };
 
+/// What people call it: the path of its run, or the architecture of weights from elsewhere.
+const std::string& name_of(const RunFolder& folder);
+
 /// Opens a run folder and loads its last weights. Throws UsageError if it is no such folder,
 /// FormatError if its files are damaged.
 RunFolder open_run(const std::string& path);

@@ -135,7 +135,9 @@ Json run_uninterrupted(const Invocation& in, const SanityOptions& o) {
       images.size(0), " images, class: ", o.target, ", mode ", o.mode,
       layer.empty() ? "" : ", maps of layer " + layer));
   Json json = Json::object(
-      {{"count", images.size(0)},
+      {{"model", name_of(folder)},
+       {"data", test.name},
+       {"count", images.size(0)},
        {"mode", o.mode},
        {"target", o.target},
        {"map_layer", layer.empty() ? Json() : Json(layer)}});
@@ -180,7 +182,8 @@ Command sanity_command() {
                 "mode", options->mode, "from the logits down, or each layer alone",
                 {"cascade", "independent"});
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "sanity.json"};
 }
 
 }  // namespace limpid::tools
