@@ -1,4 +1,6 @@
 // tools/layers.cpp: limpid layers.
+#include "tools/layers.h"
+
 #include "framework/core/error.h"
 #include "framework/tensor/record.h"
 #include "interpret/saliency/cam.h"
@@ -14,7 +16,35 @@ namespace {
 
 Json run(const Invocation& in, const ModelOptions& o) {
   const RunFolder folder = open_model(o, in.console);
+  Json rows = Json::array();
+  int64_t total_macs = 0;
+  in.console.result(in.console.bold(
+      padded("layer", 22) + padded("type", 18) + padded("output", 20) + padded("parameters", 12) +
+      "multiply-adds"));
+  for (const LayerRow& row : layer_rows(folder)) {
+    Json shape = Json::array();
+    for (const int64_t size : row.output.sizes()) shape.push(size);
+    total_macs += row.macs;
+    in.console.result(
+        padded(row.name, 22) + padded(row.type, 18) + padded(to_text(shape), 20) +
+        padded(std::to_string(row.parameters), 12) + std::to_string(row.macs));
+    rows.push(Json::object(
+        {{"name", row.name},
+         {"type", row.type},
+         {"output_shape", shape},
+         {"parameters", row.parameters},
+         {"macs", row.macs},
+         {"spatial", row.is_spatial}}));
+  }
+  const int64_t parameters = parameter_count(*folder.model);
+  in.console.result(
+      padded("total", 60) + padded(std::to_string(parameters), 12) + std::to_string(total_macs));
+  return Json::object({{"layers", rows}, {"parameters", parameters}, {"macs", total_macs}});
+}
 
+}  // namespace
+
+std::vector<LayerRow> layer_rows(const RunFolder& folder) {
   // One forward pass of one black image shows the shapes
   struct Seen {
     Shape output;
@@ -31,37 +61,20 @@ Json run(const Invocation& in, const ModelOptions& o) {
   const Recording off(false);
   (*folder.model)(Tensor::zeros(one), pass);
 
-  // One row per layer, in the order of the network's state
-  Json rows = Json::array();
-  int64_t total_macs = 0;
-  in.console.result(in.console.bold(
-      padded("layer", 22) + padded("type", 18) + padded("output", 20) + padded("parameters", 12) +
-      "multiply-adds"));
+  // In the order of the network's state
+  std::vector<LayerRow> rows;
   for (const auto& [name, layer] : layers(*folder.model)) {
     const Seen& row = seen[layer];
-    const int64_t count = parameter_count(*layer);
-    Json shape = Json::array();
-    for (const int64_t size : row.output.sizes().subspan(1)) shape.push(size);
-    const bool is_spatial = interpret::is_spatial(row.output, one);
-    total_macs += row.macs;
-    in.console.result(
-        padded(name, 22) + padded(layer->type(), 18) + padded(to_text(shape), 20) +
-        padded(std::to_string(count), 12) + std::to_string(row.macs));
-    rows.push(Json::object(
-        {{"name", name},
-         {"type", layer->type()},
-         {"output_shape", shape},
-         {"parameters", count},
-         {"macs", row.macs},
-         {"spatial", is_spatial}}));
+    rows.push_back(
+        {.name = name,
+         .type = layer->type(),
+         .output = Shape(row.output.sizes().subspan(1)),
+         .parameters = parameter_count(*layer),
+         .macs = row.macs,
+         .is_spatial = interpret::is_spatial(row.output, one)});
   }
-  const int64_t parameters = parameter_count(*folder.model);
-  in.console.result(
-      padded("total", 60) + padded(std::to_string(parameters), 12) + std::to_string(total_macs));
-  return Json::object({{"layers", rows}, {"parameters", parameters}, {"macs", total_macs}});
+  return rows;
 }
-
-}  // namespace
 
 Command layers_command() {
   auto options = std::make_shared<ModelOptions>();

@@ -95,26 +95,6 @@ EpochLine line_from(const Json& json) {
       .gradient_cosine = number("gradient_cosine")};
 }
 
-// The lines of metrics.jsonl up to an epoch, for a run that goes on. A run that was interrupted in
-// its first epoch has no such file yet.
-std::vector<EpochLine> read_curve(const std::string& path, int64_t epochs) try {
-  std::vector<EpochLine> curve;
-  if (epochs == 0) return curve;
-  const std::vector<std::byte> bytes = read_file(path, int64_t{64} << 20);
-  std::string_view text = as_text(bytes);
-  while (!text.empty() && static_cast<int64_t>(curve.size()) < epochs) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    curve.push_back(line_from(parse_json(line, path)));
-  }
-  check_value(
-      static_cast<int64_t>(curve.size()) == epochs, "metrics", "has ", curve.size(),
-      " lines, the checkpoint ", epochs, " epochs");
-  return curve;
-} catch (const ValueError& error) {
-  throw FormatError(path, "", error.what());
-}
-
 void write_curve(const std::string& path, const std::vector<EpochLine>& curve) {
   std::string text;
   for (const EpochLine& line : curve) text += to_text(to_json(line)) + "\n";
@@ -337,7 +317,15 @@ void TrainingRun::resume() {
     from(previous_);
     notes_.push_back(std::string(error.what()) + "; going on from " + previous_);
   }
+  if (progress_.epoch == 0) return;  // interrupted in its first epoch: there is no such file yet
   result_.curve = read_curve(curve_, progress_.epoch);
+  if (std::ssize(result_.curve) < progress_.epoch) {
+    throw FormatError(
+        curve_, "",
+        join_text(
+            "metrics: has ", result_.curve.size(), " lines, the checkpoint ", progress_.epoch,
+            " epochs"));
+  }
 }
 
 BatchSource TrainingRun::source() const {
@@ -488,6 +476,20 @@ TrainingResult TrainingRun::finish() {
 }
 
 }  // namespace
+
+std::vector<EpochLine> read_curve(const std::string& path, int64_t most) try {
+  std::vector<EpochLine> curve;
+  const std::vector<std::byte> bytes = read_file(path, int64_t{64} << 20);
+  std::string_view text = as_text(bytes);
+  while (!text.empty() && std::ssize(curve) < most) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    curve.push_back(line_from(parse_json(line, path)));
+  }
+  return curve;
+} catch (const ValueError& error) {
+  throw FormatError(path, "", error.what());
+}
 
 std::string fresh_run_folder(const TrainingOptions& options, int64_t seed) {
   std::string name = options.data + "-" + options.model;

@@ -72,6 +72,9 @@ struct TrainingResult {
   RunFolder folder;
 };
 
+/// The lines of metrics.jsonl, at most so many. Throws FormatError.
+std::vector<EpochLine> read_curve(const std::string& path, int64_t most = INT64_MAX);
+
 /// Trains and writes the run folder after every epoch. `config` is what config.json keeps of the
 /// options. Throws UsageError for names and combinations that make no sense.
 TrainingResult train_run(
