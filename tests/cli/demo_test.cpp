@@ -29,6 +29,13 @@ TEST_CASE("demo: trains, explains and writes one self-contained page") {
     CHECK(json.at("results").contains(technique));
   }
 
+  const Json& compared = json.at("results").at("interpretable_gradients");
+  REQUIRE(compared.at("runs").items().size() == 2);
+  CHECK(compared.at("runs").items()[0].text("penalty") == "standard");
+  CHECK(
+      compared.at("runs").items()[1].number("cosine") >
+      compared.at("runs").items()[0].number("cosine"));
+
   // One file without references to others
   const std::string page = content(folder.file("demo/report.html"));
   CHECK(page.starts_with("<!DOCTYPE html>"));
@@ -36,6 +43,7 @@ TEST_CASE("demo: trains, explains and writes one self-contained page") {
   CHECK(page.find("<script src") == std::string::npos);
   CHECK(page.find("<link") == std::string::npos);
   CHECK(page.find("src=\"http") == std::string::npos);
+  CHECK(page.find("Training for clean gradients") != std::string::npos);
   CHECK(page.find("data:image/png;base64,") != std::string::npos);
   CHECK(page.find(folder.path().string()) == std::string::npos);
 }
