@@ -130,7 +130,13 @@ RawMaps rise(Batch& b) {
 
 template <LrpRule kRule>
 RawMaps lrp(Batch& b) {
-  return {lrp_map(b.explained.model, b.images, b.classes, {.rule = kRule})};
+  const Recording off(false);
+  LrpOptions options{.rule = kRule};
+  if (b.images.rank() == 4) {  // the values of a table have no bounds
+    options.low = black(b.explained, b.images);
+    options.high = white(b.explained, b.images);
+  }
+  return {lrp_map(b.explained.model, b.images, b.classes, options)};
 }
 
 RawMaps deeplift(Batch& b) {

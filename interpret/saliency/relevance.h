@@ -6,6 +6,10 @@
 //   lrp-epsilon  w' = w, and z' + epsilon sign(z) below the fraction
 //   lrp-gamma    w' = w + gamma relu(w)
 //   lrp-zplus    w' = relu(w)
+// The last two are for inputs that are never negative. A layer that sees the image itself, whose
+// values lie between l_i (black) and h_i (white), then has the z_B rule (Montavon et al., Pattern
+// Recognition 2017): with w = w+ + w- by sign,
+//     R_i = sum_j (x_i w_ij - l_i w+_ij - h_i w-_ij) R_j / z'_j,   z'_j the same summed over i.
 // Biases count as weights of an input that is always 1, and keep their share. Batch norm is folded
 // into the convolution before it; rectifiers pass relevance on, a maximum passes it to its winner,
 // sums and means share it in proportion.
@@ -36,6 +40,8 @@ struct LrpOptions {
   LrpRule rule = LrpRule::epsilon;
   double epsilon = 1e-9;  // also keeps the other rules from dividing by 0
   double gamma = 0.25;
+  /// Bounds of the images, shaped like them; defined: z_B where the image enters, unless epsilon.
+  Tensor low = {}, high = {};
 };
 
 /// R of each image's class score (logit), shaped like the images.

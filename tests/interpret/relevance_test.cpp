@@ -159,6 +159,47 @@ TEST_CASE("LRP: the rules as loops, with batch norm folded") {
   }
 }
 
+// One convolution under pooling: the share of output u in the score is z_u / (K H W), and
+// R_i = sum_u (x_i w - l_i w+ - h_i w-) z_u / (K H W) / z'_u.
+TEST_CASE("LRP: the rule for bounded images as loops") {
+  constexpr int64_t C = 2, K = 3, H = 4, W = 5;
+  Rng rng(57);
+  Sequential net;
+  net.add<Conv2d>("conv", C, K, Conv2dOptions{.padding = 1}, rng);
+  net.add<GlobalAvgPool2d>("pool");
+  convert(net, DType::f64);
+  const Tensor x = Tensor::uniform({1, C, H, W}, rng, -0.7, 0.9, DType::f64);
+  const LrpOptions options{
+      .rule = LrpRule::gamma,
+      .low = Tensor::full(x.shape(), -0.8, DType::f64),
+      .high = Tensor::full(x.shape(), 1, DType::f64)};
+  const std::vector<int64_t> own = {1};
+  const Tensor ours = lrp_map(net, x, own, options);
+  const Tensor w = parameters(net)[0].second.detach();
+  const double b = parameters(net)[1].second.data<double>()[1];
+  std::vector<double> R(C * H * W, 0);
+  for (int64_t u = 0; u < H * W; ++u) {
+    double z = b, bounded = 0;
+    const auto for_inputs = [&](auto f) {
+      for (int64_t k = 0; k < C * 9; ++k) {
+        const int64_t c = k / 9, i = u / W + k / 3 % 3 - 1, j = u % W + k % 3 - 1;
+        if (i < 0 || i >= H || j < 0 || j >= W) continue;
+        const double v = at(w, 1, c, k / 3 % 3, k % 3);
+        const double part = at(x, 0, c, i, j) * v + 0.8 * std::max(v, 0.0) - std::min(v, 0.0);
+        f(c, i, j, v, part);
+      }
+    };
+    for_inputs([&](int64_t c, int64_t i, int64_t j, double v, double part) {
+      z += at(x, 0, c, i, j) * v;
+      bounded += part;
+    });
+    for_inputs([&](int64_t c, int64_t i, int64_t j, double, double part) {
+      R[static_cast<size_t>((c * H + i) * W + j)] += part * z / (H * W) / bounded;
+    });
+  }
+  CHECK(close(ours, Tensor::of(x.shape(), R, DType::f64), 1e-8));
+}
+
 // Without biases the relevance of the image is that of the score, whatever the rule.
 TEST_CASE("LRP keeps the sum, through pools and residual blocks") {
   Rng rng(53);
@@ -172,7 +213,12 @@ TEST_CASE("LRP keeps the sum, through pools and residual blocks") {
       INFO(name);
       CAPTURE(static_cast<int>(rule));
       const std::vector<double> kept = totals(lrp_map(*net, x, kClasses, {.rule = rule}));
-      for (size_t n = 0; n < 2; ++n) CHECK(kept[n] == doctest::Approx(scores[n]).epsilon(1e-5));
+      const LrpOptions bounded{.rule = rule, .low = x - 0.5, .high = x + 0.25};
+      const std::vector<double> also = totals(lrp_map(*net, x, kClasses, bounded));
+      for (size_t n = 0; n < 2; ++n) {
+        CHECK(kept[n] == doctest::Approx(scores[n]).epsilon(1e-5));
+        CHECK(also[n] == doctest::Approx(scores[n]).epsilon(1e-5));
+      }
     }
   }
 }
