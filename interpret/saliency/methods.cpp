@@ -224,8 +224,7 @@ const std::vector<Method>& table() {
           lrp<LrpRule::epsilon>),
       of_input(
           "lrp-gamma",
-          "layer-wise relevance, positive weights raised by a quarter (Montavon et "
-          "al. 2019)",
+          "layer-wise relevance, supporting weights raised by a quarter (Montavon 2019)",
           lrp<LrpRule::gamma>),
       of_input(
           "lrp-zplus", "layer-wise relevance, positive weights alone (Montavon et al. 2017)",

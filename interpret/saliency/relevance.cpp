@@ -48,13 +48,6 @@ class Substitution {
     Tensor input, output;
   };
 
-  // w' of the rule; an undefined bias stays undefined
-  Tensor changed(const Tensor& w) const {
-    if (!w.defined() || options_.rule == LrpRule::epsilon) return w;
-    if (options_.rule == LrpRule::z_plus) return relu(w);
-    return w + options_.gamma * relu(w);
-  }
-
   static Tensor with_bias(const Tensor& z, const Tensor& b) {
     if (!b.defined()) return z;
     return z + (z.rank() == 4 ? reshape(b, {1, b.numel(), 1, 1}) : b);
@@ -68,15 +61,33 @@ class Substitution {
     return product;
   }
 
-  // z'
+  // The product with weights f(w) and, if there is one, the bias f(b).
+  template <class Product, class F>
+  Tensor z_with(
+      const Tensor& a, const Tensor& w, const Tensor& b, const Product& product, const F& f) {
+    return with_bias(noted(product(a, f(w))), b.defined() ? f(b) : b);
+  }
+
+  // z' of the rule; z decides which side gamma raises
   template <class Product>
-  Tensor z_of_rule(const Tensor& a, const Tensor& w, const Tensor& b, const Product& product) {
-    if (inputs_.size() == 1 || !is_image(a)) {
-      return with_bias(noted(product(a, changed(w))), changed(b));
+  Tensor z_of_rule(
+      const Tensor& a, const Tensor& w, const Tensor& b, const Tensor& z, const Product& product) {
+    if (inputs_.size() > 1 && is_image(a)) {
+      const Tensor low = reshape(inputs_[1], a.shape());
+      const Tensor high = reshape(inputs_[2], a.shape());
+      return noted(product(a, w)) - noted(product(low, relu(w))) + noted(product(high, relu(-w)));
     }
-    const Tensor low = reshape(inputs_[1], a.shape());
-    const Tensor high = reshape(inputs_[2], a.shape());
-    return noted(product(a, w)) - noted(product(low, relu(w))) + noted(product(high, relu(-w)));
+    const double gamma = options_.gamma;
+    switch (options_.rule) {
+      case LrpRule::epsilon: return z_with(a, w, b, product, [](const Tensor& v) { return v; });
+      case LrpRule::z_plus: return z_with(a, w, b, product, relu);
+      case LrpRule::gamma: break;
+    }
+    const auto up = [&](const Tensor& v) { return v + gamma * relu(v); };
+    const auto down = [&](const Tensor& v) { return v - gamma * relu(-v); };
+    const Tensor is_positive = greater_equal(z, Tensor::scalar(0, z.dtype()));
+    return is_positive * z_with(a, w, b, product, up) +
+           (1 - is_positive) * z_with(a, w, b, product, down);
   }
 
   // z as a value, with the slope of z' times the constant z / (z' + epsilon sign z'); sign(0) = 1
@@ -85,12 +96,11 @@ class Substitution {
       const Tensor& a, const Tensor& weight, const Tensor& bias, const Product& product) {
     const Tensor w = weight.detach();
     const Tensor b = bias.defined() ? bias.detach() : bias;
-    const Tensor other = z_of_rule(a, w, b, product);
-    const Recording off(false);
-    const Tensor z = with_bias(product(a, w), b);
-    const Tensor side = 2 * greater_equal(other, Tensor::scalar(0, z.dtype())) - 1;
-    const Tensor share = z / (other.detach() + options_.epsilon * side);
-    const Recording on(true);
+    const Tensor z = with_bias(product(a, w), b).detach();
+    const Tensor other = z_of_rule(a, w, b, z, product);  // z'
+    const Tensor below = other.detach();
+    const Tensor side = 2 * greater_equal(below, Tensor::scalar(0, z.dtype())) - 1;
+    const Tensor share = z / (below + options_.epsilon * side);
     const Tensor sloped = other * share;
     return sloped + (z - sloped.detach());  // the value of z
   }

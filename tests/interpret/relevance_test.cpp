@@ -85,12 +85,15 @@ TEST_CASE("LRP: the rules as loops, with batch norm folded") {
 
   struct Case {
     LrpOptions options;
-    double (*changed)(double);
+    double (*changed)(double w, double z);
   };
   const Case cases[] = {
-      {{LrpRule::epsilon, 0.1}, [](double w) { return w; }},
-      {{LrpRule::gamma, 1e-9}, [](double w) { return w + 0.25 * std::max(w, 0.0); }},
-      {{LrpRule::z_plus, 1e-9}, [](double w) { return std::max(w, 0.0); }}};
+      {{LrpRule::epsilon, 0.1}, [](double w, double) { return w; }},
+      {{LrpRule::gamma, 1e-9},
+       [](double w, double z) {
+         return w + 0.25 * (z >= 0 ? std::max(w, 0.0) : std::min(w, 0.0));
+       }},
+      {{LrpRule::z_plus, 1e-9}, [](double w, double) { return std::max(w, 0.0); }}};
   for (const Case& rule : cases) {
     CAPTURE(static_cast<int>(rule.options.rule));
     const Tensor ours = lrp_map(net, x, kClasses, rule.options);
@@ -129,25 +132,26 @@ TEST_CASE("LRP: the rules as loops, with batch norm folded") {
       }
       // Linear layer: R_u = h_u w'_u y / z'
       const int64_t label = kClasses[static_cast<size_t>(n)];
-      double y = value("linear.bias", label), changed_y = rule.changed(y);
+      double y = value("linear.bias", label);
+      const auto weight = [&](int64_t u) { return value("linear.weight", label * K * H * W + u); };
+      for (int64_t u = 0; u < K * H * W; ++u) y += weight(u) * h[static_cast<size_t>(u)];
+      double changed_y = rule.changed(value("linear.bias", label), y);
       for (int64_t u = 0; u < K * H * W; ++u) {
-        const double w = value("linear.weight", label * K * H * W + u);
-        y += w * h[static_cast<size_t>(u)];
-        changed_y += rule.changed(w) * h[static_cast<size_t>(u)];
+        changed_y += rule.changed(weight(u), y) * h[static_cast<size_t>(u)];
       }
       std::vector<double> R(C * H * W, 0);
       for (int64_t u = 0; u < K * H * W; ++u) {
-        const double w = rule.changed(value("linear.weight", label * K * H * W + u));
+        const double w = rule.changed(weight(u), y);
         const double from_y = h[static_cast<size_t>(u)] * w * y / stable(changed_y);
-        // Convolution: the rectifier has passed from_y on
+        // Convolution: the rectifier has passed from_y on, and 0 where z was negative
         const int64_t k = u / (H * W), pr = u / W % H, q = u % W;
-        double z = rule.changed(bias(k));
+        double z = rule.changed(bias(k), 1);
         for_inputs(k, pr, q, [&](int64_t c, int64_t i, int64_t j, double v) {
-          z += rule.changed(v) * at(x, n, c, i, j);
+          z += rule.changed(v, 1) * at(x, n, c, i, j);
         });
         for_inputs(k, pr, q, [&](int64_t c, int64_t i, int64_t j, double v) {
           R[static_cast<size_t>((c * H + i) * W + j)] +=
-              at(x, n, c, i, j) * rule.changed(v) * from_y / stable(z);
+              at(x, n, c, i, j) * rule.changed(v, 1) * from_y / stable(z);
         });
       }
       for (int64_t i = 0; i < C * H * W; ++i) {
