@@ -130,7 +130,13 @@ RawMaps rise(Batch& b) {
 
 template <LrpRule kRule>
 RawMaps lrp(Batch& b) {
-  return {lrp_map(b.explained.model, b.images, b.classes, {.rule = kRule})};
+  const Recording off(false);
+  LrpOptions options{.rule = kRule};
+  if (b.images.rank() == 4) {  // the values of a table have no bounds
+    options.low = black(b.explained, b.images);
+    options.high = white(b.explained, b.images);
+  }
+  return {lrp_map(b.explained.model, b.images, b.classes, options)};
 }
 
 RawMaps deeplift(Batch& b) {
@@ -218,8 +224,7 @@ const std::vector<Method>& table() {
           lrp<LrpRule::epsilon>),
       of_input(
           "lrp-gamma",
-          "layer-wise relevance, positive weights raised by a quarter (Montavon et "
-          "al. 2019)",
+          "layer-wise relevance, supporting weights raised by a quarter (Montavon 2019)",
           lrp<LrpRule::gamma>),
       of_input(
           "lrp-zplus", "layer-wise relevance, positive weights alone (Montavon et al. 2017)",
