@@ -6,11 +6,13 @@
 #
 # A part is a list of training runs and of measurements on them. Every run and every measurement is
 # one limpid command whose output is kept under --out, so an interrupted part goes on where it
-# stopped and a finished one costs nothing. `--table` prints all predictions with figures, intervals
-# and verdicts from what is there, and writes them to results/gradients.md and results/gradients.json.
+# stopped and a finished one costs nothing. `--table` prints the predictions of the given parts with
+# figures, intervals and verdicts, and writes results/gradients.md and results/gradients.json.
 import argparse
+import collections
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -29,7 +31,10 @@ class Bench:
 
     def __init__(self, out, data, threads):
         self.out, self.data, self.threads = out, data, threads
+        self.commits = set()  # of the programs that made what was used
         os.makedirs(out, exist_ok=True)
+        version = subprocess.run([LIMPID, "--version"], stdout=subprocess.PIPE, text=True).stdout
+        self.commit = version.split("(")[1].split(",")[0]
 
     def command(self, arguments):
         print("+ limpid", " ".join(arguments), file=sys.stderr, flush=True)
@@ -43,9 +48,12 @@ class Bench:
         path = os.path.join(self.out, name + ".json")
         if os.path.exists(path):
             with open(path) as file:
-                return json.load(file)
+                result = json.load(file)
+                self.commits.add(result["commit"])
+                return result
         result = self.command(arguments)
-        result["arguments"] = arguments
+        result.update(arguments=arguments, commit=self.commit)
+        self.commits.add(self.commit)
         with open(path + ".new", "w") as file:
             json.dump(result, file)
         os.replace(path + ".new", path)
@@ -141,6 +149,202 @@ def measure_time(bench):
                                                  "64", "--reps", "15"])
 
 
+# ---- The table: one line per prediction ----
+
+T_TWO = 4.303  # 97.5 % point of Student's t with 2 degrees of freedom: three seeds
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def seed_interval(values):
+    """Mean over the seeds and the 95 % interval of Student's t."""
+    m = mean(values)
+    if len(values) < 2:
+        return m, float("-inf"), float("inf")
+    deviation = (sum((v - m) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+    half = T_TWO * deviation / len(values) ** 0.5
+    return m, m - half, m + half
+
+
+def accuracy_change(plain, penalised, resamples=2000):
+    """Change of the mean accuracy over seeds in points, and its 95 % interval, paired by image."""
+    right = [[[int(p == t) for p, t in zip(e["predicted"], e["labels"])] for e in evals]
+             for evals in (plain, penalised)]
+    per_image = [sum(b) - sum(a) for a, b in zip(zip(*right[0]), zip(*right[1]))]
+    n, seeds = len(per_image), len(plain)
+    counts = collections.Counter(per_image)
+    values, weights = list(counts), list(counts.values())
+    generator = random.Random(0)
+    means = sorted(sum(generator.choices(values, weights, k=n)) for _ in range(resamples))
+    scale = 100 / n / seeds
+    return (scale * sum(per_image), scale * means[int(0.025 * resamples)],
+            scale * means[int(0.975 * resamples) - 1])
+
+
+def verdict(expected, per_seed):
+    """`per_seed`: (difference, low, high) of each seed, paired over images; expected sign 1 or -1."""
+    right = sum(expected * d > 0 for d, _, _ in per_seed)
+    sure = sum(min(expected * low, expected * high) > 0 for _, low, high in per_seed)
+    wrong = sum(max(expected * low, expected * high) < 0 for _, low, high in per_seed)
+    if right == len(per_seed) and sure >= 2:
+        return "reproduced"
+    return "not reproduced" if wrong >= 2 else "under-powered"
+
+
+def difference_of(metrics, method, figure):
+    row = next(r for r in metrics["against"]["differences"] if r["method"] == method)[figure]
+    return row["difference"], *row["interval"]
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, prediction, data, setting, figure, result):
+        self.rows.append({"prediction": prediction, "data": data, "setting": setting,
+                          "figure": figure, "verdict": result})
+
+    def add_difference(self, prediction, data, setting, name, expected, per_seed, digits=2,
+                       control=None):
+        m, low, high = seed_interval([d for d, _, _ in per_seed])
+        figure = f"{name} {m:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+        result = verdict(expected, per_seed)
+        if control is not None:
+            figure += f", control {mean(control):+.{digits}f}"
+            if result == "reproduced" and expected * (m - mean(control)) <= 0:
+                result = "not beyond the control"
+        self.add(prediction, data, setting, figure, result)
+
+    def markdown(self):
+        lines = ["| prediction | data | setting | figure | verdict |", "|---|---|---|---|---|"]
+        lines += ["| " + " | ".join(row.values()) + " |" for row in self.rows]
+        return "\n".join(lines) + "\n"
+
+
+SHUFFLED = "(shuffled grad-cam)"
+
+
+def tabulate(bench, data, table):
+    runs = {s: [bench.train(data, "resnet8", s, seed) for seed in SEEDS] for s in LAMBDAS}
+    evals = {s: [bench.evaluate(data, run) for run in runs[s]] for s in LAMBDAS}
+    measured = {s: [measure_run(bench, data, "resnet8", s, seed) for seed in SEEDS]
+                for s in LAMBDAS[1:]}
+
+    # R1: the cosine on the test images
+    cosines = {s: [run["gradient_cosine"] for run in runs[s]] for s in LAMBDAS}
+    for s in LAMBDAS:
+        table.add("R1 cosine", data, f"lambda {s:g}",
+                  "cosine " + ", ".join(f"{c:.3f}" for c in cosines[s]), "")
+    rises = sum(all(cosines[b][k] > cosines[a][k] for a, b in zip(LAMBDAS, LAMBDAS[1:]))
+                for k in range(len(SEEDS)))
+    gains = [cosines[LAMBDAS[-1]][k] - cosines[0][k] for k in range(len(SEEDS))]
+    table.add("R1 cosine rises with lambda", data, "all lambda",
+              f"monotone in {rises} of {len(SEEDS)} seeds; gain at the largest "
+              + ", ".join(f"{g:+.3f}" for g in gains),
+              "reproduced" if rises == len(SEEDS) and min(gains) > 0.05
+              else "rises, not monotone" if min(gains) > 0.05 else "not reproduced")
+
+    # R2: accuracy
+    for s in LAMBDAS[1:]:
+        change, low, high = accuracy_change(evals[0], evals[s])
+        level = mean([e["accuracy"] for e in evals[s]])
+        table.add("R2 accuracy kept", data, f"lambda {s:g}",
+                  f"{100 * level:.1f} % ({change:+.2f} [{low:+.2f}, {high:+.2f}] points)",
+                  "reproduced" if abs(change) <= 1 else "within 2 points" if low > -2
+                  else "not reproduced")
+
+    # R3, R4: confidence metrics of the CAMs, beside the change of the shuffled maps
+    signs = {"ad": -1, "ag": 1, "ai": 1}
+    for s in LAMBDAS[1:]:
+        last = [m["last"] for m in measured[s]]
+        for figure, sign in signs.items():
+            table.add_difference(
+                "R3 Grad-CAM", data, f"lambda {s:g}", figure.upper(), sign,
+                [difference_of(m, "grad-cam", figure) for m in last],
+                control=[difference_of(m, SHUFFLED, figure)[0] for m in last])
+    for s in MEASURED:
+        for method, key in (("grad-cam++", "last"), ("xgrad-cam", "stage2"),
+                            ("layer-cam", "stage2"), ("score-cam", "score")):
+            for figure, sign in signs.items():
+                table.add_difference(
+                    f"R4 {method}" + (" at stage 2" if key == "stage2" else ""), data,
+                    f"lambda {s:g}", figure.upper(), sign,
+                    [difference_of(m[key], method, figure) for m in measured[s]])
+
+    # R6: how clean the gradient is
+    for s in LAMBDAS[1:]:
+        for figure, sign in (("variation", -1), ("stability", 1)):
+            quality = [m["last"]["gradients"][figure] for m in measured[s]]
+            table.add_difference("R6 cleaner gradient", data, f"lambda {s:g}", figure, sign,
+                                 [(q["difference"], *q["difference_interval"]) for q in quality], 4)
+
+    # R7: insertion and deletion
+    for s in MEASURED:
+        for method in ("grad-cam", "grad-cam++", "gradient"):
+            for figure, sign in (("insertion", 1), ("deletion", -1)):
+                table.add_difference(
+                    f"R7 {method}", data, f"lambda {s:g}", figure, sign,
+                    [difference_of(m["insertion"], method, figure) for m in measured[s]], 4)
+
+    # R8: the gradient after all layers were randomised
+    for s in MEASURED:
+        after = [[m["sanity"][k]["rows"][-1]["spearman_abs"] for m in measured[s]] for k in (0, 1)]
+        change = [b - a for a, b in zip(*after)]
+        table.add("R8 gradient depends on the weights", data, f"lambda {s:g}",
+                  f"Spearman of |gradient| after randomisation {mean(after[0]):.3f} -> "
+                  f"{mean(after[1]):.3f}", "reproduced" if max(change) <= 0.1 else "not reproduced")
+
+
+def tabulate_errors(bench, table):
+    """R5: AG - AD of Grad-CAM against the run without penalty, with the accuracy beside it."""
+    plain = [bench.evaluate("fashion", bench.train("fashion", "resnet8", 0, k)) for k in SEEDS]
+    for s in MEASURED:
+        for error in ("cosine", "mse", "mae", "hi"):
+            measured = [measure_run(bench, "fashion", "resnet8", s, k, error) for k in SEEDS]
+            gain = [difference_of(m["last"], "grad-cam", "ag")[0]
+                    - difference_of(m["last"], "grad-cam", "ad")[0] for m in measured]
+            change = accuracy_change(plain, [m["eval"] for m in measured])
+            m, low, high = seed_interval(gain)
+            table.add("R5 errors", "fashion", f"{error}, lambda {s:g}",
+                      f"AG - AD {m:+.2f} [{low:+.2f}, {high:+.2f}], accuracy {change[0]:+.2f} "
+                      f"[{change[1]:+.2f}, {change[2]:+.2f}]", "")
+
+
+def tabulate_time(bench, table):
+    ratios = [bench.cached(f"time-interpretable-{k}", [])["rows"][0]["median_ms"]
+              / bench.cached(f"time-train-{k}", [])["rows"][0]["median_ms"] for k in range(5)]
+    table.add("R9 cost of the step", "random", "resnet8, batch 64",
+              f"{sorted(ratios)[2]:.2f} times ({min(ratios):.2f} to {max(ratios):.2f})",
+              "reproduced" if sorted(ratios)[2] <= 3.5 else "not reproduced")
+
+
+def write_table(bench, parts):
+    table = Table()
+    for data in ("fashion", "cifar10"):
+        if data + "-metrics" in parts:
+            tabulate(bench, data, table)
+    if "errors" in parts:
+        tabulate_errors(bench, table)
+    if "time" in parts:
+        tabulate_time(bench, table)
+    commits = ", ".join(sorted(bench.commits))
+    head = (f"# Predictions of A Learning Paradigm for Interpretable Gradients\n\nMade by "
+            f"`python3 tools/reproduce/gradients.py --table` from runs of commit {commits}: ResNet-8, "
+            f"10,000 training images, {EPOCHS} epochs, seeds 0 to 2. Differences are those to "
+            "lambda 0 of the same seed, mean over the seeds with the 95 % interval of Student's t; "
+            "verdicts use the intervals over images of each seed: reproduced, if the sign is right "
+            "in all seeds and sure in two; not reproduced, if the opposite is sure in two; else "
+            "under-powered.\n\n")
+    os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
+    with open(os.path.join(HERE, "results", "gradients.md"), "w") as file:
+        file.write(head + table.markdown())
+    with open(os.path.join(HERE, "results", "gradients.json"), "w") as file:
+        json.dump({"commits": sorted(bench.commits), "rows": table.rows}, file, indent=1)
+    print(table.markdown())
+
+
 PARTS = {
     "fashion": lambda bench: train_grid(bench, "fashion"),
     "fashion-metrics": lambda bench: measure_grid(bench, "fashion"),
@@ -153,7 +357,8 @@ PARTS = {
 
 def main():
     p = argparse.ArgumentParser(description="predictions of arXiv 2404.15024 at a small scale")
-    p.add_argument("--part", choices=[*PARTS, "all"], default="all")
+    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
+    p.add_argument("--table", action="store_true", help="only write the table of these parts")
     p.add_argument("--out", default="reproduction/gradients", help="folder of runs and results")
     p.add_argument("--fashion", default="fashion-mnist", help="--data of Fashion-MNIST")
     p.add_argument("--cifar10", default="cifar10", help="--data of CIFAR-10")
@@ -163,8 +368,14 @@ def main():
         "fashion": ["--data", o.fashion, "--limit-train", "10000", "--limit-test", "1000"],
         "cifar10": ["--data", o.cifar10, "--limit-train", "10000", "--augment", "crop-flip"]},
         o.threads)
-    for part in PARTS if o.part == "all" else [o.part]:
-        PARTS[part](bench)
+    parts = list(PARTS) if o.part == "all" else o.part.split(",")
+    if not set(parts) <= set(PARTS):
+        sys.exit(f"reproduce: the parts are {', '.join(PARTS)} and all")
+    if not o.table:
+        for part in parts:
+            PARTS[part](bench)
+    if o.table or o.part == "all":
+        write_table(bench, parts)
 
 
 if __name__ == "__main__":
