@@ -209,7 +209,7 @@ class RuleScope {
   BackwardRules before_;
 };
 
-/// Sees what ops make, on the thread it watches: for checks and measurements, never for results.
+/// Sees what ops make, on the thread it watches: for checks, measurements and explanations.
 class Observer {
  public:
   virtual ~Observer() = default;
