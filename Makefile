@@ -10,6 +10,7 @@ PREFIX ?= /usr/local
 PART ?= all
 FASHION ?= fashion-mnist
 CIFAR10 ?= cifar10
+CIFAR100 ?= cifar100
 
 # $(call build,preset,build options): configure, then build with every core. The make that CMake
 # starts is not a child of this one: it has its own jobs and need not tell its folder.
@@ -69,7 +70,8 @@ reproduce: reproduce-gradients  ## the experiments of the papers, hours in all
 
 # Fashion-MNIST and CIFAR-10 by `limpid data get`, or: FASHION=idx:FOLDER CIFAR10=cifar:FOLDER
 reproduce-gradients: all  ## predictions of interpretable gradients; PART=fashion for one part
-	@python3 tools/reproduce/gradients.py --part $(PART) --fashion $(FASHION) --cifar10 $(CIFAR10)
+	@python3 tools/reproduce/gradients.py --part $(PART) --fashion $(FASHION) --cifar10 $(CIFAR10) \
+	--cifar100 $(CIFAR100)
 
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i

@@ -11,6 +11,7 @@
 import argparse
 import collections
 import json
+import math
 import os
 import random
 import subprocess
@@ -24,6 +25,11 @@ LAMBDAS = (0, 1e-3, 7.5e-3, 3e-2, 1e-1, 3e-1)
 EPOCHS = 10
 RECIPE = ["--epochs", str(EPOCHS), "--batch", "128", "--optimizer", "sgd", "--lr", "0.1",
           "--momentum", "0.9", "--weight-decay", "5e-4", "--schedule", "cosine", "--warmup", "1"]
+ADAM = ["--epochs", str(EPOCHS), "--batch", "128", "--optimizer", "adam", "--lr", "2e-3",
+        "--schedule", "cosine", "--warmup", "1"]
+# R12: data, network, recipe; two seeds, with and without the penalty
+OTHERS = (("cifar100", "resnet18:0.25", RECIPE), ("cifar100", "mobilenet_v2:0.5", RECIPE),
+          ("fashion", "tiny_vit", ADAM), ("friedman", "mlp:64-32", ADAM))
 
 
 class Bench:
@@ -59,14 +65,13 @@ class Bench:
         os.replace(path + ".new", path)
         return result
 
-    def train(self, data, model, strength, seed, error="cosine", extra=()):
+    def train(self, data, model, strength, seed, error="cosine", recipe=RECIPE):
         """A training run with the penalty; strength 0 only measures the cosine."""
-        options = "".join("-" + e.lstrip("-").replace(":", "_") for e in extra)
         error_name = "cosine" if strength == 0 else error
-        name = f"{data}-{model.replace(':', '_')}-{error_name}-{strength:g}-seed{seed}{options}"
+        name = f"{data}-{model.replace(':', '_')}-{error_name}-{strength:g}-seed{seed}"
         folder = os.path.join(self.out, name)
-        arguments = ["train", *self.data[data], "--model", model, *RECIPE, "--seed", str(seed),
-                     "--interpretable-gradients", error, "--lambda", repr(float(strength)), *extra,
+        arguments = ["train", *self.data[data], "--model", model, *recipe, "--seed", str(seed),
+                     "--interpretable-gradients", error, "--lambda", repr(float(strength)),
                      "--out", folder]
         if os.path.exists(folder):
             arguments.append("--resume")
@@ -94,6 +99,28 @@ def train_errors(bench, data):
         for error in ("mse", "mae", "hi"):
             for strength in (7.5e-3, 1e-1):
                 bench.train(data, "resnet8", strength, seed, error)
+
+
+def train_others(bench):
+    """R12: other networks, tasks and data."""
+    for data, model, recipe in OTHERS:
+        for seed in SEEDS[:2]:
+            for strength in (0, 1e-1):
+                bench.train(data, model, strength, seed, recipe=recipe)
+
+
+def friedman(folder):
+    """A regression on a table: Friedman's first function of five features, 2,000 rows."""
+    path = os.path.join(folder, "friedman.csv")
+    generator = random.Random(1)
+    with open(path, "w") as file:
+        file.write("a,b,c,d,e,y\n")
+        for _ in range(2000):
+            a, b, c, d, e = row = [generator.random() for _ in range(5)]
+            y = (10 * math.sin(math.pi * a * b) + 20 * (c - 0.5) ** 2 + 10 * d + 5 * e
+                 + generator.gauss(0, 1))
+            file.write(",".join(f"{v:.6f}" for v in (*row, y)) + "\n")
+    return path
 
 
 # ---- Measurements on the runs ----
@@ -151,7 +178,7 @@ def measure_time(bench):
 
 # ---- The table: one line per prediction ----
 
-T_TWO = 4.303  # 97.5 % point of Student's t with 2 degrees of freedom: three seeds
+T = {2: 12.706, 3: 4.303}  # 97.5 % points of Student's t for so many seeds
 
 
 def mean(values):
@@ -164,7 +191,7 @@ def seed_interval(values):
     if len(values) < 2:
         return m, float("-inf"), float("inf")
     deviation = (sum((v - m) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-    half = T_TWO * deviation / len(values) ** 0.5
+    half = T[len(values)] * deviation / len(values) ** 0.5
     return m, m - half, m + half
 
 
@@ -297,6 +324,37 @@ def tabulate(bench, data, table):
                   f"{mean(after[1]):.3f}", "reproduced" if max(change) <= 0.1 else "not reproduced")
 
 
+def tabulate_others(bench, table):
+    """R12: the signs of R1 to R3."""
+    for data, model, recipe in OTHERS:
+        pairs = [[bench.train(data, model, s, seed, recipe=recipe) for s in (0, 1e-1)]
+                 for seed in SEEDS[:2]]
+        gains = [b["gradient_cosine"] - a["gradient_cosine"] for a, b in pairs]
+        table.add("R12 cosine rises", data, f"{model}, lambda 0.1",
+                  "gain " + ", ".join(f"{g:+.3f}" for g in gains),
+                  "reproduced" if min(gains) > 0.05 else "not reproduced" if max(gains) <= 0
+                  else "under-powered")
+        if data == "friedman":
+            losses = [(a["test_loss"], b["test_loss"]) for a, b in pairs]
+            table.add("R12 error kept", data, f"{model}, lambda 0.1", "squared error "
+                      + ", ".join(f"{a:.4f} -> {b:.4f}" for a, b in losses), "")
+            continue
+        change, low, high = accuracy_change(*[[bench.evaluate(data, pair[k]) for pair in pairs]
+                                              for k in (0, 1)])
+        table.add("R12 accuracy kept", data, f"{model}, lambda 0.1",
+                  f"{change:+.2f} [{low:+.2f}, {high:+.2f}] points",
+                  "reproduced" if abs(change) <= 1 else "within 2 points" if low > -2
+                  else "not reproduced")
+        measured = [bench.cached(
+            f"{data}-{model.replace(':', '_')}-seed{seed}.last",
+            ["metrics", a["folder"], "--against", b["folder"], *bench.data[data][:2], "--count",
+             str(IMAGES), "--method", "grad-cam", "--confidence-only"])
+            for seed, (a, b) in zip(SEEDS, pairs)]
+        for figure, sign in (("ad", -1), ("ag", 1), ("ai", 1)):
+            table.add_difference("R12 Grad-CAM", data, f"{model}, lambda 0.1", figure.upper(), sign,
+                                 [difference_of(m, "grad-cam", figure) for m in measured])
+
+
 def tabulate_errors(bench, table):
     """R5: AG - AD of Grad-CAM against the run without penalty, with the accuracy beside it."""
     plain = [bench.evaluate("fashion", bench.train("fashion", "resnet8", 0, k)) for k in SEEDS]
@@ -327,6 +385,8 @@ def write_table(bench, parts):
             tabulate(bench, data, table)
     if "errors" in parts:
         tabulate_errors(bench, table)
+    if "others" in parts:
+        tabulate_others(bench, table)
     if "time" in parts:
         tabulate_time(bench, table)
     commits = ", ".join(sorted(bench.commits))
@@ -351,6 +411,7 @@ PARTS = {
     "errors": lambda bench: train_errors(bench, "fashion"),
     "cifar10": lambda bench: train_grid(bench, "cifar10"),
     "cifar10-metrics": lambda bench: measure_grid(bench, "cifar10"),
+    "others": train_others,
     "time": measure_time,
 }
 
@@ -362,12 +423,16 @@ def main():
     p.add_argument("--out", default="reproduction/gradients", help="folder of runs and results")
     p.add_argument("--fashion", default="fashion-mnist", help="--data of Fashion-MNIST")
     p.add_argument("--cifar10", default="cifar10", help="--data of CIFAR-10")
+    p.add_argument("--cifar100", default="cifar100", help="--data of CIFAR-100")
     p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
     o = p.parse_args()
     bench = Bench(o.out, {
         "fashion": ["--data", o.fashion, "--limit-train", "10000", "--limit-test", "1000"],
-        "cifar10": ["--data", o.cifar10, "--limit-train", "10000", "--augment", "crop-flip"]},
+        "cifar10": ["--data", o.cifar10, "--limit-train", "10000", "--augment", "crop-flip"],
+        "cifar100": ["--data", o.cifar100, "--limit-train", "10000", "--augment", "crop-flip"],
+        "friedman": ["--data", "csv:" + os.path.join(o.out, "friedman.csv"), "--task", "regress"]},
         o.threads)
+    friedman(o.out)
     parts = list(PARTS) if o.part == "all" else o.part.split(",")
     if not set(parts) <= set(PARTS):
         sys.exit(f"reproduce: the parts are {', '.join(PARTS)} and all")
