@@ -258,15 +258,11 @@ Json run(const Invocation& in, const MetricsOptions& o) {
 }
 
 void declare(Arguments& a, MetricsOptions& o) {
-  std::string methods;
-  for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
-    methods += (methods.empty() ? "" : ", ") + method.name;
-  }
   MeasuringOptions& m = o.measuring;
   declare_model(a, o.model);
   a.text("data", o.data, "test images of these data; the run's unless given");
   a.integer("count", o.count, "how many, from the first on", 1, INT64_MAX);
-  a.list("method", m.methods, methods);
+  a.list("method", m.methods, method_list());
   a.text("layer", m.layer, "whose maps are weighted; the last spatial one unless given");
   a.text("target", o.target, "class to explain and score", {"label", "predicted"});
   a.text("against", o.against, "another MODEL: paired differences on the same images and classes");
