@@ -308,6 +308,7 @@ Maps joined(const std::vector<Maps>& parts) {
   for (const Maps& part : parts) {
     raw.push_back(part.raw);
     shown.push_back(part.shown);
+    all.is_evidence = part.is_evidence;
     all.notes.insert(all.notes.end(), part.notes.begin(), part.notes.end());
     all.completeness.insert(
         all.completeness.end(), part.completeness.begin(), part.completeness.end());

@@ -77,6 +77,7 @@ struct Maps {
   Tensor shown;  // [N, 1, H, W]: magnitudes over channels, or relu and min-max to [0, 1], resized
   std::vector<std::string> notes;  // one per image: empty, or why the map is flat or not finite
   std::vector<Completeness> completeness = {};  // one per image, or none if the method has no sum
+  bool is_evidence = false;  // relu and min-max; else raw is shaped like the images
 };
 
 /// images [N, C, H, W] as the network sees them, one class per image; the gradient methods take
