@@ -162,10 +162,22 @@ def measure_run(bench, data, model, strength, seed, error="cosine"):
 MEASURED = (7.5e-3, 1e-1)  # strengths at which the long measurements are made
 
 
+SMOOTH = ("gradient", "smooth:4:gradient", "smooth:16:gradient", "smooth:50:gradient")
+
+
+def measure_smooth(bench, data, seed):
+    """R10: SmoothGrad on both networks. `gradient` itself is the case of one copy without noise."""
+    plain, run = (bench.train(data, "resnet8", s, seed) for s in (0, MEASURED[-1]))
+    return bench.cached(f"{data}-smooth-seed{seed}", [
+        "metrics", plain["folder"], "--against", run["folder"], *bench.data[data][:2], "--count",
+        "200", "--method", ",".join(SMOOTH), "--roughness", "--controls", "random"])
+
+
 def measure_grid(bench, data):
     for seed in SEEDS:
         for strength in LAMBDAS[1:]:
             measure_run(bench, data, "resnet8", strength, seed)
+        measure_smooth(bench, data, seed)
 
 
 def measure_time(bench):
@@ -383,6 +395,8 @@ def write_table(bench, parts):
     for data in ("fashion", "cifar10"):
         if data + "-metrics" in parts:
             tabulate(bench, data, table)
+            tabulate_smooth(bench, data, table)
+            tabulate_meaning(bench, data, table)
     if "errors" in parts:
         tabulate_errors(bench, table)
     if "others" in parts:
@@ -403,6 +417,46 @@ def write_table(bench, parts):
     with open(os.path.join(HERE, "results", "gradients.json"), "w") as file:
         json.dump({"commits": sorted(bench.commits), "rows": table.rows}, file, indent=1)
     print(table.markdown())
+
+
+def tabulate_smooth(bench, data, table):
+    """R10: the interaction is how much less SmoothGrad gains on the penalised network."""
+    measured = [measure_smooth(bench, data, seed) for seed in SEEDS]
+    figures = (("roughness", -1), ("guided_cosine", 1), ("insertion", 1), ("deletion", -1))
+    rows = [{r["method"]: r for r in m["rows"]} for m in measured]
+    others = [{r["method"]: r for r in m["against"]["rows"]} for m in measured]
+    setting = f"lambda {MEASURED[-1]:g} against 0"
+    for figure, sign in figures:
+        levels = [mean([r[method][figure] for r in rows]) for method in SMOOTH]
+        own = [mean([r[method][figure] for r in others]) for method in SMOOTH]
+        equal = next((m for m, v in zip(SMOOTH, levels) if sign * v >= sign * own[0]), "none here")
+        table.add("R10 SmoothGrad", data, setting,
+                  f"{figure} for N = 1, 4, 16, 50: " + ", ".join(f"{v:.4f}" for v in levels)
+                  + "; penalised " + ", ".join(f"{v:.4f}" for v in own)
+                  + f"; the plain network equals the penalised gradient at: {equal}", "")
+        for method in SMOOTH[1:]:
+            change = [difference_of(m, method, figure)[0] - difference_of(m, "gradient", figure)[0]
+                      for m in measured]
+            m, low, high = seed_interval(change)
+            table.add("R10 gains are sub-additive", data, f"{method}, {setting}",
+                      f"interaction of {figure} {m:+.4f} [{low:+.4f}, {high:+.4f}]",
+                      "reproduced" if sign * m < 0 and low * high > 0
+                      else "rejected" if low * high > 0 else "under-powered")
+
+
+def tabulate_meaning(bench, data, table):
+    """R11: the slope of the penalty beside adversarial training, and what the guided rule removes."""
+    for s in MEASURED:
+        gradients = [measure_run(bench, data, "resnet8", s, seed)["last"]["gradients"]
+                     for seed in SEEDS]
+        for figure in ("shift_cosine", "accuracy_fgsm_1", "accuracy_fgsm_2", "accuracy_random_2"):
+            m, low, high = seed_interval([g[figure]["difference"] for g in gradients])
+            table.add("R11 meaning", data, f"lambda {s:g}",
+                      f"{figure} {mean([g[figure]['mean'] for g in gradients]):.4f}, change "
+                      f"{m:+.4f} [{low:+.4f}, {high:+.4f}]", "")
+        table.add("R11 share removed by the guided rule", data, f"lambda {s:g}",
+                  f"{mean([g['removal']['mean'] for g in gradients]):.3f} -> "
+                  f"{mean([g['removal']['against']['mean'] for g in gradients]):.3f}", "")
 
 
 PARTS = {
