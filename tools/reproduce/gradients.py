@@ -262,7 +262,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-SHUFFLED = "(shuffled grad-cam)"
+SHUFFLED = "shuffled grad-cam"
 
 
 def tabulate(bench, data, table):
