@@ -165,6 +165,7 @@ struct Node : std::enable_shared_from_this<Node> {
 std::shared_ptr<Node> make_leaf(const Shape& shape, DType dtype);
 
 // ---- The three thread-local settings of the tape, changed only by scope objects ----
+// The fourth of the library, which gates are in force, is in gates.h.
 
 /// Switches recording on or off for a scope.
 class Recording {
