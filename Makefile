@@ -7,6 +7,10 @@ CMAKE_FLAGS ?=
 ARGS ?=
 SECONDS ?= 60
 PREFIX ?= /usr/local
+PART ?= all
+FASHION ?= fashion-mnist
+CIFAR10 ?= cifar10
+CIFAR100 ?= cifar100
 
 # $(call build,preset,build options): configure, then build with every core. The make that CMake
 # starts is not a child of this one: it has its own jobs and need not tell its folder.
@@ -15,7 +19,8 @@ build = @unset MAKEFLAGS MFLAGS MAKELEVEL && \
 sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.cpp'
 
 .NOTPARALLEL:
-.PHONY: all setup demo test debug asan tsan fuzz lint tidy check bench reproduce format install clean help
+.PHONY: all setup demo test debug asan tsan fuzz lint tidy check bench reproduce reproduce-gradients \
+        format install clean help
 
 all: setup  ## build the release, build/limpid (plain "make" does this)
 	$(call build,release,--target limpid)
@@ -61,9 +66,12 @@ bench: setup  ## Google Benchmark, when it is installed (Debian: libbenchmark-de
 	$(call build,release,--target limpid_bench)
 	@build/limpid_bench $(ARGS)
 
-reproduce: setup  ## one small experiment per paper
-	$(call build,release)
-	@ctest --test-dir build -L reproduction --output-on-failure --no-tests=error $(ARGS)
+reproduce: reproduce-gradients  ## the experiments of the papers, hours in all
+
+# Fashion-MNIST and CIFAR-10 by `limpid data get`, or: FASHION=idx:FOLDER CIFAR10=cifar:FOLDER
+reproduce-gradients: all  ## predictions of interpretable gradients; PART=fashion for one part
+	@python3 tools/reproduce/gradients.py --part $(PART) --fashion $(FASHION) --cifar10 $(CIFAR10) \
+	--cifar100 $(CIFAR100)
 
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i
@@ -76,5 +84,5 @@ clean:  ## remove all build folders
 	rm -rf build build-debug build-asan build-tsan build-fuzz
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | \
-	awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | \
+	awk -F '\t' '{ printf "make %-20s %s\n", $$1, $$2 }'

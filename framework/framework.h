@@ -24,6 +24,7 @@
 #include "framework/optim/schedule.h"        // learning-rate schedules
 #include "framework/optim/sgd.h"             // optimisers
 #include "framework/optim/weight_average.h"  // moving averages of weights
+#include "framework/tensor/gates.h"          // piecewise linear ops as linear ones
 #include "framework/tensor/record.h"         // the tape
 #include "framework/tensor/tensor.h"         // the value handle
 #include "framework/train/checkpoint.h"      // exact resume

@@ -10,7 +10,7 @@
 #include "interpret/metrics/localisation.h"        // the pointing game
 #include "interpret/metrics/sensitivity.h"         // sums of a map against effects
 #include "interpret/metrics/gradient_quality.h"    // how clean the input gradient is
-#include "interpret/metrics/similarity.h"          // rank correlation and structural similarity
+#include "interpret/metrics/similarity.h"          // cosine, rank correlation, structural similarity
 #include "interpret/metrics/randomisation.h"       // maps of a network that forgets
 #include "interpret/metrics/roar.h"                // remove and retrain
 #include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 namespace limpid::interpret {
 namespace {
@@ -76,6 +77,34 @@ class Flows : public Observer {
   bool is_inside_ = false;  // a formula that has not made its first mask yet
 };
 
+// The flows of more images through the same rectifiers.
+void add_flows(const std::vector<RectifierFlow>& some, std::vector<RectifierFlow>& all) {
+  if (all.empty()) all.resize(some.size());
+  for (size_t k = 0; k < some.size(); ++k) {
+    RectifierFlow& row = all[k];
+    const double removed = row.removed * row.arriving + some[k].removed * some[k].arriving;
+    row.op = some[k].op;
+    row.arriving += some[k].arriving;
+    row.removed = row.arriving > 0 ? removed / row.arriving : 0;
+  }
+}
+
+void append(const std::vector<double>& some, std::vector<double>& all) {
+  all.insert(all.end(), some.begin(), some.end());
+}
+
+// 1 for each image that is classified as labelled, else 0.
+std::vector<double> hits(Module& model, const Tensor& images, const Tensor& labels) {
+  const Recording off(false);
+  Pass pass;
+  const Tensor best = arg_max(model(images, pass), 1);
+  const auto found = best.values<int64_t>();
+  const auto wanted = labels.values<int64_t>();
+  std::vector<double> result;
+  for (size_t n = 0; n < found.size(); ++n) result.push_back(found[n] == wanted[n] ? 1 : 0);
+  return result;
+}
+
 }  // namespace
 
 ShiftAlignment shift_alignment(
@@ -94,13 +123,34 @@ ShiftAlignment shift_alignment(
 Tensor fgsm(
     Module& model, const Tensor& images, const Tensor& labels, double epsilon,
     const PixelScale& scale) {
+  return moved_pixels(images, fgsm_direction(model, images, labels), epsilon, scale);
+}
+
+Tensor moved_pixels(
+    const Tensor& images, const Tensor& direction, double epsilon, const PixelScale& scale) {
   check_value(epsilon >= 0, "fgsm", "epsilon is ", epsilon);
-  const Tensor direction = sign(Losses(model, images, labels).gradient());
   const Recording off(false);
   if (!scale.mean.defined()) return clamp(images + epsilon * direction, 0, 1);
   const Tensor mean = along_channels(scale.mean, images);
   const Tensor deviation = along_channels(scale.deviation, images);
   return (clamp(images * deviation + mean + epsilon * direction, 0, 1) - mean) / deviation;
+}
+
+Tensor fgsm_direction(Module& model, const Tensor& images, const Tensor& labels) {
+  const Tensor slope = Losses(model, images, labels).gradient();
+  const Recording off(false);
+  return sign(slope);
+}
+
+Tensor with_random_signs(const Tensor& direction, const Rng& rng, int64_t first) {
+  const Recording off(false);
+  std::vector<double> signs;  // of all images, one after the other
+  std::vector<float> draws(static_cast<size_t>(direction.numel() / direction.size(0)));
+  for (int64_t n = 0; n < direction.size(0); ++n) {
+    rng.child(static_cast<uint64_t>(first + n)).uniform(std::span<float>(draws), -1, 1);
+    for (const float draw : draws) signs.push_back(draw < 0 ? -1 : 1);
+  }
+  return direction * Tensor::of(direction.shape(), signs, direction.dtype());
 }
 
 double accuracy_under_fgsm(
@@ -121,6 +171,30 @@ std::vector<RectifierFlow> guided_removal(
   l.gradient(ReluRule::guided);
   std::ranges::reverse(flows.rows);
   return flows.rows;
+}
+
+ShiftFigures shift_figures(
+    Module& model, const Tensor& images, const Tensor& labels, const ShiftOptions& o) {
+  constexpr int64_t kBatch = 64;
+  const Rng rng(o.seed);
+  ShiftFigures all;
+  all.fgsm.resize(o.epsilons.size());
+  all.random.resize(o.epsilons.size());
+  for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
+    const int64_t end = std::min(images.size(0), begin + kBatch);
+    const Tensor x = slice(images, 0, begin, end);
+    const Tensor y = slice(labels, 0, begin, end);
+    append(shift_alignment(model, x, y).cosine.to_vector(), all.cosine);
+    append(hits(model, x, y), all.clean);
+    const Tensor worst = fgsm_direction(model, x, y);
+    const Tensor random = with_random_signs(worst, rng, begin);
+    for (size_t k = 0; k < o.epsilons.size(); ++k) {
+      append(hits(model, moved_pixels(x, worst, o.epsilons[k], o.scale), y), all.fgsm[k]);
+      append(hits(model, moved_pixels(x, random, o.epsilons[k], o.scale), y), all.random[k]);
+    }
+    add_flows(guided_removal(model, x, y), all.removal);
+  }
+  return all;
 }
 
 }  // namespace limpid::interpret

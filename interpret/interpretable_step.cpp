@@ -8,10 +8,12 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/gates.h"
 #include "framework/tensor/record.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -38,14 +40,22 @@ class Scores {
   // The first pass draws from the generator of `pass`, the others from copies of it
   Scores(
       Module& model, const Batch& batch, Pass& pass, const ExampleLosses& losses_of,
-      GradientSource source)
-      : model_(model), batch_(batch), pass_(pass), losses_of_(losses_of), source_(source) {
+      const InterpretableOptions& o)
+      : model_(model),
+        batch_(batch),
+        pass_(pass),
+        losses_of_(losses_of),
+        source_(o.source),
+        holds_gates_(o.route == GradientRoute::finite_difference) {
     if (pass.has_rng()) start_ = pass.rng();
     images = batch.inputs.detach();
     images.require_gradient();
-    logits = model(images, pass);
-    losses = losses_of(logits, batch);
-    scores = gradient_scores(source, logits, losses, batch.labels);
+    const auto first = [&] {
+      logits = model(images, pass);
+      losses = losses_of(logits, batch);
+      return gradient_scores(source_, logits, losses, batch.labels);
+    };
+    scores = holds_gates_ ? gates_.record(first) : first();
   }
 
   // The scores at other images [N, ...]: [N]
@@ -54,6 +64,11 @@ class Scores {
     Pass again = pass_.repeated(rng ? &*rng : nullptr);
     const Tensor y = model_(moved, again);
     return gradient_scores(source_, y, losses_of_(y, batch_), batch_.labels);
+  }
+
+  // The same at X + h U: by the gates at X for finite_difference, by its own for shift
+  Tensor at_step(const Tensor& moved) const {
+    return holds_gates_ ? gates_.hold([&] { return at(moved); }) : at(moved);
   }
 
   // Mean gradient over noisy images
@@ -93,13 +108,18 @@ class Scores {
   const ExampleLosses& losses_of_;
   GradientSource source_;
   std::optional<Rng> start_;
+  bool holds_gates_;
+  Gates gates_;  // of the first pass
 };
 
-// h of the finite difference: one for the batch, because batch norm couples its examples.
+// h of the finite difference: one for the batch, because batch norm couples its examples. The error
+// is h from the curvature and epsilon / h from rounding, least where they are equal.
 double step_length(const InterpretableOptions& o, const Tensor& images, const Tensor& U) {
   if (o.route == GradientRoute::shift) return o.penalty.lambda;
-  const double relative = o.step > 0 ? o.step : images.dtype() == DType::f32 ? 1e-3 : 1e-7;
-  return relative * rms(images) / rms(U);
+  const double epsilon = visit_float("step_length", images.dtype(), []<class T>() {
+    return static_cast<double>(std::numeric_limits<T>::epsilon());
+  });
+  return (o.step > 0 ? o.step : std::sqrt(epsilon)) * rms(images) / rms(U);
 }
 
 // `x` with the value of `value`: the gradient is that of x.
@@ -129,7 +149,8 @@ Tensor penalty_of(const Scores& s, const InterpretableOptions& o) {
   }
   const Move move = move_of(s.images, grad(sum(s.scores), s.images), target, o);
   if (move.h == 0) return move.value;
-  const Tensor slope = (o.penalty.lambda / move.h) * (mean(s.at(move.images)) - mean(s.scores));
+  const Tensor slope =
+      (o.penalty.lambda / move.h) * (mean(s.at_step(move.images)) - mean(s.scores));
   return with_value(slope, move.value);
 }
 
@@ -159,13 +180,13 @@ Tensor moved_loss(const Scores& s, const InterpretableOptions& o) {
   const Tensor value = plain + move.value;
 
   // L(X + lambda U), or L(X) + lambda / h (L(X + h U) - L(X))
-  if (is_shift) return with_value(mean(s.at(move.images)), value);
+  if (is_shift) return with_value(mean(s.at_step(move.images)), value);
   wanted.pop_back();
   const double count = static_cast<double>(s.images.size(0));
   const Tensor L = with_gradients(plain, 1 / count, wanted, slopes);
   if (move.h == 0) return with_value(L, value);
   const double ratio = o.penalty.lambda / move.h;
-  return with_value(L + ratio * (mean(s.at(move.images)) - L), value);
+  return with_value(L + ratio * (mean(s.at_step(move.images)) - L), value);
 }
 
 Tensor loss_of(const Scores& s, const InterpretableOptions& o) {
@@ -281,9 +302,9 @@ Tensor penalised_loss(
     const Batch part = drawn_part(batch, o.share, pass.rng());
     Rng rng = pass.rng().child(kDropout);
     Pass second = pass.repeated(&rng);
-    return mean(losses) + penalty_of(Scores(model, part, second, losses_of, o.source), o);
+    return mean(losses) + penalty_of(Scores(model, part, second, losses_of, o), o);
   }
-  const Scores s(model, batch, pass, losses_of, o.source);
+  const Scores s(model, batch, pass, losses_of, o);
   logits = s.logits;
   return loss_of(s, o);
 }

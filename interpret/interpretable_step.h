@@ -6,15 +6,18 @@
 //
 //   route              penalty                                     exact  forwards
 //   double_backward    lambda L_R, through the recorded a          yes    7
-//   finite_difference  lambda (S(X + h U) - S(X)) / h, h small     O(h)   7, first order only
-//   shift              the same with h = lambda: the step          O(lambda)  6, first order only
-//                      descends L(X + lambda U)
+//   finite_difference  lambda (S(X + h U) - S(X)) / h, h small,    O(h)   7, first order only
+//                      by the gates at X
+//   shift              the same with h = lambda and its own gates: O(lambda)  6, first order only
+//                      the step descends L(X + lambda U)
 //
-// S is the mean of the scores; where they are not the losses, fd costs 8. On rectifiers in f32 fd
-// is a noisy estimate of something else (interpretable_gradients.md, section 4). Further passes
-// over the batch repeat its dropout, take their own batch statistics, and leave running statistics
-// alone. Whatever the route, the value of the loss is L_C + lambda L_R, and what is random is a
-// function of the generator of the pass.
+// S is the mean of the scores; where they are not the losses, fd costs 8. Its second pass holds the
+// gates of the first (framework/tensor/gates.h), as derivatives do: it sees no kink, and agrees
+// with double_backward to h. shift is training on other images, and a pass over those has its own
+// gates. Section 4 of interpretable_gradients.md has the figures.
+// Further passes over the batch repeat its dropout, take their own batch statistics, and leave
+// running statistics alone. Whatever the route, the value of the loss is L_C + lambda L_R, and what
+// is random is a function of the generator of the pass.
 #pragma once
 
 #include "framework/nn/module.h"
@@ -45,7 +48,7 @@ struct InterpretableOptions {
   int64_t every = 1;
   /// Penalise a random part of the batch, in a pass of its own over that part; L_R is its mean.
   double share = 1;
-  /// finite_difference: rms(h U) / rms(X); 0: 1e-3 in f32, where rounding is about 1e-7, else 1e-7.
+  /// finite_difference: rms(h U) / rms(X); 0: sqrt(epsilon), 3.5e-4 in f32 and 1.5e-8 in f64.
   double step = 0;
 };
 

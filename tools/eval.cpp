@@ -13,6 +13,7 @@ namespace {
 struct EvalOptions {
   ModelOptions model;
   std::string data;
+  bool each = false;
 };
 
 Json run(const Invocation& in, const EvalOptions& o) {
@@ -39,13 +40,19 @@ Json run(const Invocation& in, const EvalOptions& o) {
     confusion.push(row);
     in.console.result("  " + folder.card.class_names[k] + ": " + percent(m.per_class[k]));
   }
-  return Json::object(
+  Json json = Json::object(
       {{"accuracy", m.accuracy},
        {"loss", m.loss},
        {"count", m.count},
        {"ece", m.ece},
        {"per_class", per_class},
        {"confusion", confusion}});
+  if (!o.each) return json;
+  Json predicted = Json::array();
+  Json labels = Json::array();
+  for (const int64_t k : m.predicted) predicted.push(k);
+  for (const int64_t k : data.labels.values<int64_t>()) labels.push(k);
+  return json.set("predicted", predicted).set("labels", labels);
 }
 
 }  // namespace
@@ -60,6 +67,7 @@ Command eval_command() {
           [options](Arguments& a) {
             declare_model(a, options->model);
             a.text("data", options->data, "the data; those of the run unless given");
+            a.flag("each", options->each, "--json: also the class of every example and its label");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

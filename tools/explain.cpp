@@ -189,24 +189,19 @@ Json run(const Invocation& in, const ExplainOptions& o) {
 
 Command explain_command() {
   auto options = std::make_shared<ExplainOptions>();
-  std::string list;
-  for (const interpret::MethodInfo& method : interpret::saliency_methods())
-    list += (list.empty() ? "" : ", ") + method.name;
   return {
       .name = "explain",
       .summary = "saliency maps as .npy and .png",
       .example = "limpid explain runs/fashion --data fashion-2k --indices 0,3 --method grad-cam",
       .declare =
-          [options, list](Arguments& a) {
+          [options](Arguments& a) {
             declare_model(a, options->model);
             a.text(
                 "data", options->data, "explain test images of these data; the run's unless given");
             a.list("indices", options->indices, "which test images; the first eight unless given");
             a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
             a.list("input", options->input, "or: files, .npy arrays or pictures");
-            a.list(
-                "method", options->method,
-                list + "; smooth:NAME is the mean over noisy copies of the image");
+            a.list("method", options->method, method_list());
             a.text(
                 "layer", options->layer,
                 "layer of the class activation maps; the last spatial one unless given");

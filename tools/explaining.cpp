@@ -30,6 +30,15 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::string method_list() {
+  std::vector<std::string> names;
+  for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
+    names.push_back(method.name);
+  }
+  return joined(names) +
+         "; smooth:NAME is the mean over noisy copies of the image, smooth:N:NAME over N of them";
+}
+
 interpret::MethodInfo method_named(const std::string& name) {
   try {
     return interpret::saliency_method(name);

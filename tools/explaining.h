@@ -12,6 +12,8 @@
 
 namespace limpid::tools {
 
+/// All methods and the forms of smooth, for --help.
+std::string method_list();
 /// Throws UsageError listing the names.
 interpret::MethodInfo method_named(const std::string& name);
 

@@ -7,8 +7,10 @@
 #include "framework/ops/resample.h"
 #include "framework/tensor/record.h"
 #include "interpret/metrics/controls.h"
+#include "interpret/metrics/gradient_quality.h"
 #include "interpret/metrics/localisation.h"
 #include "interpret/metrics/sensitivity.h"
+#include "interpret/metrics/similarity.h"
 #include "interpret/numerics/statistics.h"
 #include "tools/arguments.h"
 #include "tools/console.h"
@@ -102,6 +104,7 @@ std::vector<Maps> maps_in_parts(
     const std::vector<Maps> some =
         explain_images(folder, methods, layer, slice(images, 0, begin, end), labels, seed);
     for (size_t m = 0; m < methods.size(); ++m) {
+      all[m].is_evidence = some[m].is_evidence;
       raw[m].push_back(some[m].raw);
       shown[m].push_back(some[m].shown);
       all[m].notes.insert(all[m].notes.end(), some[m].notes.begin(), some[m].notes.end());
@@ -116,7 +119,28 @@ std::vector<Maps> maps_in_parts(
   return all;
 }
 
-// The rows of the methods and of their shuffled controls: the fast methods in one go, then the slow
+// How rough maps are, and how near to guided back-propagation of the same classes if they have a
+// sign and a value per channel as it has.
+void add_roughness(MeasuredMethod& row, const Maps& maps, const Tensor& guided) {
+  row.roughness = interpret::total_variation(maps.shown);
+  if (!maps.is_evidence) row.guided_cosine = interpret::cosines(maps.raw, guided);
+}
+
+// The controls that do not depend on a method.
+std::vector<Candidate> fixed_controls(const Tensor& images, const MeasuringOptions& o) {
+  const int64_t N = images.size(0), H = images.size(2), W = images.size(3);
+  std::vector<Candidate> all;
+  if (has_control(o, "ones")) all.push_back(control("all ones", interpret::ones_control(N, H, W)));
+  if (has_control(o, "centre")) {
+    all.push_back(control("centre", interpret::centre_control(N, H, W)));
+  }
+  if (has_control(o, "random")) {
+    all.push_back(control("random", interpret::random_control(N, H, W, Rng(o.seed).child(0))));
+  }
+  return all;
+}
+
+// The rows of the methods and of the controls: the fast methods in one go, then the slow
 // ones, each timed alone.
 std::vector<Candidate> all_maps(
     const RunFolder& folder, const std::string& layer, const Tensor& images,
@@ -124,6 +148,10 @@ std::vector<Candidate> all_maps(
   std::vector<std::string> fast, slow;
   for (const std::string& name : o.methods) {
     (method_named(name).is_slow ? slow : fast).push_back(name);
+  }
+  Tensor guided;  // [N, C, H, W], if asked for
+  if (o.has_roughness) {
+    guided = maps_in_parts(folder, {"guided"}, layer, images, classes, o.seed, console)[0].raw;
   }
   std::vector<Candidate> all, shuffled;
   const auto add = [&](const std::vector<std::string>& names) {
@@ -134,6 +162,7 @@ std::vector<Candidate> all_maps(
     const double each = watch.seconds() / static_cast<double>(names.size());
     for (size_t m = 0; m < names.size(); ++m) {
       all.push_back(candidate(names[m], maps[m], each));
+      if (o.has_roughness) add_roughness(all.back().row, maps[m], guided);
       std::string& same_as = all.back().row.same_as;
       for (size_t k = 0; k + 1 < all.size() && same_as.empty(); ++k) {
         if (are_same(all[k].masks, all.back().masks)) same_as = all[k].row.name;
@@ -145,16 +174,12 @@ std::vector<Candidate> all_maps(
   };
   add(fast);
   for (const std::string& name : slow) add({name});
-
-  const int64_t N = images.size(0), H = images.size(2), W = images.size(3);
-  if (has_control(o, "ones")) all.push_back(control("all ones", interpret::ones_control(N, H, W)));
-  if (has_control(o, "centre")) {
-    all.push_back(control("centre", interpret::centre_control(N, H, W)));
+  std::vector<Candidate> controls = fixed_controls(images, o);
+  controls.insert(controls.end(), shuffled.begin(), shuffled.end());
+  for (Candidate& c : controls) {
+    if (o.has_roughness) c.row.roughness = interpret::total_variation(c.masks);
   }
-  if (has_control(o, "random")) {
-    all.push_back(control("random", interpret::random_control(N, H, W, Rng(o.seed).child(0))));
-  }
-  all.insert(all.end(), shuffled.begin(), shuffled.end());
+  all.insert(all.end(), controls.begin(), controls.end());
   return all;
 }
 
@@ -235,6 +260,8 @@ Measurement measure(
       copy.name = row.name;
       copy.same_as = row.same_as;
       copy.flat = row.flat;
+      copy.roughness = row.roughness;
+      copy.guided_cosine = row.guided_cosine;
       copy.map_seconds = row.map_seconds;
       copy.score_seconds = 0;
       result.rows.push_back(copy);

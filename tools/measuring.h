@@ -34,6 +34,7 @@ struct MeasuringOptions {
   double tolerance = 0;    // pixels, of the pointing game
   bool has_curves = true;  // insertion and deletion
   bool has_sensitivity = false;
+  bool has_roughness = false;
   uint64_t seed = 0;
 };
 
@@ -49,6 +50,8 @@ struct MeasuredMethod {
   std::vector<double> hits, energy;       // pointing games; empty without masks
   double class_mean_hits = 0;             // mean over the labels of the share of hits
   std::vector<double> sensitivity;        // mean over n; empty unless asked for
+  std::vector<double> roughness;          // of the map as it is shown; empty unless asked for
+  std::vector<double> guided_cosine;      // the same; empty too for controls and for evidence
   double map_seconds = 0, score_seconds = 0;
 };
 

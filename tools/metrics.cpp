@@ -6,6 +6,7 @@
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/explaining.h"
+#include "tools/gradient_output.h"
 #include "tools/metrics_output.h"
 #include "tools/model.h"
 #include "tools/objective.h"
@@ -42,7 +43,7 @@ struct Examined {
   std::vector<double> probability;  // of the class of each image
   std::vector<bool> is_right;       // the largest logit is the label's
   Metrics quality;
-  interpret::GradientQuality gradients;
+  GradientFigures gradients;
 };
 
 // The first images of the test part, or all of them.
@@ -83,10 +84,7 @@ Examined examine(
   for (size_t n = 0; n < best.size(); ++n) e.is_right.push_back(best[n] == subject.labels[n]);
   e.probability = select(softmax(logits), subject.classes).to_vector();
   e.measurement = measure(e.folder, subject, o.measuring, console);
-  if (o.gradients) {
-    e.gradients =
-        interpret::gradient_quality(*e.folder.model, e.images, subject.labels, {.seed = seed});
-  }
+  if (o.gradients) e.gradients = gradient_figures(e.folder, e.images, subject.labels, seed);
   return e;
 }
 
@@ -258,15 +256,11 @@ Json run(const Invocation& in, const MetricsOptions& o) {
 }
 
 void declare(Arguments& a, MetricsOptions& o) {
-  std::string methods;
-  for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
-    methods += (methods.empty() ? "" : ", ") + method.name;
-  }
   MeasuringOptions& m = o.measuring;
   declare_model(a, o.model);
   a.text("data", o.data, "test images of these data; the run's unless given");
   a.integer("count", o.count, "how many, from the first on", 1, INT64_MAX);
-  a.list("method", m.methods, methods);
+  a.list("method", m.methods, method_list());
   a.text("layer", m.layer, "whose maps are weighted; the last spatial one unless given");
   a.text("target", o.target, "class to explain and score", {"label", "predicted"});
   a.text("against", o.against, "another MODEL: paired differences on the same images and classes");
@@ -277,7 +271,8 @@ void declare(Arguments& a, MetricsOptions& o) {
   a.number("tolerance", m.tolerance, "pixels by which the pointing game may miss", 0, 1000);
   a.flag("confidence-only", o.confidence_only, "without insertion and deletion");
   a.flag("sensitivity", m.has_sensitivity, "also sensitivity-n; takes long");
-  a.flag("gradients", o.gradients, "also how clean the gradient of the loss is");
+  a.flag("roughness", m.has_roughness, "also how rough the maps are, and how near to guided");
+  a.flag("gradients", o.gradients, "also the gradient of the loss: how clean, FGSM, guided rule");
   a.list("roar", o.roar, "also remove these percentages of the pixels and train again");
   a.integer("roar-epochs", o.roar_epochs, "epochs of each such training", 1, 1000);
 }

@@ -12,7 +12,8 @@ namespace limpid::tools {
 namespace {
 
 constexpr size_t kNameWidth = 24;
-constexpr size_t kCellWidth = 23;
+constexpr size_t kCellWidth = 24;        // 0.1234 [0.1234, 0.1234]
+constexpr size_t kDifferenceWidth = 36;  // -0.1234 [-0.1234, -0.1234] p 0.1234
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // A line of a table without the spaces behind it.
@@ -20,23 +21,21 @@ std::string trimmed(const std::string& line) {
   return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
-std::string cell(const Summary& s, int digits) {
-  return join_text(
-      fixed(s.mean, digits), " [", fixed(s.interval.low, digits), ", ",
-      fixed(s.interval.high, digits), "]");
+// True if some row has it.
+bool is_column(const Measurement& m, const Figure& figure) {
+  return std::ranges::any_of(m.rows, [&](const auto& row) { return !figure.values(row).empty(); });
 }
 
-Json pair_of(const interpret::Interval& interval) {
-  return Json::array({interval.low, interval.high});
-}
-
-// The columns that some row has.
 std::vector<Figure> columns(const Measurement& m) {
   std::vector<Figure> used;
   for (const Figure& figure : figures()) {
-    if (!m.rows.empty() && !figure.values(m.rows.front()).empty()) used.push_back(figure);
+    if (is_column(m, figure)) used.push_back(figure);
   }
   return used;
+}
+
+bool is_curve(const Figure& figure) {
+  return figure.key == "insertion" || figure.key == "deletion";
 }
 
 std::string steps_text(const Measurement& m) {
@@ -103,18 +102,15 @@ const std::vector<Figure>& figures() {
       {"sensitivity", "sensitivity-n",
        "Pearson correlation between map sums over random sets of pixels and the drop of p when "
        "they are zeroed, mean over sizes from 1 to 80 % of the pixels; higher is better",
-       3, [](const Row& r) { return r.sensitivity; }}};
-  return all;
-}
-
-const std::vector<QualityFigure>& quality_figures() {
-  using Quality = interpret::GradientQuality;
-  static const std::vector<QualityFigure> all = {
-      {"cosine", "cosine of the loss gradient and its guided version", &Quality::cosine},
-      {"variation", "total variation of |gradient| / sum |gradient|, 0 to 4", &Quality::variation},
-      {"sparsity", "Gini index of |gradient|", &Quality::sparsity},
-      {"stability", "cosine of the gradients of the image and of the image with 5 % noise",
-       &Quality::stability}};
+       3, [](const Row& r) { return r.sensitivity; }},
+      {"roughness", "roughness",
+       "total variation of |map| / sum |map| as it is shown, at the size of the image: the sum of "
+       "|differences of neighbours|, 0 to 4, flat maps left out; lower is smoother",
+       4, [](const Row& r) { return r.roughness; }},
+      {"guided_cosine", "cos guided",
+       "cosine of the raw map and of guided back-propagation of the same class, for maps with a "
+       "value per channel",
+       4, [](const Row& r) { return r.guided_cosine; }}};
   return all;
 }
 
@@ -135,6 +131,20 @@ interpret::PairedTest paired(
   return interpret::paired_test(differences, {.seed = seed});
 }
 
+std::string cell(const Summary& s, int digits) {
+  return join_text(
+      fixed(s.mean, digits), " [", fixed(s.interval.low, digits), ", ",
+      fixed(s.interval.high, digits), "]");
+}
+
+std::string difference_text(const interpret::PairedTest& test, int digits) {
+  return cell({test.mean, test.interval}, digits) + " p " + fixed(test.p_value, 4);
+}
+
+Json pair_of(const interpret::Interval& interval) {
+  return Json::array({interval.low, interval.high});
+}
+
 void print_rows(const Measurement& m, uint64_t seed, const Console& console) {
   std::string head = padded("method", kNameWidth);
   for (const Figure& figure : columns(m)) head += padded(figure.title, kCellWidth);
@@ -142,7 +152,9 @@ void print_rows(const Measurement& m, uint64_t seed, const Console& console) {
   for (const MeasuredMethod& row : m.rows) {
     std::string line = padded(row_name(row), kNameWidth);
     for (const Figure& figure : columns(m)) {
-      line += padded(cell(summary(figure.values(row), seed), figure.digits), kCellWidth);
+      const std::vector<double> values = figure.values(row);
+      const bool is_measured = !values.empty();
+      line += padded(is_measured ? cell(summary(values, seed), figure.digits) : "-", kCellWidth);
     }
     line += remark(row, std::ssize(row.confidence.plain));
     console.result(trimmed(line));
@@ -160,9 +172,8 @@ void print_rows(const Measurement& m, uint64_t seed, const Console& console) {
       "p: probability of the class; o: the same on the image times the map, in pixels, where 0 is "
       "black");
   for (const Figure& figure : columns(m)) {
-    const bool is_curve = figure.key == "insertion" || figure.key == "deletion";
-    console.result(
-        figure.title + ": " + figure.definition + (is_curve ? " (" + steps_text(m) + ")" : ""));
+    const std::string steps = is_curve(figure) ? " (" + steps_text(m) + ")" : "";
+    console.result(figure.title + ": " + figure.definition + steps);
   }
   console.result(
       "[low, high]: 95 % bootstrap interval over images; rows in brackets are controls, which know "
@@ -177,7 +188,7 @@ Json rows_json(const Measurement& m, uint64_t seed) {
     for (const Figure& figure : figures()) {
       const std::vector<double> values = figure.values(row);
       if (values.empty()) {
-        if (figure.key == "insertion" || figure.key == "deletion") item.set(figure.key, nullptr);
+        if (is_curve(figure) || is_column(m, figure)) item.set(figure.key, nullptr);
         continue;
       }
       const Summary s = summary(values, seed);
@@ -224,17 +235,19 @@ void print_differences(
     const Console& console) {
   const auto kept = std::ranges::count(keep, true);
   std::string head = padded(join_text("difference, ", kept, " images"), kNameWidth);
-  for (const Figure& figure : columns(a)) head += padded(figure.title, kCellWidth + 9);
+  for (const Figure& figure : columns(a)) head += padded(figure.title, kDifferenceWidth);
   console.result(console.bold(trimmed(head)));
   for (const MeasuredMethod& row : a.rows) {
     const MeasuredMethod* other = row_named(b, row.name);
     if (other == nullptr) continue;
     std::string line = padded(row_name(row), kNameWidth);
     for (const Figure& figure : columns(a)) {
-      const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
-      line += padded(
-          cell({test.mean, test.interval}, figure.digits) + " p " + fixed(test.p_value, 4),
-          kCellWidth + 9);
+      const std::vector<double> values = figure.values(row);
+      const std::string text =
+          values.empty()
+              ? "-"
+              : difference_text(paired(values, figure.values(*other), keep, seed), figure.digits);
+      line += padded(text, kDifferenceWidth);
     }
     console.result(trimmed(line));
   }
@@ -248,7 +261,9 @@ Json differences_json(
     if (other == nullptr) continue;
     Json item = Json::object({{"method", row.name}, {"control", row.is_control}});
     for (const Figure& figure : columns(a)) {
-      const auto test = paired(figure.values(row), figure.values(*other), keep, seed);
+      const std::vector<double> values = figure.values(row);
+      if (values.empty()) continue;
+      const auto test = paired(values, figure.values(*other), keep, seed);
       item.set(
           figure.key, Json::object(
                           {{"difference", test.mean},
@@ -258,30 +273,6 @@ Json differences_json(
     rows.push(item);
   }
   return rows;
-}
-
-Json report_gradients(
-    const interpret::GradientQuality& quality, const interpret::GradientQuality* other,
-    uint64_t seed, const Console& console) {
-  Json json = Json::object();
-  for (const QualityFigure& figure : quality_figures()) {
-    const std::vector<double>& values = quality.*figure.values;
-    const Summary s = summary(values, seed);
-    std::string line = "gradient " + padded(figure.key, 10) + cell(s, 4);
-    Json item = Json::object({{"mean", s.mean}, {"interval", pair_of(s.interval)}});
-    if (other != nullptr) {
-      const std::vector<bool> all(values.size(), true);
-      const auto test = paired(values, other->*figure.values, all, seed);
-      line +=
-          "; difference " + cell({test.mean, test.interval}, 4) + " p " + fixed(test.p_value, 4);
-      item.set("difference", test.mean)
-          .set("difference_interval", pair_of(test.interval))
-          .set("p_value", test.p_value);
-    }
-    console.result(line + "  " + figure.definition);
-    json.set(figure.key, item.set("definition", figure.definition));
-  }
-  return json;
 }
 
 }  // namespace limpid::tools

@@ -1,7 +1,6 @@
 // tools/metrics_output.h: the figures of `metrics`: table, JSON and definitions.
 #pragma once
 
-#include "interpret/metrics/gradient_quality.h"
 #include "interpret/numerics/statistics.h"
 #include "tools/measuring.h"
 
@@ -32,6 +31,12 @@ interpret::PairedTest paired(
     const std::vector<double>& a, const std::vector<double>& b, const std::vector<bool>& keep,
     uint64_t seed);
 
+/// "mean [low, high]".
+std::string cell(const Summary& s, int digits);
+/// The same of the differences, and "p 0.0123".
+std::string difference_text(const interpret::PairedTest& test, int digits);
+Json pair_of(const interpret::Interval& interval);
+
 /// Table, definitions and notes on stdout, and the same as JSON keys.
 void print_rows(const Measurement& m, uint64_t seed, const Console& console);
 Json rows_json(const Measurement& m, uint64_t seed);
@@ -43,18 +48,5 @@ void print_differences(
     const Console& console);
 Json differences_json(
     const Measurement& a, const Measurement& b, const std::vector<bool>& keep, uint64_t seed);
-
-/// A figure of how clean gradients are.
-struct QualityFigure {
-  std::string key;
-  std::string definition;
-  std::vector<double> interpret::GradientQuality::*values;  // per image
-};
-const std::vector<QualityFigure>& quality_figures();
-
-/// Gradient quality: prints one line per figure, with the difference to another model if given.
-Json report_gradients(
-    const interpret::GradientQuality& quality, const interpret::GradientQuality* other,
-    uint64_t seed, const Console& console);
 
 }  // namespace limpid::tools

@@ -43,6 +43,24 @@ double squared_error(const RunFolder& folder, const BatchSource& source) {
   return sum / static_cast<double>(values);
 }
 
+// Cross-entropies [N] of logits [N, K].
+Tensor cross_entropies(const Tensor& logits, const Batch& batch, const CrossEntropyOptions& o) {
+  const int64_t N = logits.size(0), K = logits.size(1);
+  const Tensor log_p = log_softmax(logits);  // [N, K]
+  const bool is_plain = o.label_smoothing == 0 && !o.class_weights.defined();
+  if (is_plain && !batch.mixed.defined()) {
+    return reshape(-select(log_p, batch.labels.values<int64_t>()), {N});
+  }
+  // -sum_k t_k w_k log p_k, with weights that are 1 on average over the labels of the batch
+  const Tensor exact = one_hot(batch.labels, K, logits.dtype());
+  const Tensor hard = batch.mixed.defined() ? batch.mixed : exact;
+  Tensor t = affine(hard, 1 - o.label_smoothing, o.label_smoothing / static_cast<double>(K));
+  if (o.class_weights.defined()) {
+    t = t * (o.class_weights / (sum(exact * o.class_weights) / static_cast<double>(N)));
+  }
+  return reshape(-sum(t * log_p, {1}), {N});
+}
+
 }  // namespace
 
 Tensor task_loss(
@@ -60,21 +78,12 @@ Tensor task_loss(
                   : cross_entropy(outputs, batch.labels, options);
 }
 
-Tensor task_losses(const Tensor& logits, const Batch& batch, const CrossEntropyOptions& o) {
-  const int64_t N = logits.size(0), K = logits.size(1);
-  const Tensor log_p = log_softmax(logits);  // [N, K]
-  const bool is_plain = o.label_smoothing == 0 && !o.class_weights.defined();
-  if (is_plain && !batch.mixed.defined()) {
-    return reshape(-select(log_p, batch.labels.values<int64_t>()), {N});
-  }
-  // -sum_k t_k w_k log p_k, with weights that are 1 on average over the labels of the batch
-  const Tensor exact = one_hot(batch.labels, K, logits.dtype());
-  const Tensor hard = batch.mixed.defined() ? batch.mixed : exact;
-  Tensor t = affine(hard, 1 - o.label_smoothing, o.label_smoothing / static_cast<double>(K));
-  if (o.class_weights.defined()) {
-    t = t * (o.class_weights / (sum(exact * o.class_weights) / static_cast<double>(N)));
-  }
-  return reshape(-sum(t * log_p, {1}), {N});
+Tensor task_losses(
+    const ModelCard& card, const Tensor& outputs, const Batch& batch,
+    const CrossEntropyOptions& options) {
+  if (card.task == Task::classify) return cross_entropies(outputs, batch, options);
+  const Tensor error = outputs - wanted_outputs(card, batch);  // [N, D]
+  return reshape(mean(error * error, {1}), {error.size(0)});
 }
 
 double Evaluation::accuracy() const {

@@ -20,9 +20,10 @@ Tensor task_loss(
     const ModelCard& card, const Tensor& outputs, const Batch& batch,
     const CrossEntropyOptions& options = {});
 
-/// The same for each example of a classification, [N]: their mean is task_loss.
+/// The same for each example, [N]: their mean is task_loss.
 Tensor task_losses(
-    const Tensor& logits, const Batch& batch, const CrossEntropyOptions& options = {});
+    const ModelCard& card, const Tensor& outputs, const Batch& batch,
+    const CrossEntropyOptions& options = {});
 
 struct Evaluation {
   int64_t count = 0;                              // examples

@@ -54,8 +54,11 @@ void check_penalty(const TrainingOptions& training, const ModelCard& card) {
         "--lambda, --route, --gradient-source, --gradient-target, --penalty-every and "
         "--penalty-share need --interpretable-gradients");
   }
-  if (card.task != Task::classify) {
-    throw UsageError("--interpretable-gradients is for --task classify");
+  if (card.task == Task::reconstruct) {
+    throw UsageError("--interpretable-gradients is for --task classify and regress");
+  }
+  if (card.task == Task::regress && (o.source == "logit" || o.source == "log-prob")) {
+    throw UsageError("--gradient-source " + o.source + " is for --task classify");
   }
   as_usage([&] { interpret::check_options(interpretable_options(o)); });
   const bool mixes = training.augment.find("mixup") != std::string::npos;
@@ -95,7 +98,7 @@ double gradient_cosine(
     x.require_gradient();
     Pass pass;
     const Tensor logits = (*folder.model)(x, pass);
-    const Tensor losses = task_losses(logits, batch);
+    const Tensor losses = task_losses(folder.card, logits, batch);
     const Tensor scores = interpret::gradient_scores(source, logits, losses, batch.labels);
     for (const double cosine : interpret::gradient_cosines(scores, x).to_vector()) {
       if (std::isnan(cosine)) continue;

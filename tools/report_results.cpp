@@ -69,13 +69,12 @@ std::string row_name(const Json& row) {
   return row.get_or("control", false).boolean() ? "(" + name + ")" : name;
 }
 
-// The figures that the rows have.
+// The figures that some row has; not every method has all.
 std::vector<Figure> figures_in(const Json& rows) {
   std::vector<Figure> used;
   for (const Figure& figure : figures()) {
-    if (!rows.items().empty() && has_value(rows.items().front(), figure.key)) {
-      used.push_back(figure);
-    }
+    const auto has_figure = [&](const Json& row) { return has_value(row, figure.key); };
+    if (std::ranges::any_of(rows.items(), has_figure)) used.push_back(figure);
   }
   return used;
 }
@@ -111,9 +110,12 @@ void add_rows(Report& report, const Json& rows, const std::string& caption) {
   for (const Json& row : rows.items()) {
     cells.push_back({row_name(row)});
     for (const Figure& figure : used) {
-      cells.back().push_back(with_interval(
-          number_in(row, figure.key), interval_in(row.at("intervals"), figure.key),
-          digits_of(figure)));
+      cells.back().push_back(
+          has_value(row, figure.key)
+              ? with_interval(
+                    number_in(row, figure.key), interval_in(row.at("intervals"), figure.key),
+                    digits_of(figure))
+              : "-");
     }
     const std::string remark = remark_of(row);
     if (!remark.empty()) remarks += " " + row_name(row) + ": " + remark + ".";
@@ -153,7 +155,10 @@ void add_tests(
   Rows cells;
   for (const Json& row : differences.items()) {
     cells.push_back({row_name(row)});
-    for (const Figure& figure : used) cells.back().push_back(cell(row.at(figure.key), figure));
+    for (const Figure& figure : used) {
+      const Json* test = row.find(figure.key);
+      cells.back().push_back(test != nullptr ? cell(*test, figure) : "-");
+    }
   }
   report.table(headers, cells, caption);
 }
@@ -189,14 +194,38 @@ void add_against(Report& report, const Json& result) {
           "the reason."));
 }
 
-void add_gradients(Report& report, const Json& gradients) {
-  const bool is_paired =
-      !gradients.members().empty() && has_value(gradients.members().front().value, "difference");
+// The share that the guided rule removes, from the first rectifier to the last.
+Series removal_line(const std::string& name, const Json& removal) {
+  Series series{.name = name};
+  for (const Json& row : removal.at("rectifiers").items()) {
+    series.y.push_back(number_in(row, "removed"));
+  }
+  return series;
+}
+
+void add_removal(Report& report, const Json& result) {
+  const Json& removal = result.at("gradients").at("removal");
+  LineChart chart{
+      .title = "Gradient that the guided rule removes, by rectifier",
+      .x_title = "rectifier, in forward order",
+      .y_title = "share removed",
+      .series = {removal_line(short_name(result.text("model")), removal)}};
+  if (has_value(removal, "against")) {
+    chart.series.push_back(
+        removal_line(short_name(result.at("against").text("model")), removal.at("against")));
+  }
+  report.figure(interpret::line_chart(chart), removal.text("definition") + ".");
+}
+
+void add_gradients(Report& report, const Json& result) {
+  const Json& gradients = result.at("gradients");
+  const bool is_paired = has_value(result, "against");
   std::vector<std::string> headers = {"gradient", "mean"};
   if (is_paired) headers.insert(headers.end(), {"difference", "p"});
   Rows cells;
   std::string definitions;
   for (const Json::Member& member : gradients.members()) {
+    if (member.key == "removal") continue;  // no number per image
     const Json& figure = member.value;
     cells.push_back(
         {member.key, with_interval(number_in(figure, "mean"), interval_in(figure, "interval"), 3)});
@@ -207,7 +236,8 @@ void add_gradients(Report& report, const Json& gradients) {
     }
     definitions += " " + member.key + ": " + figure.text("definition") + ".";
   }
-  report.table(headers, cells, "How clean the gradient of the loss is." + definitions);
+  report.table(headers, cells, "What the gradient of the loss is like." + definitions);
+  if (has_value(gradients, "removal")) add_removal(report, result);
 }
 
 void add_roar(Report& report, const Json& roar) {
@@ -342,7 +372,7 @@ void add_metrics(Report& report, const Json& result) {
       "Deletion: pixels replaced by the mean colour, largest map values first. A good map lowers "
       "the probability early; a map that only makes unnatural images does so too.");
   if (has_value(result, "against")) add_against(report, result);
-  if (has_value(result, "gradients")) add_gradients(report, result.at("gradients"));
+  if (has_value(result, "gradients")) add_gradients(report, result);
   if (has_value(result, "roar")) add_roar(report, result.at("roar"));
 }
 

@@ -10,6 +10,7 @@
 #include "interpret/report/plot.h"
 #include "tools/console.h"
 #include "tools/explaining.h"
+#include "tools/gradient_output.h"
 #include "tools/measuring.h"
 #include "tools/metrics_output.h"
 

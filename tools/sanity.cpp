@@ -160,20 +160,16 @@ Json run(const Invocation& in, const SanityOptions& o) {
 
 Command sanity_command() {
   auto options = std::make_shared<SanityOptions>();
-  std::string list;
-  for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
-    list += (list.empty() ? "" : ", ") + method.name;
-  }
   return {
       .name = "sanity",
       .summary = "do maps change when the network's weights are replaced by fresh ones?",
       .example = "limpid sanity runs/fashion --data fashion-2k --count 8 --method gradient,guided",
       .declare =
-          [options, list](Arguments& a) {
+          [options](Arguments& a) {
             declare_model(a, options->model);
             a.text("data", options->data, "test images of these data; the run's unless given");
             a.integer("count", options->count, "how many, from the first on", 2, INT64_MAX);
-            a.list("method", options->method, list);
+            a.list("method", options->method, method_list());
             a.text(
                 "layer", options->layer,
                 "whose maps are weighted; the last spatial one unless given");

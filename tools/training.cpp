@@ -377,7 +377,7 @@ Tensor TrainingRun::loss(Module& model, const Batch& batch, Pass& pass, Tensor& 
   if (o_.penalty.is_on() && o_.penalty.lambda > 0) {
     const int64_t step = progress_.epoch * source_.batches + progress_.step;
     const auto losses_of = [&](const Tensor& logits, const Batch& part) {
-      return task_losses(logits, part, loss_options_);
+      return task_losses(run_.card, logits, part, loss_options_);
     };
     return interpret::penalised_loss(
         model, batch, pass, outputs, losses_of, step, interpretable_options(o_.penalty));

@@ -20,7 +20,8 @@ using Segment = std::function<Tensor(const std::vector<Tensor>&)>;
 /// without checkpoint().
 /// f must depend on its arguments alone, parameters included, and give the same value each time:
 /// a parameter that it captures instead gets no gradient. First derivatives only: a sweep with
-/// create_graph throws GraphError.
+/// create_graph throws GraphError. While gates are held (gates.h) it is f(inputs), and saves no
+/// memory.
 Tensor checkpoint(const Segment& f, const std::vector<Tensor>& inputs);
 
 }  // namespace limpid

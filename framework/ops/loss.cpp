@@ -6,6 +6,7 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/gates.h"
 #include "framework/tensor/record.h"
 
 namespace limpid {
@@ -123,7 +124,8 @@ Tensor kl_divergence(const Tensor& log_q, const Tensor& log_p) {
 Tensor hinge(const Tensor& x, const Tensor& t) {
   check_same("hinge", x, t);
   const Tensor margin = 1 - x * t;
-  return mean(mask(margin, margin));
+  const Tensor gate = gate_of("hinge", margin.shape(), [&] { return margin; });
+  return mean(mask(margin, gate));
 }
 
 Tensor mse(const Tensor& a, const Tensor& b) {

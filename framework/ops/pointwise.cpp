@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/kernels/elementwise.h"
 #include "framework/ops/linear_maps.h"
+#include "framework/tensor/gates.h"
 #include "framework/tensor/record.h"
 
 #include <numbers>
@@ -140,18 +141,31 @@ Tensor sigmoid(const Tensor& x) {
       wrt(x, [](const Tensor& g, const Tensor& out) { return g * (out * (1 - out)); }));
 }
 
+// By a held gate r: x where r > 0
 Tensor relu(const Tensor& x) {
+  const Tensor held = held_gate("relu", x.shape());
+  if (held.defined()) return mask(x, held);
+  const Tensor y = pointwise("relu", Unary::relu, x);
+  note_gate("relu", x.shape(), y);
   const auto formula = [](const Tensor& g, const Tensor& out) {
     return rectifier_gradient(backward_rules().relu, g, out, mask);
   };
-  return record("relu", pointwise("relu", Unary::relu, x), wrt(x, formula));
+  return record("relu", y, wrt(x, formula));
 }
 
+// By a held gate r: x where 0 < r < 6, and 6 where r >= 6
 Tensor relu6(const Tensor& x) {
+  const Tensor held = held_gate("relu6", x.shape());
+  if (held.defined()) {
+    const Tensor top = Tensor::scalar(6, x.dtype());
+    return mask6(x, held) + 6 * greater_equal(held, top);
+  }
+  const Tensor y = pointwise("relu6", Unary::relu6, x);
+  note_gate("relu6", x.shape(), y);
   const auto formula = [](const Tensor& g, const Tensor& out) {
     return rectifier_gradient(wider_rule(), g, out, mask6);
   };
-  return record("relu6", pointwise("relu6", Unary::relu6, x), wrt(x, formula));
+  return record("relu6", y, wrt(x, formula));
 }
 
 Tensor sin(const Tensor& x) {
@@ -181,7 +195,8 @@ Tensor softplus(const Tensor& x) {
 }
 
 Tensor abs(const Tensor& x) {
-  const Tensor slope = sign(x);  // a constant: its derivative is 0
+  // A constant: its derivative is 0
+  const Tensor slope = gate_of("abs", x.shape(), [&] { return sign(x); });
   return record(
       "abs", pointwise("abs", Binary::mul, x, slope),
       wrt(x, [slope = keep(slope)](const Tensor& g) { return g * slope; }));
@@ -204,25 +219,34 @@ namespace {
 
 Tensor is_nan(const Tensor& x) { return 1 - equal(x, x); }
 
+// x where it is positive, else 0; no backward rule applies.
+Tensor positive_part(const char* op, const Tensor& x) {
+  return mask(x, gate_of(op, x.shape(), [&] { return x; }));
+}
+
 }  // namespace
 
 // b where it is larger or NaN
 Tensor maximum(const Tensor& a, const Tensor& b) {
-  const Tensor take_a = pointwise("maximum", Binary::less_equal, b, a);
-  return where(take_a + is_nan(a), a, b);
+  const Shape shape = broadcast("maximum", a.shape(), b.shape());
+  const auto takes_a = [&] { return pointwise("maximum", Binary::less_equal, b, a) + is_nan(a); };
+  return where(gate_of("maximum", shape, takes_a), a, b);
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
-  const Tensor take_a = pointwise("minimum", Binary::less_equal, a, b);
-  return where(take_a + is_nan(a), a, b);
+  const Shape shape = broadcast("minimum", a.shape(), b.shape());
+  const auto takes_a = [&] { return pointwise("minimum", Binary::less_equal, a, b) + is_nan(a); };
+  return where(gate_of("minimum", shape, takes_a), a, b);
 }
 
-Tensor leaky_relu(const Tensor& x, double slope) { return (1 - slope) * mask(x, x) + slope * x; }
+Tensor leaky_relu(const Tensor& x, double slope) {
+  return (1 - slope) * positive_part("leaky_relu", x) + slope * x;
+}
 
 // exp only of what is negative, or a large x would give inf in the branch that is not taken
 Tensor elu(const Tensor& x, double alpha) {
   const Tensor negative = minimum(x, Tensor::scalar(0, x.dtype()));
-  return mask(x, x) + alpha * (exp(negative) - 1);
+  return positive_part("elu", x) + alpha * (exp(negative) - 1);
 }
 
 Tensor silu(const Tensor& x) { return x * sigmoid(x); }

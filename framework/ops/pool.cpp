@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/kernels/pool.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/gates.h"
 #include "framework/tensor/record.h"
 
 namespace limpid {
@@ -50,12 +51,19 @@ const int32_t* positions(const PlaneIndex& index) {
 Tensor max_pool2d(const Tensor& x, const PoolOptions& o) {
   const PoolDims d = pool_dims("max_pool2d", x.shape(), o);
   const Shape shape = {x.shape()[0], x.shape()[1], d.P, d.Q};
+  const Tensor held = held_gate("max_pool2d", x.shape());
+  if (held.defined()) {
+    check_graph(
+        held.shape() == shape, "max_pool2d", "the gate held for it makes ", held.shape(),
+        ", but it makes ", shape);
+    return plane_pick(x, {keep(held), x.shape(), shape});
+  }
   Tensor y = Tensor::empty(shape, x.dtype());
 
-  // Winners are only written down if a gradient may ask for them
+  // Winners are only written down if a gradient or another pass may ask for them
   PlaneIndex index{{}, x.shape(), shape};
   int32_t* winners = nullptr;
-  if (Recording::is_on() && x.requires_gradient()) {
+  if ((Recording::is_on() && x.requires_gradient()) || GateScope::current() != nullptr) {
     Tensor cells = Tensor::empty(shape);
     winners = reinterpret_cast<int32_t*>(cells.mutable_data<float>());
     index.positions = keep(cells);
@@ -63,6 +71,7 @@ Tensor max_pool2d(const Tensor& x, const PoolOptions& o) {
   visit_float("max_pool2d", x.dtype(), [&]<class T>() {
     kernels::max_pool2d<T>(d, x.data<T>(), y.mutable_data<T>(), winners);
   });
+  if (winners != nullptr) note_gate("max_pool2d", x.shape(), index.positions);
   return record(
       "max_pool2d", y, wrt(x, [index](const Tensor& g) { return plane_spread(g, index); }));
 }

@@ -6,6 +6,7 @@
 #include "framework/kernels/reduce.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/gates.h"
 
 #include <limits>
 
@@ -71,7 +72,7 @@ Tensor arg_max(const Tensor& x, int64_t axis) {
 
 Tensor max(const Tensor& x, int64_t axis) {
   const int d = resolve_axis("max", axis, x.shape());
-  return gather(x, where_largest("max", x, d), d);
+  return gather(x, gate_of("max", x.shape(), [&] { return where_largest("max", x, d); }), d);
 }
 
 Tensor arg_sort(const Tensor& x, int64_t axis, bool descending) {

@@ -165,6 +165,7 @@ struct Node : std::enable_shared_from_this<Node> {
 std::shared_ptr<Node> make_leaf(const Shape& shape, DType dtype);
 
 // ---- The three thread-local settings of the tape, changed only by scope objects ----
+// The fourth of the library, which gates are in force, is in gates.h.
 
 /// Switches recording on or off for a scope.
 class Recording {
@@ -209,7 +210,7 @@ class RuleScope {
   BackwardRules before_;
 };
 
-/// Sees what ops make, on the thread it watches: for checks and measurements, never for results.
+/// Sees what ops make, on the thread it watches: for checks, measurements and explanations.
 class Observer {
  public:
   virtual ~Observer() = default;

@@ -48,6 +48,7 @@ Metrics classification_metrics(const Tensor& logits, const Tensor& labels) {
     const auto truth = static_cast<size_t>(labels.data<int64_t>()[n]);
     const auto guess = static_cast<size_t>(predicted.data<int64_t>()[n]);
     ++m.confusion[truth][guess];
+    m.predicted.push_back(predicted.data<int64_t>()[n]);
     correct += truth == guess;
     const double p = sure[static_cast<size_t>(n)];
     const double place = std::isfinite(p) ? p * static_cast<double>(kBins) : 0;

@@ -15,6 +15,7 @@ struct Metrics {
   double ece = 0;                 // expected calibration error, see below
   std::vector<double> per_class;  // accuracy per true class; NaN if it has no example
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
+  std::vector<int64_t> predicted;               // the class of each example's largest logit
 };
 
 /// Figures of logits [N, K] against labels [N] i64. Throws as cross_entropy does.

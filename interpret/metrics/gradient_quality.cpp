@@ -9,11 +9,10 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
+#include "interpret/metrics/similarity.h"
 #include "interpret/numerics/statistics.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace limpid::interpret {
 namespace {
@@ -53,21 +52,8 @@ Tensor with_noise(const Tensor& images, int64_t n0, const GradientQualityOptions
   return noisy;
 }
 
-// Cosines of rows in double; NaN for a row of zeros.
-void append_cosines(const Tensor& a, const Tensor& b, std::vector<double>& all) {
-  const std::vector<double> x = a.to_vector();
-  const std::vector<double> y = b.to_vector();
-  const auto size = x.size() / static_cast<size_t>(a.size(0));
-  for (size_t begin = 0; begin < x.size(); begin += size) {
-    double xy = 0, xx = 0, yy = 0;
-    for (size_t i = begin; i < begin + size; ++i) {
-      xy += x[i] * y[i];
-      xx += x[i] * x[i];
-      yy += y[i] * y[i];
-    }
-    const double norms = std::sqrt(xx) * std::sqrt(yy);
-    all.push_back(norms > 0 ? xy / norms : std::numeric_limits<double>::quiet_NaN());
-  }
+void append(const std::vector<double>& some, std::vector<double>& all) {
+  all.insert(all.end(), some.begin(), some.end());
 }
 
 void append_gini(const Tensor& maps, std::vector<double>& all) {
@@ -108,11 +94,10 @@ GradientQuality gradient_quality(
     const auto [plain, guided] = loss_gradients(model, some, labels, true);
     const Tensor noisy =
         loss_gradients(model, with_noise(some, begin, options), labels, false).plain;
-    append_cosines(plain, guided, q.cosine);
-    append_cosines(plain, noisy, q.stability);
+    append(cosines(plain, guided), q.cosine);
+    append(cosines(plain, noisy), q.stability);
     append_gini(plain, q.sparsity);
-    const std::vector<double> variation = total_variation(plain);
-    q.variation.insert(q.variation.end(), variation.begin(), variation.end());
+    append(total_variation(plain), q.variation);
   }
   return q;
 }

@@ -36,7 +36,7 @@ GradientQuality gradient_quality(
     const GradientQualityOptions& options = {});
 
 /// sum |v[y+1,x] - v[y,x]| + sum |v[y,x+1] - v[y,x]| of v = |map| / |map|_1, over all channels of
-/// [N, C, H, W], per image.
+/// [N, C, H, W], per image; NaN for a map of zeros.
 std::vector<double> total_variation(const Tensor& maps);
 
 }  // namespace limpid::interpret

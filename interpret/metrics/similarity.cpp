@@ -1,4 +1,4 @@
-// interpret/metrics/similarity.cpp: rank correlation and structural similarity.
+// interpret/metrics/similarity.cpp: cosines, rank correlation and structural similarity.
 #include "interpret/metrics/similarity.h"
 
 #include "framework/core/error.h"
@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 namespace limpid::interpret {
@@ -34,6 +35,25 @@ Tensor gaussian_window(int64_t size, double sigma) {
 }
 
 }  // namespace
+
+std::vector<double> cosines(const Tensor& a, const Tensor& b) {
+  check_alike("cosines", a, b);
+  const std::vector<double> x = a.to_vector();
+  const std::vector<double> y = b.to_vector();
+  const auto size = x.size() / static_cast<size_t>(std::max<int64_t>(1, a.size(0)));
+  std::vector<double> all;
+  for (size_t begin = 0; begin < x.size(); begin += size) {
+    double xy = 0, xx = 0, yy = 0;
+    for (size_t i = begin; i < begin + size; ++i) {
+      xy += x[i] * y[i];
+      xx += x[i] * x[i];
+      yy += y[i] * y[i];
+    }
+    const double norms = xx == yy ? xx : std::sqrt(xx) * std::sqrt(yy);  // 1 for equal maps
+    all.push_back(norms > 0 ? xy / norms : std::numeric_limits<double>::quiet_NaN());
+  }
+  return all;
+}
 
 std::vector<double> rank_correlations(const Tensor& a, const Tensor& b) {
   check_alike("rank_correlations", a, b);

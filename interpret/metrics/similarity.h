@@ -7,6 +7,10 @@
 
 namespace limpid::interpret {
 
+/// <a, b> / (|a| |b|) of each image's values, a and b [N, ...], in double; exactly 1 where they are
+/// equal, NaN where either is 0 everywhere. Throws ShapeError if shapes differ.
+std::vector<double> cosines(const Tensor& a, const Tensor& b);
+
 /// Spearman's rank correlation of each image's values, a and b [N, ...]; NaN where either is
 /// constant or not finite. Throws ShapeError if shapes differ.
 std::vector<double> rank_correlations(const Tensor& a, const Tensor& b);

@@ -36,9 +36,10 @@ struct Method {
   std::function<RawMaps(Batch&)> compute;
 };
 
-/// smoothgrad and its relatives for any method.
+/// smoothgrad and its relatives for any method, over that many noisy copies.
 enum class Statistic : uint8_t { mean, mean_square, variance };
 RawMaps over_noise(
-    Batch& batch, const std::function<RawMaps(Batch&)>& compute, Statistic statistic);
+    Batch& batch, const std::function<RawMaps(Batch&)>& compute, Statistic statistic,
+    int64_t copies);
 
 }  // namespace limpid::interpret

@@ -93,7 +93,7 @@ Maps displayed(const RawMaps& raw, const Shape& images) {
                                            : channel_maximum(raw.map);
   const Tensor shown =
       raw.is_evidence ? resize_bilinear(min_max(magnitude), images[2], images[3]) : magnitude;
-  Maps maps{raw.is_rectified ? magnitude : raw.map, {}, {}, raw.completeness};
+  Maps maps{raw.is_rectified ? magnitude : raw.map, {}, {}, raw.completeness, raw.is_evidence};
   std::vector<Tensor> parts;
   for (int64_t n = 0; n < shown.size(0); ++n) {
     const Tensor part = one_of(shown, n);

@@ -15,7 +15,9 @@
 #include "interpret/saliency/relevance.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <optional>
 
 namespace limpid::interpret {
 namespace {
@@ -58,7 +60,7 @@ RawMaps integrated(Batch& b) {
 
 template <Statistic kStatistic>
 RawMaps noisy_gradients(Batch& b) {
-  return over_noise(b, gradient<ReluRule::standard>, kStatistic);
+  return over_noise(b, gradient<ReluRule::standard>, kStatistic, b.explained.settings.noisy_copies);
 }
 
 // ---- Class activation maps ----
@@ -130,7 +132,13 @@ RawMaps rise(Batch& b) {
 
 template <LrpRule kRule>
 RawMaps lrp(Batch& b) {
-  return {lrp_map(b.explained.model, b.images, b.classes, {.rule = kRule})};
+  const Recording off(false);
+  LrpOptions options{.rule = kRule};
+  if (b.images.rank() == 4) {  // the values of a table have no bounds
+    options.low = black(b.explained, b.images);
+    options.high = white(b.explained, b.images);
+  }
+  return {lrp_map(b.explained.model, b.images, b.classes, options)};
 }
 
 RawMaps deeplift(Batch& b) {
@@ -218,8 +226,7 @@ const std::vector<Method>& table() {
           lrp<LrpRule::epsilon>),
       of_input(
           "lrp-gamma",
-          "layer-wise relevance, positive weights raised by a quarter (Montavon et "
-          "al. 2019)",
+          "layer-wise relevance, supporting weights raised by a quarter (Montavon 2019)",
           lrp<LrpRule::gamma>),
       of_input(
           "lrp-zplus", "layer-wise relevance, positive weights alone (Montavon et al. 2017)",
@@ -234,27 +241,50 @@ const std::vector<Method>& table() {
   return methods;
 }
 
+// ---- smooth:NAME and smooth:N:NAME ----
+
 const std::string kSmooth = "smooth:";
 
-Method smoothed(const Method& method) {
+// The N of "N:NAME", which is taken off; nothing if there is none.
+std::optional<int64_t> take_copies(std::string& rest) {
+  constexpr int64_t kMost = 1000;
+  const size_t colon = rest.find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  int64_t copies = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + colon, copies);
+  const bool is_number = error == std::errc() && end == rest.data() + colon;
+  check_value(
+      is_number && copies >= 1 && copies <= kMost, "saliency", "'", kSmooth, rest,
+      "' is not smooth:N:METHOD with N from 1 to ", kMost);
+  rest.erase(0, colon + 1);
+  return copies;
+}
+
+// copies: the settings' if nothing
+Method smoothed(const Method& method, std::optional<int64_t> copies) {
   Method result = method;
-  result.info.name = kSmooth + method.info.name;
-  result.info.what = "mean over noisy copies of: " + method.info.what;
+  result.info.name = kSmooth + (copies ? join_text(*copies, ":") : "") + method.info.name;
+  result.info.what =
+      join_text("mean over ", copies ? join_text(*copies, " ") : "", "noisy copies of: ") +
+      method.info.what;
   result.info.is_slow = true;
   result.info.can_smooth = false;
-  result.compute = [compute = method.compute](Batch& b) {
-    return over_noise(b, compute, Statistic::mean);
+  result.compute = [compute = method.compute, copies](Batch& b) {
+    const int64_t count = copies.value_or(b.explained.settings.noisy_copies);
+    return over_noise(b, compute, Statistic::mean, count);
   };
   return result;
 }
 
 Method method_named(const std::string& name) {
   const bool is_smooth = name.starts_with(kSmooth);
-  const std::string base = is_smooth ? name.substr(kSmooth.size()) : name;
+  std::string base = is_smooth ? name.substr(kSmooth.size()) : name;
+  std::optional<int64_t> copies;
+  if (is_smooth) copies = take_copies(base);
   std::string names;
   for (const Method& method : table()) {
     if (method.info.name == base && (!is_smooth || method.info.can_smooth)) {
-      return is_smooth ? smoothed(method) : method;
+      return is_smooth ? smoothed(method, copies) : method;
     }
     if (!is_smooth || method.info.can_smooth) {
       names += (names.empty() ? "" : ", ") + (is_smooth ? kSmooth : "") + method.info.name;
@@ -278,6 +308,7 @@ Maps joined(const std::vector<Maps>& parts) {
   for (const Maps& part : parts) {
     raw.push_back(part.raw);
     shown.push_back(part.shown);
+    all.is_evidence = part.is_evidence;
     all.notes.insert(all.notes.end(), part.notes.begin(), part.notes.end());
     all.completeness.insert(
         all.completeness.end(), part.completeness.begin(), part.completeness.end());

@@ -54,14 +54,16 @@ struct MethodInfo {
   bool needs_layer = false;   // weights the output of a layer
   bool needs_images = false;  // tables [N, D] are refused
   bool is_slow = false;       // needs hundreds of forward passes per image
-  bool can_smooth = false;    // there is a "smooth:NAME"
+  bool can_smooth = false;    // there are smooth:NAME and smooth:N:NAME
 };
 
 /// All methods, in the order in which people list them.
 const std::vector<MethodInfo>& saliency_methods();
 /// The method of that name. "smooth:NAME" is the mean of NAME's raw maps over noisy copies of the
-/// image, as smoothgrad is that of gradient; it exists where can_smooth says so. All images see the
-/// same noise, so that a map does not depend on the others. Throws ValueError listing the names.
+/// image, as smoothgrad is that of gradient; it exists where can_smooth says so. "smooth:N:NAME"
+/// has N copies, 1 to 1000, in place of the settings': N = 1 is one noisy copy, and no noise at all
+/// is NAME itself. The copies of a smaller N are the first of a larger one. All images see the same
+/// noise, so that a map does not depend on the others. Throws ValueError listing the names.
 MethodInfo saliency_method(const std::string& name);
 
 /// What a method's values add up to, and what they should: the difference of two class scores.
@@ -75,6 +77,7 @@ struct Maps {
   Tensor shown;  // [N, 1, H, W]: magnitudes over channels, or relu and min-max to [0, 1], resized
   std::vector<std::string> notes;  // one per image: empty, or why the map is flat or not finite
   std::vector<Completeness> completeness = {};  // one per image, or none if the method has no sum
+  bool is_evidence = false;  // relu and min-max; else raw is shaped like the images
 };
 
 /// images [N, C, H, W] as the network sees them, one class per image; the gradient methods take

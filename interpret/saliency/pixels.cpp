@@ -27,9 +27,21 @@ Tensor masked(const Explained& subject, const Tensor& images, const Tensor& mask
   return (mask * (images * deviation + mean) - mean) / deviation;
 }
 
+namespace {
+
+Tensor uniform_images(const Explained& subject, const Tensor& images, double pixel) {
+  const Tensor value = pixel - beside(images, subject.mean, 0);
+  return broadcast_to(value / beside(images, subject.deviation, 1), images.shape());
+}
+
+}  // namespace
+
 Tensor black(const Explained& subject, const Tensor& images) {
-  const Tensor value = -beside(images, subject.mean, 0) / beside(images, subject.deviation, 1);
-  return broadcast_to(value, images.shape());
+  return uniform_images(subject, images, 0);
+}
+
+Tensor white(const Explained& subject, const Tensor& images) {
+  return uniform_images(subject, images, 1);
 }
 
 }  // namespace limpid::interpret

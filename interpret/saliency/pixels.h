@@ -13,5 +13,7 @@ Tensor masked(const Explained& subject, const Tensor& images, const Tensor& mask
 
 /// Black images as the network sees them, shaped like `images`: -mean / deviation.
 Tensor black(const Explained& subject, const Tensor& images);
+/// White images, likewise: (1 - mean) / deviation.
+Tensor white(const Explained& subject, const Tensor& images);
 
 }  // namespace limpid::interpret

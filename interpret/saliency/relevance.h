@@ -4,11 +4,16 @@
 // + b_j passes the relevance R_j of its outputs on to its inputs by their share:
 //     R_i = a_i sum_j w'_ij R_j / z'_j,    z'_j = sum_i a_i w'_ij + b'_j
 //   lrp-epsilon  w' = w, and z' + epsilon sign(z) below the fraction
-//   lrp-gamma    w' = w + gamma relu(w)
-//   lrp-zplus    w' = relu(w)
-// Biases count as weights of an input that is always 1, and keep their share. Batch norm is folded
-// into the convolution before it; rectifiers pass relevance on, a maximum passes it to its winner,
-// sums and means share it in proportion.
+//   lrp-gamma    w' = w + gamma w+ where z_j >= 0, w + gamma w- where z_j < 0 (Andeol et al. 2021),
+//                so that z' has the sign of z and is not smaller
+//   lrp-zplus    w' = w+
+// The last two are for inputs that are never negative. A layer that sees the image itself, whose
+// values lie between l_i (black) and h_i (white), then has the z_B rule (Montavon et al., Pattern
+// Recognition 2017):
+//     R_i = sum_j (x_i w_ij - l_i w+_ij - h_i w-_ij) R_j / z'_j,   z'_j the same summed over i.
+// Here w = w+ + w- by sign. Biases count as weights of an input that is always 1, and keep their
+// share. Batch norm is folded into the convolution before it; rectifiers pass relevance on, a
+// maximum passes it to its winner, sums and means share it in proportion.
 //
 // For all of these, R_i / a_i is a derivative: of a network with the same values in which a layer
 // has the slopes of z' times the constant z / z'. So LRP is one forward pass in which linear layers
@@ -36,6 +41,8 @@ struct LrpOptions {
   LrpRule rule = LrpRule::epsilon;
   double epsilon = 1e-9;  // also keeps the other rules from dividing by 0
   double gamma = 0.25;
+  /// Bounds of the images, shaped like them; defined: z_B where the image enters, unless epsilon.
+  Tensor low = {}, high = {};
 };
 
 /// R of each image's class score (logit), shaped like the images.

@@ -23,9 +23,9 @@ Tensor noisy(const Batch& batch, int64_t copy) {
 }  // namespace
 
 RawMaps over_noise(
-    Batch& batch, const std::function<RawMaps(Batch&)>& compute, Statistic statistic) {
+    Batch& batch, const std::function<RawMaps(Batch&)>& compute, Statistic statistic,
+    int64_t copies) {
   const Recording off(false);
-  const int64_t copies = batch.explained.settings.noisy_copies;
   check_value(copies >= 1, "smoothgrad", "needs at least one noisy copy, got ", copies);
   RawMaps last;
   RunningMoments moments;

@@ -195,9 +195,10 @@ TEST_CASE("explain: every method that --help names, with the same bytes at any t
     names += (names.empty() ? "" : ",") + method.name;
     CHECK(help.find(method.name) != std::string::npos);
   }
-  const std::string line = "explain r --count 2 --method " + names + ",smooth:grad-cam --out ";
+  const std::string line =
+      "explain r --count 2 --method " + names + ",smooth:grad-cam,smooth:2:gradient --out ";
   const Json result = run_json(folder, line + "a --threads 1");
-  CHECK(result.at("maps").items().size() == 2 * (interpret::saliency_methods().size() + 1));
+  CHECK(result.at("maps").items().size() == 2 * (interpret::saliency_methods().size() + 2));
   for (const Json& map : result.at("maps").items()) {
     INFO(map.text("npy"));
     CHECK(is_finite(load_npy(folder.file(map.text("npy")))));
@@ -231,6 +232,11 @@ TEST_CASE("explain: methods that do not fit the network are refused before a fil
   check_refused(
       folder, "explain r --count 1 --method smooth:rise --out e", 2,
       {"smooth:rise", "smooth:gradient"});
+  for (const char* copies : {"0", "1001", "few"}) {
+    check_refused(
+        folder, join_text("explain r --count 1 --method smooth:", copies, ":gradient --out e"), 2,
+        {"smooth:N:METHOD", "from 1 to 1000"});
+  }
   check_refused(
       folder, "explain v --count 1 --method grad-cam --layer head --out e", 2,
       {"patch_embed", "blocks.1", "norm"});

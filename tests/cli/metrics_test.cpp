@@ -112,6 +112,98 @@ TEST_CASE("metrics: maps that are equal are scored once, flat ones are counted")
   CHECK(row_named(flat, "gradient").integer("flat") == 6);
 }
 
+TEST_CASE("metrics: how rough maps are and how near to guided back-propagation") {
+  const TempDir folder;
+  train(folder, "r", "--data digits --model convnet:4x2" + kSmall);
+  train(folder, "s", "--data digits --model convnet:4x2 --seed 1" + kSmall);
+  const std::string line =
+      "metrics r --count 8 --confidence-only --roughness --method "
+      "gradient,guided,smooth:1:gradient,smooth:4:gradient,grad-cam,rise";
+  const Json result = run_json(folder, line + " --against s");
+  for (const char* key : {"roughness", "guided_cosine"}) {
+    CHECK(result.at("definitions").contains(key));
+    for (const char* method : {"gradient", "smooth:1:gradient", "smooth:4:gradient"}) {
+      INFO(key, " ", method);
+      check_interval(row_named(result, method), key);
+    }
+  }
+  CHECK(row_named(result, "guided").number("guided_cosine") == 1);
+  CHECK(row_named(result, "gradient").number("guided_cosine") < 1);
+  // One value per pixel with no sign of its own, though the images have one channel
+  for (const char* method : {"grad-cam", "rise", "random", "all ones"}) {
+    INFO(method);
+    CHECK(row_named(result, method).at("guided_cosine").is_null());
+    CHECK_FALSE(row_named(result, method).at("intervals").contains("guided_cosine"));
+    check_interval(row_named(result, method), "roughness");
+  }
+  CHECK(row_named(result, "all ones").number("roughness") == 0);
+  CHECK(
+      row_named(result, "centre").number("roughness") <
+      row_named(result, "random").number("roughness"));
+  CHECK(
+      row_named(result, "smooth:1:gradient").number("roughness") !=
+      row_named(result, "smooth:4:gradient").number("roughness"));
+  const Json& differences = result.at("against").at("differences");
+  const Json& gradient = differences.items()[0];
+  CHECK(gradient.text("method") == "gradient");
+  for (const char* key : {"roughness", "guided_cosine"}) {
+    CHECK(gradient.at(key).number("p_value") <= 1);
+    CHECK(gradient.at(key).at("interval").items().size() == 2);
+  }
+  CHECK_FALSE(differences.items().back().contains("guided_cosine"));
+
+  const std::string text = succeed(folder, line).out;
+  CHECK(text.find("roughness: total variation") != std::string::npos);
+  CHECK(text.find("cos guided: cosine of the raw map") != std::string::npos);
+  const Json plain = run_json(folder, "metrics r --count 2 --confidence-only");
+  CHECK_FALSE(row_named(plain, "gradient").contains("roughness"));
+}
+
+TEST_CASE("metrics: what the gradient of the loss shares with FGSM, and the guided rule") {
+  const TempDir folder;
+  train(folder, "a", "--data digits --model convnet:4x2" + kSmall);
+  train(folder, "b", "--data digits --model convnet:4x3" + kSmall);
+  const std::string line = "metrics a --count 12 --method gradient --confidence-only --gradients";
+  const Json result = run_json(folder, line + " --against b");
+  const Json& gradients = result.at("gradients");
+  const Json& shift = gradients.at("shift_cosine");
+  CHECK(std::abs(shift.number("mean")) <= 1);
+  CHECK(shift.text("definition").find("FGSM") != std::string::npos);
+  CHECK(gradients.at("accuracy").number("mean") == result.number("accuracy"));
+  for (const char* key :
+       {"accuracy", "accuracy_fgsm_1", "accuracy_random_1", "accuracy_fgsm_2", "accuracy_random_2",
+        "shift_cosine"}) {
+    INFO(key);
+    const Json& figure = gradients.at(key);
+    const Json::Items& bounds = figure.at("interval").items();
+    CHECK(bounds[0].number() <= figure.number("mean"));
+    CHECK(figure.number("mean") <= bounds[1].number());
+    CHECK(figure.at("difference_interval").items().size() == 2);
+    CHECK(figure.number("p_value") <= 1);
+    CHECK(figure.text("definition") != "");
+  }
+  const Json& removal = gradients.at("removal");
+  CHECK(removal.at("rectifiers").items().size() == 2);
+  CHECK(removal.at("against").at("rectifiers").items().size() == 3);
+  double total = 0;
+  for (const Json& row : removal.at("rectifiers").items()) {
+    CHECK(row.text("op") == "relu");
+    CHECK(row.number("arriving") > 0);
+    CHECK(row.number("removed") >= 0);
+    CHECK(row.number("removed") <= 1);
+    total += row.number("removed");
+  }
+  CHECK(removal.number("mean") == doctest::Approx(total / 2));
+
+  const std::string text = succeed(folder, line).out;
+  for (const char* part :
+       {"accuracy_fgsm_2", "control: the same steps of 1/255", "removal  ", "first 0.",
+        "of 2 rectifiers", "shift_cosine"}) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
 TEST_CASE("metrics: two models are compared image by image") {
   const TempDir folder;
   train(folder, "a", "--data digits --model convnet:4x2" + kSmall);
@@ -194,7 +286,8 @@ TEST_CASE("metrics and sanity: the same at any thread count") {
   const TempDir folder;
   train(folder, "r", "--data digits --model convnet:4x2:batch" + kSmall);
   for (const std::string line :
-       {"metrics r --count 6 --method gradient,grad-cam", "sanity r --count 6 --method gradient"}) {
+       {"metrics r --count 6 --method gradient,grad-cam --roughness --gradients",
+        "sanity r --count 6 --method gradient"}) {
     const std::string one = succeed(folder, line + " --threads 1").out;
     CHECK(succeed(folder, line + " --threads 3").out == one);
     CHECK(one != "");
@@ -221,6 +314,8 @@ TEST_CASE("metrics and sanity: wrong usage") {
   check_refused(folder, "metrics", 2, {"MODEL"});
   check_refused(folder, "metrics r --count 0", 2, {"--count", "from 1"});
   check_refused(folder, "metrics r --method nope", 2, {"nope", "grad-cam", "guided"});
+  check_refused(folder, "metrics r --method smooth:0:gradient", 2, {"smooth:N:METHOD", "1000"});
+  check_refused(folder, "sanity r --method smooth:x:guided", 2, {"smooth:N:METHOD", "1000"});
   check_refused(folder, "metrics r --method grad-cam --layer nope", 2, {"nope", "there are: "});
   check_refused(folder, "metrics r --controls nope", 2, {"nope", "shuffled"});
   check_refused(folder, "metrics r --target 3", 2, {"label, predicted"});

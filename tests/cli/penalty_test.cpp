@@ -42,6 +42,31 @@ TEST_CASE("penalty: the cosine in the result and in every epoch") {
   CHECK(content(folder.file("plain/metrics.jsonl")).find("cosine") == std::string::npos);
 }
 
+TEST_CASE("penalty: a regression is pulled too, by the gradient of its squared error") {
+  const TempDir folder;
+  std::string text = "a,b,c,y\n";
+  for (int i = 0; i < 300; ++i) {
+    const double a = std::sin(i), b = std::cos(3.0 * i), c = std::sin(7.0 * i);
+    text += std::to_string(a) + "," + std::to_string(b) + "," + std::to_string(c) + "," +
+            std::to_string(a * b + c) + "\n";
+  }
+  write(folder.file("t.csv"), text);
+  std::vector<double> cosines;
+  for (const char* lambda : {"0", "1"}) {
+    const Json result = run_json(
+        folder, std::string("train --quiet --data csv:t.csv --task regress --model mlp:32-16 "
+                            "--epochs 20 --interpretable-gradients cosine --lambda ") +
+                    lambda + " --out r" + lambda);
+    cosines.push_back(result.number("gradient_cosine"));
+  }
+  CHECK(cosines[1] > cosines[0] + 0.05);
+  check_refused(
+      folder,
+      "train --data csv:t.csv --task regress --model mlp:8 --out n --interpretable-gradients "
+      "cosine --gradient-source logit",
+      2, {"--gradient-source logit", "classify"});
+}
+
 TEST_CASE("penalty: lambda 0 trains the weights of a run without it, lambda 1 others") {
   const TempDir folder;
   train(folder, "plain", kTiny);
@@ -115,5 +140,5 @@ TEST_CASE("penalty: combinations that make no sense are refused") {
   refused(digits + flag + "--gradient-source logit --augment mixup:0.2", {"mixup"});
   refused(digits + flag + "--gradient-target permuted --batch 1", {"--batch"});
   refused("--data moons --model mlp:8 " + flag + "--gradient-target edges", {"images"});
-  refused("--data digits --model autoencoder " + flag, {"--task classify"});
+  refused("--data digits --model autoencoder " + flag, {"--task classify and regress"});
 }

@@ -139,7 +139,8 @@ TEST_CASE("report: results of metrics, sanity and explain, from folders and from
   train(folder, "b", "--data digits --model convnet:4x2 --seed 1" + kSmall);
   succeed(
       folder,
-      "metrics a --against b --count 10 --method gradient,grad-cam --gradients --roar 10,50 "
+      "metrics a --against b --count 10 --method gradient,grad-cam --gradients --roughness --roar "
+      "10,50 "
       "--roar-epochs 1 --out m");
   succeed(folder, "sanity a --count 6 --method gradient,grad-cam --out m");
   const Json explained = run_json(folder, "explain a --indices 3,5 --method gradient --out e");
@@ -149,12 +150,26 @@ TEST_CASE("report: results of metrics, sanity and explain, from folders and from
 
   const std::string page = page_of(folder, "report m e");
   for (const char* part :
-       {"Metrics of a", "(all ones)", "(shuffled grad-cam)", "AD %", "average drop",
-        "Insertion, mean over images", "Deletion, mean over images", "b minus a",
-        "p of a sign-flip test", "How clean the gradient", "Accuracy after removal",
-        "Sanity of maps of a", "Spearman correlation of maps before and after, by layer",
-        "weights replaced from the logits down to", "structural similarity", "Maps of a",
-        "image 3: ", "image 5: "}) {
+       {"Metrics of a",
+        "(all ones)",
+        "(shuffled grad-cam)",
+        "AD %",
+        "average drop",
+        "Insertion, mean over images",
+        "Deletion, mean over images",
+        "b minus a",
+        "p of a sign-flip test",
+        "What the gradient of the loss is like",
+        "accuracy_fgsm_1",
+        "share removed",
+        "Accuracy after removal",
+        "Sanity of maps of a",
+        "Spearman correlation of maps before and after, by layer",
+        "weights replaced from the logits down to",
+        "structural similarity",
+        "Maps of a",
+        "image 3: ",
+        "image 5: "}) {
     CAPTURE(part);
     CHECK(has(page, part));
   }

@@ -59,6 +59,16 @@ TEST_CASE("eval: the figures agree with each other and with training") {
   CHECK(result.number("accuracy") == doctest::Approx(static_cast<double>(trace) / 50));
   CHECK(trace > 5);  // better than chance, so that the checks above mean something
 
+  // Example by example
+  const Json each = run_json(folder, "eval r --each");
+  const Json::Items& predicted = each.at("predicted").items();
+  const Json::Items& labels = each.at("labels").items();
+  REQUIRE(predicted.size() == 50);
+  REQUIRE(labels.size() == 50);
+  int64_t matches = 0;
+  for (size_t n = 0; n < 50; ++n) matches += predicted[n].integer() == labels[n].integer();
+  CHECK(matches == trace);
+
   // The text says the same
   const std::string text = succeed(folder, "eval r --data digits").out;
   CHECK(text.starts_with("accuracy  " + std::to_string(2 * trace) + ".0 % of 50\n"));

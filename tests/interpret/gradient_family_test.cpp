@@ -121,6 +121,33 @@ TEST_CASE("smooth:METHOD is the mean of a method's maps") {
   CHECK_THROWS_AS(f.maps("smoothgrad"), ValueError);
 }
 
+TEST_CASE("smooth:N:METHOD has its own number of copies, the first of a larger number") {
+  Fixture f;
+  const Tensor one = f.maps("smooth:1:guided").raw;
+  CHECK_FALSE(close(one, f.maps("guided").raw, 1e-6));  // one copy, and it is noisy
+  f.subject.settings.noisy_copies = 3;
+  CHECK(bitwise_equal(f.maps("smooth:3:guided").raw, f.maps("smooth:guided").raw));
+  CHECK(bitwise_equal(f.maps("smooth:1:guided").raw, one));  // whatever the settings
+  // The three copies, recovered from the means, have the squares of smoothgrad-squared
+  const Tensor two = f.maps("smooth:2:gradient").raw, three = f.maps("smooth:3:gradient").raw;
+  const Tensor squares = f.maps("smoothgrad-squared").raw, third = 3 * three - 2 * two;
+  const Tensor first = f.maps("smooth:1:gradient").raw, second = 2 * two - first;
+  CHECK(close((first * first + second * second + third * third) / 3, squares, 1e-12));
+
+  CHECK(saliency_method("smooth:4:grad-cam").name == "smooth:4:grad-cam");
+  CHECK(saliency_method("smooth:4:grad-cam").what.find("over 4 noisy copies") == 5);
+  CHECK(saliency_method("smooth:1000:grad-cam").needs_layer);
+  for (const char* wrong :
+       {"0", "1001", "-1", "", "x", "4x", "1e3", " 4", "99999999999999999999"}) {
+    INFO(wrong);
+    CHECK_THROWS_WITH_AS(
+        saliency_method(join_text("smooth:", wrong, ":gradient")),
+        doctest::Contains("is not smooth:N:METHOD with N from 1 to 1000"), ValueError);
+  }
+  CHECK_THROWS_WITH_AS(
+      saliency_method("smooth:4:rise"), doctest::Contains("smooth:grad-cam"), ValueError);
+}
+
 // The maps that are averaged are rectified: half of the first copy's map stays, whatever the second
 // copy's sum before its rectifier.
 TEST_CASE("smooth:METHOD averages maps after their rectifier") {

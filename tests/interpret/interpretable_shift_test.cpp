@@ -2,6 +2,7 @@
 #include "interpret/interpretable_shift.h"
 
 #include "framework/core/error.h"
+#include "framework/core/parallel.h"
 #include "framework/nn/layers.h"
 #include "tests/interpret/interpretable_net.h"
 
@@ -81,6 +82,70 @@ TEST_CASE("input shift: FGSM moves pixels by epsilon, against the label, inside 
   const Tensor y = fgsm(model, x, Tensor::of_integers({1}, {1}), 1.0 / 8, scale);
   CHECK(close(y - x, Tensor::of({1, 2}, {0.25, 1}, DType::f64)));
   CHECK_THROWS_AS(fgsm(model, pixels, labels, -1), ValueError);
+  CHECK(close(fgsm_direction(model, pixels, labels), Tensor::ones({2, 2}, DType::f64)));
+  const Tensor down = moved_pixels(pixels, -Tensor::ones({2, 2}, DType::f64), 0.375);
+  CHECK(close(down, Tensor::of({2, 2}, {0, 0.125, 0.615, 0.625}, DType::f64)));
+}
+
+TEST_CASE("input shift: random signs keep size and place, and belong to the image") {
+  Rng rng(9);
+  const Tensor direction = sign(Tensor::normal({5, 3, 8, 8}, rng, 0, 1, DType::f64));
+  const Tensor flipped = with_random_signs(direction, Rng(2));
+  CHECK(bitwise_equal(abs(flipped), abs(direction)));
+  const double kept = mean(flipped * direction).item();  // of 960 signs, deviation 0.03
+  CHECK(std::abs(kept) < 0.15);
+  CHECK(bitwise_equal(
+      with_random_signs(slice(direction, 0, 3, 5), Rng(2), 3), slice(flipped, 0, 3, 5)));
+  CHECK_FALSE(bitwise_equal(with_random_signs(direction, Rng(3)), flipped));
+  const Tensor zero = Tensor::zeros({1, 2}, DType::f64);
+  CHECK(bitwise_equal(with_random_signs(zero, Rng(2)) + 0, zero));
+}
+
+TEST_CASE("input shift: all figures of 70 images are those of each function") {
+  TestNet t("convnet:4x2", {70, 2, 8, 8}, 3, DType::f32);
+  const Tensor x = sigmoid(t.batch.inputs);
+  const Tensor& y = t.batch.labels;
+  const ShiftOptions options{.epsilons = {2.0 / 255, 0.25}, .seed = 4};
+  const auto at = [&](int threads) {
+    const parallel::ThreadLimit limit(threads);
+    return shift_figures(*t.net, x, y, options);
+  };
+  const ShiftFigures f = at(1);
+  const auto share = [](const std::vector<double>& hits) {
+    REQUIRE(hits.size() == 70);
+    double total = 0;
+    for (const double hit : hits) total += hit;
+    return total / 70;
+  };
+  CHECK(share(f.clean) == accuracy_under_fgsm(*t.net, x, y, 0));
+  for (size_t k = 0; k < 2; ++k) {
+    CHECK(share(f.fgsm[k]) == accuracy_under_fgsm(*t.net, x, y, options.epsilons[k]));
+  }
+  CHECK(share(f.fgsm[1]) < share(f.random[1]));  // the control does less harm
+  const std::vector<double> cosine = shift_alignment(*t.net, x, y).cosine.to_vector();
+  for (size_t n = 0; n < 70; ++n) CHECK(f.cosine[n] == doctest::Approx(cosine[n]).epsilon(1e-3));
+  const auto rows = guided_removal(*t.net, x, y);
+  REQUIRE(f.removal.size() == 2);
+  for (size_t k = 0; k < 2; ++k) {
+    CHECK(f.removal[k].op == "relu");
+    CHECK(f.removal[k].arriving == doctest::Approx(rows[k].arriving).epsilon(1e-4));
+    CHECK(f.removal[k].removed == doctest::Approx(rows[k].removed).epsilon(1e-4));
+  }
+  const ShiftFigures again = at(3);
+  CHECK(again.cosine == f.cosine);
+  CHECK(again.fgsm == f.fgsm);
+  CHECK(again.random == f.random);
+  for (size_t k = 0; k < 2; ++k) CHECK(again.removal[k].removed == f.removal[k].removed);
+}
+
+TEST_CASE("input shift: without rectifiers there is nothing to remove") {
+  Rng rng(1);
+  Linear linear(4, 3, rng);
+  const Tensor x = Tensor::normal({3, 4}, rng, 0, 1);
+  const ShiftFigures f = shift_figures(linear, x, Tensor::of_integers({3}, {0, 1, 2}));
+  CHECK(f.removal.empty());
+  CHECK(f.clean.size() == 3);
+  CHECK(f.fgsm.size() == 2);
 }
 
 TEST_CASE("input shift: accuracy under FGSM falls, and the model is not written to") {

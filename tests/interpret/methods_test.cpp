@@ -59,6 +59,7 @@ TEST_CASE("every method: shapes, finite values, and 28 of them") {
     CHECK(maps.raw.rank() == 4);
     CHECK(maps.raw.size(0) == 2);
     CHECK(maps.notes.size() == 2);
+    CHECK(maps.is_evidence == (maps.raw.size(1) == 1));
     for (const Tensor& tensor : {maps.raw, maps.shown}) {
       const std::vector<double> values = tensor.to_vector();
       CHECK(std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }));

@@ -1,4 +1,4 @@
-// tests/interpret/randomisation_test.cpp: structural similarity; a network that forgets.
+// tests/interpret/randomisation_test.cpp: cosines, structural similarity, a network that forgets.
 #include "interpret/metrics/randomisation.h"
 
 #include "framework/autograd/grad.h"
@@ -89,6 +89,19 @@ std::vector<ComparedMaps> gradient_and_edges(Module& net) {
 }
 
 }  // namespace
+
+TEST_CASE("cosines: by hand, image by image") {
+  const Tensor a = Tensor::of({3, 1, 1, 2}, {3, 4, 1, 0, 0, 0});
+  const Tensor b = Tensor::of({3, 1, 1, 2}, {4, 3, 0, -2, 1, 1});
+  const std::vector<double> c = cosines(a, b);
+  REQUIRE(c.size() == 3);
+  CHECK(c[0] == doctest::Approx(24.0 / 25));
+  CHECK(c[1] == 0);
+  CHECK(std::isnan(c[2]));
+  CHECK(cosines(b, b) == std::vector<double>{1, 1, 1});
+  CHECK(cosines(b, -2 * b)[1] == doctest::Approx(-1));
+  CHECK_THROWS_AS(cosines(a, Tensor::zeros({3, 2})), ShapeError);
+}
 
 TEST_CASE("structural similarity: the formula, window by window") {
   Rng rng(1);

@@ -85,12 +85,15 @@ TEST_CASE("LRP: the rules as loops, with batch norm folded") {
 
   struct Case {
     LrpOptions options;
-    double (*changed)(double);
+    double (*changed)(double w, double z);
   };
   const Case cases[] = {
-      {{LrpRule::epsilon, 0.1}, [](double w) { return w; }},
-      {{LrpRule::gamma, 1e-9}, [](double w) { return w + 0.25 * std::max(w, 0.0); }},
-      {{LrpRule::z_plus, 1e-9}, [](double w) { return std::max(w, 0.0); }}};
+      {{LrpRule::epsilon, 0.1}, [](double w, double) { return w; }},
+      {{LrpRule::gamma, 1e-9},
+       [](double w, double z) {
+         return w + 0.25 * (z >= 0 ? std::max(w, 0.0) : std::min(w, 0.0));
+       }},
+      {{LrpRule::z_plus, 1e-9}, [](double w, double) { return std::max(w, 0.0); }}};
   for (const Case& rule : cases) {
     CAPTURE(static_cast<int>(rule.options.rule));
     const Tensor ours = lrp_map(net, x, kClasses, rule.options);
@@ -129,25 +132,26 @@ TEST_CASE("LRP: the rules as loops, with batch norm folded") {
       }
       // Linear layer: R_u = h_u w'_u y / z'
       const int64_t label = kClasses[static_cast<size_t>(n)];
-      double y = value("linear.bias", label), changed_y = rule.changed(y);
+      double y = value("linear.bias", label);
+      const auto weight = [&](int64_t u) { return value("linear.weight", label * K * H * W + u); };
+      for (int64_t u = 0; u < K * H * W; ++u) y += weight(u) * h[static_cast<size_t>(u)];
+      double changed_y = rule.changed(value("linear.bias", label), y);
       for (int64_t u = 0; u < K * H * W; ++u) {
-        const double w = value("linear.weight", label * K * H * W + u);
-        y += w * h[static_cast<size_t>(u)];
-        changed_y += rule.changed(w) * h[static_cast<size_t>(u)];
+        changed_y += rule.changed(weight(u), y) * h[static_cast<size_t>(u)];
       }
       std::vector<double> R(C * H * W, 0);
       for (int64_t u = 0; u < K * H * W; ++u) {
-        const double w = rule.changed(value("linear.weight", label * K * H * W + u));
+        const double w = rule.changed(weight(u), y);
         const double from_y = h[static_cast<size_t>(u)] * w * y / stable(changed_y);
-        // Convolution: the rectifier has passed from_y on
+        // Convolution: the rectifier has passed from_y on, and 0 where z was negative
         const int64_t k = u / (H * W), pr = u / W % H, q = u % W;
-        double z = rule.changed(bias(k));
+        double z = rule.changed(bias(k), 1);
         for_inputs(k, pr, q, [&](int64_t c, int64_t i, int64_t j, double v) {
-          z += rule.changed(v) * at(x, n, c, i, j);
+          z += rule.changed(v, 1) * at(x, n, c, i, j);
         });
         for_inputs(k, pr, q, [&](int64_t c, int64_t i, int64_t j, double v) {
           R[static_cast<size_t>((c * H + i) * W + j)] +=
-              at(x, n, c, i, j) * rule.changed(v) * from_y / stable(z);
+              at(x, n, c, i, j) * rule.changed(v, 1) * from_y / stable(z);
         });
       }
       for (int64_t i = 0; i < C * H * W; ++i) {
@@ -157,6 +161,47 @@ TEST_CASE("LRP: the rules as loops, with batch norm folded") {
       }
     }
   }
+}
+
+// One convolution under pooling: the share of output u in the score is z_u / (K H W), and
+// R_i = sum_u (x_i w - l_i w+ - h_i w-) z_u / (K H W) / z'_u.
+TEST_CASE("LRP: the rule for bounded images as loops") {
+  constexpr int64_t C = 2, K = 3, H = 4, W = 5;
+  Rng rng(57);
+  Sequential net;
+  net.add<Conv2d>("conv", C, K, Conv2dOptions{.padding = 1}, rng);
+  net.add<GlobalAvgPool2d>("pool");
+  convert(net, DType::f64);
+  const Tensor x = Tensor::uniform({1, C, H, W}, rng, -0.7, 0.9, DType::f64);
+  const LrpOptions options{
+      .rule = LrpRule::gamma,
+      .low = Tensor::full(x.shape(), -0.8, DType::f64),
+      .high = Tensor::full(x.shape(), 1, DType::f64)};
+  const std::vector<int64_t> own = {1};
+  const Tensor ours = lrp_map(net, x, own, options);
+  const Tensor w = parameters(net)[0].second.detach();
+  const double b = parameters(net)[1].second.data<double>()[1];
+  std::vector<double> R(C * H * W, 0);
+  for (int64_t u = 0; u < H * W; ++u) {
+    double z = b, bounded = 0;
+    const auto for_inputs = [&](auto f) {
+      for (int64_t k = 0; k < C * 9; ++k) {
+        const int64_t c = k / 9, i = u / W + k / 3 % 3 - 1, j = u % W + k % 3 - 1;
+        if (i < 0 || i >= H || j < 0 || j >= W) continue;
+        const double v = at(w, 1, c, k / 3 % 3, k % 3);
+        const double part = at(x, 0, c, i, j) * v + 0.8 * std::max(v, 0.0) - std::min(v, 0.0);
+        f(c, i, j, v, part);
+      }
+    };
+    for_inputs([&](int64_t c, int64_t i, int64_t j, double v, double part) {
+      z += at(x, 0, c, i, j) * v;
+      bounded += part;
+    });
+    for_inputs([&](int64_t c, int64_t i, int64_t j, double, double part) {
+      R[static_cast<size_t>((c * H + i) * W + j)] += part * z / (H * W) / bounded;
+    });
+  }
+  CHECK(close(ours, Tensor::of(x.shape(), R, DType::f64), 1e-8));
 }
 
 // Without biases the relevance of the image is that of the score, whatever the rule.
@@ -172,7 +217,12 @@ TEST_CASE("LRP keeps the sum, through pools and residual blocks") {
       INFO(name);
       CAPTURE(static_cast<int>(rule));
       const std::vector<double> kept = totals(lrp_map(*net, x, kClasses, {.rule = rule}));
-      for (size_t n = 0; n < 2; ++n) CHECK(kept[n] == doctest::Approx(scores[n]).epsilon(1e-5));
+      const LrpOptions bounded{.rule = rule, .low = x - 0.5, .high = x + 0.25};
+      const std::vector<double> also = totals(lrp_map(*net, x, kClasses, bounded));
+      for (size_t n = 0; n < 2; ++n) {
+        CHECK(kept[n] == doctest::Approx(scores[n]).epsilon(1e-5));
+        CHECK(also[n] == doctest::Approx(scores[n]).epsilon(1e-5));
+      }
     }
   }
 }

@@ -87,7 +87,13 @@ void check_all_sizes() {
     check_product<T>(rng, M, N, K, kernels::gemm_serial<T>);
     check_product<T>(rng, M, N, K, kernels::gemm<T>);
   }
-  // Past a million multiply-adds the longer side is cut: by rows, by columns, with a rest
+  // Past a million multiply-adds C is cut into tiles: of 64 rows, by rows, by columns, with a rest
+  for (int round = 0; round < 16; ++round) {
+    const int64_t M = between(rng, 60, 260);
+    const int64_t N = between(rng, 60, 260);
+    check_product<T>(rng, M, N, between(rng, 300, 500), kernels::gemm<T>);
+  }
+  check_product<T>(rng, 100, 40, 1500, kernels::gemm<T>);  // too long for small products
   check_product<T>(rng, 301, 61, 67, kernels::gemm<T>);
   check_product<T>(rng, 61, 333, 59, kernels::gemm<T>);
   check_product<T>(rng, 1025, 33, 35, kernels::gemm<T>);
@@ -122,27 +128,33 @@ TEST_CASE("gemm: beta 0 overwrites, also what is not a number") {
 }
 
 TEST_CASE("gemm: the same bits at any thread count") {
-  const auto run = []<class T>(int threads) {
+  const auto run = []<class T>(int threads, bool transpose_a, bool transpose_b) {
     const parallel::ThreadLimit limit(threads);
     Rng rng(2);
     const std::vector<T> a = random_array<T>(517 * 129, rng);
     const std::vector<T> b = random_array<T>(129 * 95, rng);
     std::vector<T> c(517 * 95);
     kernels::gemm<T>(
-        {.M = 517,
+        {.transpose_a = transpose_a,
+         .transpose_b = transpose_b,
+         .M = 517,
          .N = 95,
          .K = 129,
          .a = a.data(),
-         .lda = 129,
+         .lda = transpose_a ? 517 : 129,
          .b = b.data(),
-         .ldb = 95,
+         .ldb = transpose_b ? 129 : 95,
          .c = c.data(),
          .ldc = 95});
     return c;
   };
-  for (const int threads : {2, 3, 5}) {
-    CHECK(run.operator()<float>(1) == run.operator()<float>(threads));
-    CHECK(run.operator()<double>(1) == run.operator()<double>(threads));
+  for (const bool a : {false, true}) {
+    for (const bool b : {false, true}) {
+      for (const int threads : {2, 3, 5}) {
+        CHECK(run.operator()<float>(1, a, b) == run.operator()<float>(threads, a, b));
+        CHECK(run.operator()<double>(1, a, b) == run.operator()<double>(threads, a, b));
+      }
+    }
   }
 }
 

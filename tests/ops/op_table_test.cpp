@@ -13,6 +13,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/gates.h"
 #include "framework/tensor/record.h"
 #include "tests/support/compare.h"
 #include "tests/support/negation.h"
@@ -296,6 +297,16 @@ void check_live_bytes(const OpCase& record) {
   CHECK(after.live_bytes - before.live_bytes == captured + result);
 }
 
+// By the gates of a call, the same call again gives the same.
+void check_held_gates(const OpCase& record) {
+  const std::vector<Tensor> inputs = draw(record.inputs, DType::f64);
+  const auto run = [&] { return record.op(inputs); };
+  Gates gates;
+  const Tensor y = gates.record(run);
+  CHECK(limpid::bitwise_equal(y, record.op(inputs)));
+  CHECK(limpid::bitwise_equal(y, gates.hold(run)));
+}
+
 // ---- Running them ----
 
 // Largest gradient errors, by order.
@@ -327,6 +338,7 @@ void check_record(const OpCase& record, Worst& worst) {
   check_instruction_sets(record);
   check_bad_calls(record);
   check_live_bytes(record);
+  check_held_gates(record);
   if (record.order == 0) check_no_derivative(record);
   if (record.is_large) return;
   check_batches(record);
