@@ -13,12 +13,13 @@ namespace {
 struct EvalOptions {
   ModelOptions model;
   std::string data;
+  int64_t limit_test = -1;
   bool each = false;
 };
 
 Json run(const Invocation& in, const EvalOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
-  const datasets::Dataset data = test_part(o.data, in.common, folder);
+  const datasets::Dataset data = test_part(o.data, in.common, folder, o.limit_test);
   const Evaluation e = evaluate(folder, data);
   if (!e.classes) {
     const auto [name, value] = headline(e);
@@ -67,6 +68,9 @@ Command eval_command() {
           [options](Arguments& a) {
             declare_model(a, options->model);
             a.text("data", options->data, "the data; those of the run unless given");
+            a.integer(
+                "limit-test", options->limit_test,
+                "use so many test examples; 0: all; -1: as many as the run did", -1, INT64_MAX);
             a.flag("each", options->each, "--json: also the class of every example and its label");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};

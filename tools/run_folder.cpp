@@ -151,13 +151,15 @@ datasets::Split load_data(
   return split;
 }
 
-datasets::Split parts_of(const std::string& spec, const Common& common, const RunFolder& folder) {
+datasets::Split parts_of(
+    const std::string& spec, const Common& common, const RunFolder& folder, int64_t limit_test) {
   datasets::LoadOptions options{.data_dir = data_folder(common.data_dir)};
   try {
     const Json trained = folder.config.get_or("options", Json::object());
     options.test_fraction = trained.get_or("test-fraction", 0.2).number();
     options.split_seed = static_cast<uint64_t>(trained.get_or("split-seed", 0).integer());
     options.limit_test = trained.get_or("limit-test", 0).integer();
+    if (limit_test >= 0) options.limit_test = limit_test;
     options.limit_train = trained.get_or("limit-train", 0).integer();
     options.label_column = trained.get_or("label-column", "").text();
     options.is_regression = folder.card.task == Task::regress;
@@ -179,8 +181,8 @@ datasets::Split parts_of(const std::string& spec, const Common& common, const Ru
 }
 
 datasets::Dataset test_part(
-    const std::string& spec, const Common& common, const RunFolder& folder) {
-  return parts_of(spec, common, folder).test;
+    const std::string& spec, const Common& common, const RunFolder& folder, int64_t limit_test) {
+  return parts_of(spec, common, folder, limit_test).test;
 }
 
 BatchSource source_in_order(const datasets::Dataset& data, const ModelCard& card, int64_t batch) {

@@ -62,11 +62,16 @@ RunFolder open_run(const std::string& path);
 datasets::Split load_data(
     const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card);
 
-/// Both parts of --data (the run's own data if that is empty), with the split of the run. Throws
-/// UsageError if there is no test part.
-datasets::Split parts_of(const std::string& spec, const Common& common, const RunFolder& folder);
+/// Both parts of --data (the run's own data if that is empty), with the split of the run; so many
+/// test examples as the run had if limit_test is negative, all if it is 0. Throws UsageError if
+/// there is no test part.
+datasets::Split parts_of(
+    const std::string& spec, const Common& common, const RunFolder& folder,
+    int64_t limit_test = -1);
 /// The test part alone.
-datasets::Dataset test_part(const std::string& spec, const Common& common, const RunFolder& folder);
+datasets::Dataset test_part(
+    const std::string& spec, const Common& common, const RunFolder& folder,
+    int64_t limit_test = -1);
 
 /// All examples of a set in file order, standardised as the model expects.
 BatchSource source_in_order(

@@ -69,6 +69,10 @@ TEST_CASE("eval: the figures agree with each other and with training") {
   for (size_t n = 0; n < 50; ++n) matches += predicted[n].integer() == labels[n].integer();
   CHECK(matches == trace);
 
+  // More or fewer examples than the run looked at
+  CHECK(run_json(folder, "eval r --limit-test 20").integer("count") == 20);
+  CHECK(run_json(folder, "eval r --limit-test 0").integer("count") == 359);
+
   // The text says the same
   const std::string text = succeed(folder, "eval r --data digits").out;
   CHECK(text.starts_with("accuracy  " + std::to_string(2 * trace) + ".0 % of 50\n"));

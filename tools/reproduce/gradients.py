@@ -83,7 +83,7 @@ class Bench:
     def evaluate(self, data, run):
         """All test images, one by one."""
         return self.cached(os.path.basename(run["folder"]) + ".eval", [
-            "eval", run["folder"], *self.data[data][:2], "--each"])
+            "eval", run["folder"], *self.data[data][:2], "--limit-test", "0", "--each"])
 
 
 def train_grid(bench, data):
