@@ -4,10 +4,11 @@
 #     /usr/bin/python3 tests/bench/scale.py                  tables on the screen, two minutes
 #     /usr/bin/python3 tests/bench/scale.py --json s.json    and all figures in a file
 #
-# Every line is one process of `limpid bench`, the best of three where threads are compared. Milliseconds are medians over repetitions; "live" is
-# the peak of the buffer counter, "RSS" the peak resident memory of the process, with the program
-# itself (about 20 MB). GF/s counts the multiplications and additions of the plain sums, three times
-# those of a forward pass for a training step.
+# Every line is one process of `limpid bench`, the best of three where threads are compared.
+# Milliseconds are medians over repetitions; "live" is the peak of the buffer counter, "RSS" the peak
+# resident memory of the process, with the program itself (about 20 MB). GF/s counts the
+# multiplications and additions of the plain sums, three times those of a forward pass for a
+# training step.
 # Threads: from T1 and T2 the serial share s of Amdahl's law, T(p) = T1 (s + (1 - s) / p), which
 # gives s = 2 T2 / T1 - 1, and with it what 4, 8 and 16 cores would do, were memory no limit.
 import argparse
