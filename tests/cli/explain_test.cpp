@@ -116,7 +116,7 @@ TEST_CASE("explain: tables and files instead of test images") {
   CHECK(is_finite(load_npy(folder.file("e/1-gradient.npy"))));
 }
 
-TEST_CASE("explain: a flat map is zero and says so") {
+TEST_CASE("explain: a flat map is zero and says so (bad input 33)") {
   const TempDir folder;
   train(folder, "r", "--data fashion-2k --model lenet5" + kSmall);
   // A network whose weights are all zero looks at nothing

@@ -214,7 +214,7 @@ TEST_CASE("train: a run that leaves the finite numbers ends with 1 and keeps its
   check_one_line(result.err, {"limpid: train: ", "loss", "learning rate"});
 }
 
-TEST_CASE("train: --anomaly names the op that left the finite numbers first") {
+TEST_CASE("train: --anomaly names the op that left the finite numbers first (bad input 32)") {
   const TempDir folder;
   const ProcessResult result =
       run(folder,

@@ -29,7 +29,7 @@ TEST_CASE("usage: unknown commands and options") {
   check_refused(folder, "data info", 2, {"limpid: data info: ", "DATA"});
 }
 
-TEST_CASE("usage: values of options") {
+TEST_CASE("usage: values of options (bad input 31)") {
   const TempDir folder;
   struct Row {
     std::string option;
@@ -65,7 +65,7 @@ TEST_CASE("usage: values of options") {
   }
 }
 
-TEST_CASE("usage: unknown names are answered with the known ones") {
+TEST_CASE("usage: unknown names are answered with the known ones (bad input 30)") {
   const TempDir folder;
   train(folder, "r", "--data fashion-2k --model lenet5" + kTiny);
   const std::string to = " --out new" + kTiny;
@@ -87,7 +87,7 @@ TEST_CASE("usage: unknown names are answered with the known ones") {
   check_refused(folder, "bench nope", 2, {"nope", "lenet_train_b128", "all"});
 }
 
-TEST_CASE("usage: classes and indices out of range") {
+TEST_CASE("usage: classes and indices out of range (bad input 29)") {
   const TempDir folder;
   train(folder, "r", "--data fashion-2k --model lenet5" + kTiny);
   for (const std::string wrong : {"-1", "10", "cat", "1.5", "99999999999999999999"}) {
