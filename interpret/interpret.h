@@ -14,6 +14,7 @@
 #include "interpret/metrics/randomisation.h"       // maps of a network that forgets
 #include "interpret/metrics/roar.h"                // remove and retrain
 #include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests
+#include "interpret/numerics/nnls.h"               // non-negative least squares
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page
@@ -28,4 +29,5 @@
 #include "interpret/interpretable_gradients.h"  // paper 1: gradients that agree with the guided
 #include "interpret/interpretable_step.h"       // a training step with that penalty
 #include "interpret/interpretable_shift.h"      // what it shares with adversarial training
+#include "interpret/deep_kkt.h"                 // paper 2: the conditions of a deep support vector
 // clang-format on
