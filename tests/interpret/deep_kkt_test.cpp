@@ -1,5 +1,4 @@
-// tests/interpret/deep_kkt_test.cpp: DeepKKT against differences and models whose multipliers are
-// known.
+// tests/interpret/deep_kkt_test.cpp: DeepKKT against differences and known multipliers.
 #include "interpret/deep_kkt.h"
 
 #include "framework/autograd/grad.h"
