@@ -48,6 +48,12 @@ struct InterpretableOptions {
   int64_t every = 1;
   /// Penalise a random part of the batch, in a pass of its own over that part; L_R is its mean.
   double share = 1;
+  /// Whose gradient is penalised. train: that of the training pass, the usual reading, not stated
+  /// in the paper. evaluate: that of the network as it is used and explained, with running
+  /// statistics and without dropout, in a pass of its own. With batch norm the two differ: the
+  /// gradient of a batch has no part along the mean and the scale of a channel, and a penalty on it
+  /// may leave the other gradient as it was, or worse.
+  Mode mode = Mode::train;
   /// finite_difference: rms(h U) / rms(X); 0: sqrt(epsilon), 3.5e-4 in f32 and 1.5e-8 in f64.
   double step = 0;
 };

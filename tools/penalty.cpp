@@ -30,6 +30,11 @@ void declare_penalty(Arguments& a, PenaltyOptions& o) {
       "gradient-target", o.target,
       "pull towards: guided, deconv, smoothgrad, or a control: permuted, edges",
       {"guided", "deconv", "smoothgrad", "permuted", "edges"});
+  a.text(
+      "penalty-mode", o.mode,
+      "penalise the gradient of the training pass, or that of the network as it is evaluated, with "
+      "running statistics",
+      {"train", "evaluate"});
   a.integer("penalty-every", o.every, "penalise every N-th step only, N times as hard", 1, 1000);
   a.number(
       "penalty-share", o.share, "penalise a random share of each batch, in a pass of its own", 1e-3,
@@ -41,7 +46,7 @@ namespace {
 bool is_as_declared(const PenaltyOptions& o) {
   const PenaltyOptions d;
   return o.lambda == d.lambda && o.route == d.route && o.source == d.source &&
-         o.target == d.target && o.every == d.every && o.share == d.share;
+         o.target == d.target && o.mode == d.mode && o.every == d.every && o.share == d.share;
 }
 
 }  // namespace
@@ -51,8 +56,8 @@ void check_penalty(const TrainingOptions& training, const ModelCard& card) {
   if (!o.is_on()) {
     if (is_as_declared(o)) return;
     throw UsageError(
-        "--lambda, --route, --gradient-source, --gradient-target, --penalty-every and "
-        "--penalty-share need --interpretable-gradients");
+        "--lambda, --route, --gradient-source, --gradient-target, --penalty-mode, --penalty-every "
+        "and --penalty-share need --interpretable-gradients");
   }
   if (card.task == Task::reconstruct) {
     throw UsageError("--interpretable-gradients is for --task classify and regress");
@@ -83,7 +88,8 @@ interpret::InterpretableOptions interpretable_options(const PenaltyOptions& o) {
       .source = interpret::gradient_source_named(o.source),
       .route = interpret::gradient_route_named(o.route),
       .every = o.every,
-      .share = o.share};
+      .share = o.share,
+      .mode = o.mode == "evaluate" ? Mode::evaluate : Mode::train};
 }
 
 double gradient_cosine(

@@ -20,6 +20,7 @@ struct PenaltyOptions {
   std::string route = "double";
   std::string source = "loss";
   std::string target = "guided";
+  std::string mode = "train";
   int64_t every = 1;
   double share = 1;
 

@@ -285,4 +285,27 @@ TEST_CASE("capped slopes: ten medians at most") {
   CHECK(bitwise_equal(capped_slopes(flat), flat));
 }
 
+TEST_CASE("penalised step: the network of evaluation, in a pass of its own") {
+  TestNet t("convnet:4x2:batch:max", {8, 2, 8, 8}, 3);
+  InterpretableOptions o = options_of(kDouble, 0.5);
+  const std::vector<double> of_batch = t.penalty_slope(o);
+  o.mode = Mode::evaluate;
+  const std::vector<double> whole = t.slope(o);
+
+  // lambda L_R with the running statistics that the training pass has just left
+  Tensor x = t.batch.inputs.detach();
+  x.require_gradient();
+  Pass pass;
+  const Tensor scores = example_losses((*t.net)(x, pass), t.batch);
+  std::vector<double> penalty;
+  for (const Tensor& g : grad(gradient_penalty(scores, x, o.penalty), t.weights())) {
+    for (const double value : g.to_vector()) penalty.push_back(value);
+  }
+  std::vector<double> found = whole;
+  const std::vector<double> plain = t.slope(options_of(kDouble, 0));
+  for (size_t i = 0; i < found.size(); ++i) found[i] -= plain[i];
+  CHECK(distance(found, penalty) < 1e-10);
+  CHECK(distance(of_batch, penalty) > 0.1);  // a batch has another gradient
+}
+
 }  // namespace limpid::interpret
