@@ -215,8 +215,7 @@ int64_t Buffer::block_bytes() const { return block_ == nullptr ? 0 : block_->byt
 
 uint64_t Buffer::writes() const { return block_->writes.load(std::memory_order_relaxed); }
 
-// One writer at a time, so load and store are enough, and cheaper than an atomic addition
-void Buffer::note_write() const { block_->writes.store(writes() + 1, std::memory_order_relaxed); }
+void Buffer::note_write() const { block_->writes.fetch_add(1, std::memory_order_relaxed); }
 
 void Buffer::hold() const {
   if (block_->holders.fetch_add(1, std::memory_order_relaxed) == 0) pool().add_held(block_->bytes);
