@@ -29,15 +29,7 @@ BatchSource source_of(
     const Tensor& images, const datasets::Dataset& data, bool shuffles, uint64_t seed) {
   datasets::Dataset changed = data;
   changed.images = datasets::Examples(images);
-  auto batches = std::make_shared<datasets::Batches>(
-      changed, datasets::BatchOptions{.batch = kBatch, .seed = seed, .shuffle = shuffles});
-  return {
-      .batches = batches->count(),
-      .examples = batches->examples(),
-      .get = [batches](int64_t epoch, int64_t index) {
-        const datasets::Batch b = batches->get(epoch, index);
-        return Batch{b.inputs, b.labels};
-      }};
+  return batches_of(changed, {.batch = kBatch, .seed = seed, .shuffle = shuffles});
 }
 
 // Training from scratch by Adam with a cosine.

@@ -185,17 +185,19 @@ datasets::Dataset test_part(
   return parts_of(spec, common, folder, limit_test).test;
 }
 
-BatchSource source_in_order(const datasets::Dataset& data, const ModelCard& card, int64_t batch) {
-  auto batches = std::make_shared<datasets::Batches>(
-      data,
-      datasets::BatchOptions{.batch = batch, .shuffle = false, .mean = card.mean, .std = card.std});
+BatchSource batches_of(const datasets::Dataset& data, const datasets::BatchOptions& options) {
+  auto batches = std::make_shared<datasets::Batches>(data, options);
   return {
       .batches = batches->count(),
       .examples = batches->examples(),
       .get = [batches](int64_t epoch, int64_t index) {
         const datasets::Batch b = batches->get(epoch, index);
-        return Batch{b.inputs, b.labels};
+        return Batch{b.inputs, b.labels, b.mixed};
       }};
+}
+
+BatchSource source_in_order(const datasets::Dataset& data, const ModelCard& card, int64_t batch) {
+  return batches_of(data, {.batch = batch, .shuffle = false, .mean = card.mean, .std = card.std});
 }
 
 Tensor logits_of(const RunFolder& folder, const Tensor& images) {

@@ -73,6 +73,9 @@ datasets::Dataset test_part(
     const std::string& spec, const Common& common, const RunFolder& folder,
     int64_t limit_test = -1);
 
+/// Batches of a set for the trainer.
+BatchSource batches_of(const datasets::Dataset& data, const datasets::BatchOptions& options);
+
 /// All examples of a set in file order, standardised as the model expects.
 BatchSource source_in_order(
     const datasets::Dataset& data, const ModelCard& card, int64_t batch = 250);

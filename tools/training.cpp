@@ -330,22 +330,14 @@ void TrainingRun::resume() {
 
 BatchSource TrainingRun::source() const {
   const Rng seed(static_cast<uint64_t>(common_.seed));
-  auto batches = as_usage([&] {
-    return std::make_shared<datasets::Batches>(
-        result_.split.train, datasets::BatchOptions{
-                                 .batch = o_.batch,
-                                 .seed = seed.child(kOrder).state().key,
-                                 .mean = run_.card.mean,
-                                 .std = run_.card.std,
-                                 .augmentation = datasets::augmentation_named(o_.augment)});
-  });
-  return prepared_ahead(
-      {.batches = batches->count(),
-       .examples = batches->examples(),
-       .get = [batches](int64_t epoch, int64_t index) {
-         const datasets::Batch b = batches->get(epoch, index);
-         return Batch{b.inputs, b.labels, b.mixed};
-       }});
+  return prepared_ahead(as_usage([&] {
+    return batches_of(
+        result_.split.train, {.batch = o_.batch,
+                              .seed = seed.child(kOrder).state().key,
+                              .mean = run_.card.mean,
+                              .std = run_.card.std,
+                              .augmentation = datasets::augmentation_named(o_.augment)});
+  }));
 }
 
 void TrainingRun::fit_model() {

@@ -3,6 +3,7 @@
 
 #include "framework/io/files.h"
 #include "framework/io/gzip.h"
+#include "framework/io/safetensors.h"
 
 #include <doctest/doctest.h>
 
@@ -79,6 +80,17 @@ void check_refused(
   CHECK(result.out == "");
   check_one_line(result.err, texts);
   CHECK(snapshot(folder.path().string()) == before);
+}
+
+void blind(const TempDir& folder, const std::string& run) {
+  const std::string path = folder.file(run + "/last.safetensors");
+  SafetensorsFile file = load_safetensors(path);
+  for (auto& [name, tensor] : file.tensors) {
+    if (name.ends_with("weight") && !name.starts_with("optimizer.")) {
+      tensor = Tensor::zeros(tensor.shape());
+    }
+  }
+  save_safetensors(path, file.tensors);
 }
 
 void train(const TempDir& folder, const std::string& out, const std::string& options) {

@@ -35,6 +35,9 @@ void check_refused(
 /// Checks that an error is one line `limpid: ...` holding all the texts.
 void check_one_line(const std::string& error, const std::vector<std::string>& texts);
 
+/// Sets all weights in the last.safetensors of a run to 0: a network that looks at nothing.
+void blind(const TempDir& folder, const std::string& run);
+
 /// `train --quiet` that must succeed: its --out, the other options.
 void train(const TempDir& folder, const std::string& out, const std::string& options);
 

@@ -6,6 +6,7 @@
 #include "framework/ops/ops.h"
 #include "interpret/saliency/cam.h"
 #include "interpret/saliency/gradient.h"
+#include "tests/interpret/small_nets.h"
 
 #include <doctest/doctest.h>
 
@@ -43,19 +44,6 @@ class TinyNet : public Module {
   Tensor w1_ = Tensor::of({2, 2}, {1, 2, 3, -1}, DType::f64);  // rows: hidden units
   Tensor w2_ = Tensor::of({2, 2}, {2, -5, 1, 1}, DType::f64);  // rows: classes
 };
-
-// Bytes of all parameters, buffers and gradients of a model.
-std::vector<std::vector<std::byte>> bits(Module& model) {
-  std::vector<std::vector<std::byte>> all;
-  for (const auto& [name, tensor] : state(model)) {
-    const auto bytes = tensor.bytes();
-    all.emplace_back(bytes.begin(), bytes.end());
-    const Tensor g = tensor.gradient();
-    all.emplace_back();
-    if (g.defined()) all.back().assign(g.bytes().begin(), g.bytes().end());
-  }
-  return all;
-}
 
 const std::vector<int64_t> kFirstClass = {0};
 

@@ -7,6 +7,7 @@
 #include "framework/core/rng.h"
 #include "framework/ops/ops.h"
 #include "tests/support/compare.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -110,16 +111,6 @@ bool has_fixed_signs(const Tensor& vectors) {
     if (high < -low * (1 - 1e-7)) return false;
   }
   return true;
-}
-
-template <class E, class F>
-std::string failure(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace
