@@ -35,6 +35,13 @@ void declare_penalty(Arguments& a, PenaltyOptions& o) {
       "penalise the gradient of the training pass, or that of the network as it is evaluated, with "
       "running statistics",
       {"train", "evaluate"});
+  a.flag(
+      "attach-target", o.attaches_target,
+      "differentiate the target too, instead of holding it constant (route double)");
+  a.number(
+      "fd-step", o.step,
+      "step of the route fd, as a share of the size of the images; 0: the best for the precision",
+      0, 1);
   a.integer("penalty-every", o.every, "penalise every N-th step only, N times as hard", 1, 1000);
   a.number(
       "penalty-share", o.share, "penalise a random share of each batch, in a pass of its own", 1e-3,
@@ -46,7 +53,8 @@ namespace {
 bool is_as_declared(const PenaltyOptions& o) {
   const PenaltyOptions d;
   return o.lambda == d.lambda && o.route == d.route && o.source == d.source &&
-         o.target == d.target && o.mode == d.mode && o.every == d.every && o.share == d.share;
+         o.target == d.target && o.mode == d.mode && o.attaches_target == d.attaches_target &&
+         o.step == d.step && o.every == d.every && o.share == d.share;
 }
 
 }  // namespace
@@ -56,8 +64,8 @@ void check_penalty(const TrainingOptions& training, const ModelCard& card) {
   if (!o.is_on()) {
     if (is_as_declared(o)) return;
     throw UsageError(
-        "--lambda, --route, --gradient-source, --gradient-target, --penalty-mode, --penalty-every "
-        "and --penalty-share need --interpretable-gradients");
+        "--lambda, --route, --gradient-source, --gradient-target, --penalty-mode, "
+        "--attach-target, --fd-step, --penalty-every and --penalty-share need --interpretable-gradients");
   }
   if (card.task == Task::reconstruct) {
     throw UsageError("--interpretable-gradients is for --task classify and regress");
@@ -65,6 +73,7 @@ void check_penalty(const TrainingOptions& training, const ModelCard& card) {
   if (card.task == Task::regress && (o.source == "logit" || o.source == "log-prob")) {
     throw UsageError("--gradient-source " + o.source + " is for --task classify");
   }
+  if (o.step > 0 && o.route != "fd") throw UsageError("--fd-step is for --route fd");
   as_usage([&] { interpret::check_options(interpretable_options(o)); });
   const bool mixes = training.augment.find("mixup") != std::string::npos;
   if (mixes && (o.source == "logit" || o.source == "log-prob")) {
@@ -84,12 +93,14 @@ interpret::InterpretableOptions interpretable_options(const PenaltyOptions& o) {
       .penalty =
           {.error = interpret::gradient_error_named(o.error),
            .lambda = o.lambda,
-           .target = interpret::gradient_target_named(o.target)},
+           .target = interpret::gradient_target_named(o.target),
+           .detaches_target = !o.attaches_target},
       .source = interpret::gradient_source_named(o.source),
       .route = interpret::gradient_route_named(o.route),
       .every = o.every,
       .share = o.share,
-      .mode = o.mode == "evaluate" ? Mode::evaluate : Mode::train};
+      .mode = o.mode == "evaluate" ? Mode::evaluate : Mode::train,
+      .step = o.step};
 }
 
 double gradient_cosine(

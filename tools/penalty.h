@@ -21,6 +21,8 @@ struct PenaltyOptions {
   std::string source = "loss";
   std::string target = "guided";
   std::string mode = "train";
+  bool attaches_target = false;
+  double step = interpret::InterpretableOptions{}.step;
   int64_t every = 1;
   double share = 1;
 

@@ -101,6 +101,7 @@ TEST_CASE("penalty: every error, route, source and target trains") {
   for (const char* options :
        {"mse --gradient-source neg-loss", "mae --gradient-target deconv",
         "hi --gradient-source logit", "cosine --route fd --gradient-source log-prob",
+        "cosine --route fd --fd-step 1e-3", "mse --attach-target",
         "cosine --route shift --penalty-share 0.5", "cosine --gradient-target smoothgrad",
         "cosine --gradient-target permuted --penalty-every 2", "cosine --gradient-target edges",
         "cosine --label-smoothing 0.1 --class-weights", "cosine --augment mixup:0.2 --route fd",
@@ -138,6 +139,8 @@ TEST_CASE("penalty: combinations that make no sense are refused") {
   refused(digits + flag + "--penalty-share 1.5", {"--penalty-share"});
   refused(digits + flag + "--route shift --gradient-source logit", {"shift", "loss"});
   refused(digits + flag + "--gradient-source logit --augment mixup:0.2", {"mixup"});
+  refused(digits + flag + "--fd-step 1e-3", {"--route fd"});
+  refused(digits + flag + "--route fd --attach-target", {"exact route"});
   refused(digits + flag + "--gradient-target permuted --batch 1", {"--batch"});
   refused("--data moons --model mlp:8 " + flag + "--gradient-target edges", {"images"});
   refused("--data digits --model autoencoder " + flag, {"--task classify and regress"});
