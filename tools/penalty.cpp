@@ -65,7 +65,8 @@ void check_penalty(const TrainingOptions& training, const ModelCard& card) {
     if (is_as_declared(o)) return;
     throw UsageError(
         "--lambda, --route, --gradient-source, --gradient-target, --penalty-mode, "
-        "--attach-target, --fd-step, --penalty-every and --penalty-share need --interpretable-gradients");
+        "--attach-target, --fd-step, --penalty-every and --penalty-share need "
+        "--interpretable-gradients");
   }
   if (card.task == Task::reconstruct) {
     throw UsageError("--interpretable-gradients is for --task classify and regress");
