@@ -10,18 +10,16 @@
 # figures, intervals and verdicts, and writes results/gradients.md and results/gradients.json.
 import argparse
 import collections
-import json
 import math
 import os
 import random
-import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-LIMPID = os.path.join(HERE, "../../build/limpid")
+from predictions import Bench, Table, mean, seed_interval, verdict
 
 SEEDS = (0, 1, 2)
-LAMBDAS = (0, 1e-3, 7.5e-3, 3e-2, 1e-1, 3e-1)
+MEASURED = (7.5e-3, 1e-1)  # strengths at which the long measurements are made
+STRENGTHS = (*MEASURED, 3e-2, 3e-1, 1e-3)  # in the order in which they are run
 EPOCHS = 10
 RECIPE = ["--epochs", str(EPOCHS), "--batch", "128", "--optimizer", "sgd", "--lr", "0.1",
           "--momentum", "0.9", "--weight-decay", "5e-4", "--schedule", "cosine", "--warmup", "1"]
@@ -31,61 +29,26 @@ ADAM = ["--epochs", str(EPOCHS), "--batch", "128", "--optimizer", "adam", "--lr"
 OTHERS = (("cifar100", "resnet18:0.25", RECIPE), ("cifar100", "mobilenet_v2:0.5", RECIPE),
           ("fashion", "tiny_vit", ADAM), ("friedman", "mlp:64-32", ADAM))
 
+# Data under this ending are trained with the penalty on the gradient of the training pass, with the
+# statistics of the batch, at the measured strengths alone. The paper does not say whose gradient it
+# means, and with batch norm the two differ.
+BATCH = "-batch"
 
-# Data under this ending are trained with the penalty on the network of evaluation: the paper does
-# not say which network's gradient it means, and with batch norm the two differ
-EVALUATE = "-evaluate"
 
-
-class Bench:
-    """Runs limpid commands once and keeps what they print."""
-
+class Gradients(Bench):
     def __init__(self, out, data, threads):
-        self.out, self.data, self.threads = out, data, threads
-        self.commits = set()  # of the programs that made what was used
-        os.makedirs(out, exist_ok=True)
-        version = subprocess.run([LIMPID, "--version"], stdout=subprocess.PIPE, text=True).stdout
-        self.commit = version.split("(")[1].split(",")[0]
-
-    def command(self, arguments):
-        print("+ limpid", " ".join(arguments), file=sys.stderr, flush=True)
-        run = subprocess.run([LIMPID, *arguments, "--threads", str(self.threads), "--json"], stdout=subprocess.PIPE, text=True)
-        if run.returncode != 0:
-            sys.exit(f"reproduce: limpid {' '.join(arguments)} failed")
-        return json.loads(run.stdout)
-
-    def cached(self, name, arguments):
-        """The JSON of a command, from the file of that name if it is there."""
-        path = os.path.join(self.out, name + ".json")
-        if os.path.exists(path):
-            with open(path) as file:
-                result = json.load(file)
-                self.commits.add(result["commit"])
-                return result
-        result = self.command(arguments)
-        result.update(arguments=arguments, commit=self.commit)
-        self.commits.add(self.commit)
-        with open(path + ".new", "w") as file:
-            json.dump(result, file)
-        os.replace(path + ".new", path)
-        return result
+        super().__init__(out, threads)
+        self.data = data
 
     def train(self, data, model, strength, seed, error="cosine", recipe=RECIPE):
         """A training run with the penalty; strength 0 only measures the cosine."""
         error_name = "cosine" if strength == 0 else error
         if strength == 0:
-            data = data.removesuffix(EVALUATE)
+            data = data.removesuffix(BATCH)
         name = f"{data}-{model.replace(':', '_')}-{error_name}-{strength:g}-seed{seed}"
-        folder = os.path.join(self.out, name)
-        arguments = ["train", *self.data[data], "--model", model, *recipe, "--seed", str(seed),
-                     "--interpretable-gradients", error, "--lambda", repr(float(strength)),
-                     "--out", folder]
-        if os.path.exists(folder):
-            arguments.append("--resume")
-        result = self.cached(name + ".train", arguments)
-        result["folder"] = folder
-        return result
-
+        return self.trained(name, [
+            *self.data[data], "--model", model, *recipe, "--seed", str(seed),
+            "--interpretable-gradients", error, "--lambda", repr(float(strength))])
 
     def evaluate(self, data, run):
         """All test images, one by one."""
@@ -93,10 +56,14 @@ class Bench:
             "eval", run["folder"], *self.data[data][:2], "--limit-test", "0", "--each"])
 
 
+def strengths_of(data):
+    return MEASURED if data.endswith(BATCH) else STRENGTHS
+
+
 def train_grid(bench, data):
     """R1, R2: three seeds, all strengths of the penalty."""
-    for seed in SEEDS:
-        for strength in LAMBDAS:
+    for strength in (0, *strengths_of(data)):
+        for seed in SEEDS:
             bench.train(data, "resnet8", strength, seed)
 
 
@@ -150,7 +117,7 @@ def measure_run(bench, data, model, strength, seed, error="cosine"):
         "last": bench.cached(name + ".last", ["metrics", *pair, "--method", CAMS, "--gradients",
                                               "--confidence-only"]),
     }
-    if error != "cosine" or strength not in MEASURED:
+    if error != "cosine" or strength not in MEASURED or data.endswith(BATCH):
         return result
     result["stage2"] = bench.cached(name + ".stage2", [
         "metrics", *pair, "--method", "xgrad-cam,layer-cam", "--layer", "layer2",
@@ -166,9 +133,6 @@ def measure_run(bench, data, model, strength, seed, error="cosine"):
     return result
 
 
-MEASURED = (7.5e-3, 1e-1)  # strengths at which the long measurements are made
-
-
 SMOOTH = ("gradient", "smooth:4:gradient", "smooth:16:gradient", "smooth:50:gradient")
 
 
@@ -181,10 +145,12 @@ def measure_smooth(bench, data, seed):
 
 
 def measure_grid(bench, data):
-    for seed in SEEDS:
-        for strength in LAMBDAS[1:]:
+    for strength in strengths_of(data):
+        for seed in SEEDS:
             measure_run(bench, data, "resnet8", strength, seed)
-        measure_smooth(bench, data, seed)
+    for seed in SEEDS:
+        if not data.endswith(BATCH):
+            measure_smooth(bench, data, seed)
 
 
 def measure_time(bench):
@@ -196,23 +162,6 @@ def measure_time(bench):
 
 
 # ---- The table: one line per prediction ----
-
-T = {2: 12.706, 3: 4.303}  # 97.5 % points of Student's t for so many seeds
-
-
-def mean(values):
-    return sum(values) / len(values)
-
-
-def seed_interval(values):
-    """Mean over the seeds and the 95 % interval of Student's t."""
-    m = mean(values)
-    if len(values) < 2:
-        return m, float("-inf"), float("inf")
-    deviation = (sum((v - m) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-    half = T[len(values)] * deviation / len(values) ** 0.5
-    return m, m - half, m + half
-
 
 def accuracy_change(plain, penalised, resamples=2000):
     """Change of the mean accuracy over seeds in points, and its 95 % interval, paired by image."""
@@ -229,87 +178,58 @@ def accuracy_change(plain, penalised, resamples=2000):
             scale * means[int(0.975 * resamples) - 1])
 
 
-def verdict(expected, per_seed):
-    """`per_seed`: (difference, low, high) of each seed, paired over images; expected sign 1 or -1."""
-    right = sum(expected * d > 0 for d, _, _ in per_seed)
-    sure = sum(min(expected * low, expected * high) > 0 for _, low, high in per_seed)
-    wrong = sum(max(expected * low, expected * high) < 0 for _, low, high in per_seed)
-    if right == len(per_seed) and sure >= 2:
-        return "reproduced"
-    return "not reproduced" if wrong >= 2 else "under-powered"
-
-
 def difference_of(metrics, method, figure):
     row = next(r for r in metrics["against"]["differences"] if r["method"] == method)[figure]
     return row["difference"], *row["interval"]
-
-
-class Table:
-    def __init__(self):
-        self.rows = []
-
-    def add(self, prediction, data, setting, figure, result):
-        self.rows.append({"prediction": prediction, "data": data, "setting": setting,
-                          "figure": figure, "verdict": result})
-
-    def add_difference(self, prediction, data, setting, name, expected, per_seed, digits=2,
-                       control=None):
-        m, low, high = seed_interval([d for d, _, _ in per_seed])
-        figure = f"{name} {m:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
-        result = verdict(expected, per_seed)
-        if control is not None:
-            figure += f", control {mean(control):+.{digits}f}"
-            if result == "reproduced" and expected * (m - mean(control)) <= 0:
-                result = "not beyond the control"
-        self.add(prediction, data, setting, figure, result)
-
-    def markdown(self):
-        lines = ["| prediction | data | setting | figure | verdict |", "|---|---|---|---|---|"]
-        lines += ["| " + " | ".join(row.values()) + " |" for row in self.rows]
-        return "\n".join(lines) + "\n"
 
 
 SHUFFLED = "shuffled grad-cam"
 
 
 def tabulate(bench, data, table):
-    runs = {s: [bench.train(data, "resnet8", s, seed) for seed in SEEDS] for s in LAMBDAS}
-    evals = {s: [bench.evaluate(data, run) for run in runs[s]] for s in LAMBDAS}
+    strengths = sorted(strengths_of(data))
+    runs = {s: [bench.train(data, "resnet8", s, seed) for seed in SEEDS] for s in (0, *strengths)}
+    plain = [bench.evaluate(data, run) for run in runs[0]]
     measured = {s: [measure_run(bench, data, "resnet8", s, seed) for seed in SEEDS]
-                for s in LAMBDAS[1:]}
+                for s in strengths}
 
-    # R1: the cosine on the test images
-    cosines = {s: [run["gradient_cosine"] for run in runs[s]] for s in LAMBDAS}
-    for s in LAMBDAS:
-        table.add("R1 cosine", data, f"lambda {s:g}",
-                  "cosine " + ", ".join(f"{c:.3f}" for c in cosines[s]), "")
-    rises = sum(all(cosines[b][k] > cosines[a][k] for a, b in zip(LAMBDAS, LAMBDAS[1:]))
-                for k in range(len(SEEDS)))
-    gains = [cosines[LAMBDAS[-1]][k] - cosines[0][k] for k in range(len(SEEDS))]
+    # R1: the cosine on the test images; R2: accuracy
+    cosines = {s: [run["gradient_cosine"] for run in runs[s]] for s in runs}
+    rises = sum(all(cosines[b][k] > cosines[a][k]
+                    for a, b in zip((0, *strengths), strengths)) for k in range(len(SEEDS)))
+    gains = [cosines[strengths[-1]][k] - cosines[0][k] for k in range(len(SEEDS))]
     table.add("R1 cosine rises with lambda", data, "all lambda",
               f"monotone in {rises} of {len(SEEDS)} seeds; gain at the largest "
               + ", ".join(f"{g:+.3f}" for g in gains),
               "reproduced" if rises == len(SEEDS) and min(gains) > 0.05
-              else "rises, not monotone" if min(gains) > 0.05 else "not reproduced")
-
-    # R2: accuracy
-    for s in LAMBDAS[1:]:
-        change, low, high = accuracy_change(evals[0], evals[s])
-        level = mean([e["accuracy"] for e in evals[s]])
-        table.add("R2 accuracy kept", data, f"lambda {s:g}",
-                  f"{100 * level:.1f} % ({change:+.2f} [{low:+.2f}, {high:+.2f}] points)",
-                  "reproduced" if abs(change) <= 1 else "within 2 points" if low > -2
-                  else "not reproduced")
+              else "rises, not monotone" if min(gains) > 0.05 else "not reproduced", headline=True)
+    table.add("R1 cosine", data, "lambda 0", "cosine "
+              + ", ".join(f"{c:.3f}" for c in cosines[0]), "", headline=True)
+    for s in strengths:
+        change, low, high = accuracy_change(plain, [m["eval"] for m in measured[s]])
+        level = mean([m["eval"]["accuracy"] for m in measured[s]])
+        gain = min(b - a for a, b in zip(cosines[0], cosines[s]))
+        table.add("R1, R2 cosine and accuracy", data, f"lambda {s:g}",
+                  "cosine " + ", ".join(f"{c:.3f}" for c in cosines[s])
+                  + f"; {100 * level:.1f} % ({change:+.2f} [{low:+.2f}, {high:+.2f}] points)",
+                  ("accuracy kept" if abs(change) <= 1 else "loss below 2 points" if low > -2
+                   else "accuracy not kept")
+                  + (", cosine raised" if gain > 0.05 else ", cosine not raised"), headline=True)
 
     # R3, R4: confidence metrics of the CAMs, beside the change of the shuffled maps
     signs = {"ad": -1, "ag": 1, "ai": 1}
-    for s in LAMBDAS[1:]:
+    for s in strengths:
         last = [m["last"] for m in measured[s]]
         for figure, sign in signs.items():
             table.add_difference(
                 "R3 Grad-CAM", data, f"lambda {s:g}", figure.upper(), sign,
                 [difference_of(m, "grad-cam", figure) for m in last],
-                control=[difference_of(m, SHUFFLED, figure)[0] for m in last])
+                control=[difference_of(m, SHUFFLED, figure)[0] for m in last], headline=True)
+    if not data.endswith(BATCH):
+        tabulate_long(bench, data, measured, signs, table)
+
+
+def tabulate_long(bench, data, measured, signs, table):
     for s in MEASURED:
         for method, key in (("grad-cam++", "last"), ("xgrad-cam", "stage2"),
                             ("layer-cam", "stage2"), ("score-cam", "score")):
@@ -320,11 +240,12 @@ def tabulate(bench, data, table):
                     [difference_of(m[key], method, figure) for m in measured[s]])
 
     # R6: how clean the gradient is
-    for s in LAMBDAS[1:]:
+    for s in sorted(measured):
         for figure, sign in (("variation", -1), ("stability", 1)):
             quality = [m["last"]["gradients"][figure] for m in measured[s]]
             table.add_difference("R6 cleaner gradient", data, f"lambda {s:g}", figure, sign,
-                                 [(q["difference"], *q["difference_interval"]) for q in quality], 4)
+                                 [(q["difference"], *q["difference_interval"]) for q in quality], 4,
+                                 headline=s in MEASURED)
 
     # R7: insertion and deletion
     for s in MEASURED:
@@ -332,7 +253,8 @@ def tabulate(bench, data, table):
             for figure, sign in (("insertion", 1), ("deletion", -1)):
                 table.add_difference(
                     f"R7 {method}", data, f"lambda {s:g}", figure, sign,
-                    [difference_of(m["insertion"], method, figure) for m in measured[s]], 4)
+                    [difference_of(m["insertion"], method, figure) for m in measured[s]], 4,
+                    headline=method != "grad-cam++")
 
     # R8: the gradient after all layers were randomised
     for s in MEASURED:
@@ -340,7 +262,10 @@ def tabulate(bench, data, table):
         change = [b - a for a, b in zip(*after)]
         table.add("R8 gradient depends on the weights", data, f"lambda {s:g}",
                   f"Spearman of |gradient| after randomisation {mean(after[0]):.3f} -> "
-                  f"{mean(after[1]):.3f}", "reproduced" if max(change) <= 0.1 else "not reproduced")
+                  f"{mean(after[1]):.3f}", "reproduced" if max(change) <= 0.1 else "not reproduced",
+                  headline=True)
+    tabulate_smooth(bench, data, table)
+    tabulate_meaning(bench, data, table)
 
 
 def tabulate_others(bench, table):
@@ -402,28 +327,22 @@ def write_table(bench, parts):
     for data in GRIDS:
         if data + "-metrics" in parts:
             tabulate(bench, data, table)
-            tabulate_smooth(bench, data, table)
-            tabulate_meaning(bench, data, table)
     if "errors" in parts:
         tabulate_errors(bench, table)
     if "others" in parts:
         tabulate_others(bench, table)
     if "time" in parts:
         tabulate_time(bench, table)
-    commits = ", ".join(sorted(bench.commits))
-    head = (f"# Predictions of A Learning Paradigm for Interpretable Gradients\n\nMade by "
-            f"`python3 tools/reproduce/gradients.py --table` from runs of commit {commits}: ResNet-8, "
-            f"10,000 training images, {EPOCHS} epochs, seeds 0 to 2. Differences are those to "
-            "lambda 0 of the same seed, mean over the seeds with the 95 % interval of Student's t; "
-            "verdicts use the intervals over images of each seed: reproduced, if the sign is right "
-            "in all seeds and sure in two; not reproduced, if the opposite is sure in two; else "
-            "under-powered.\n\n")
-    os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
-    with open(os.path.join(HERE, "results", "gradients.md"), "w") as file:
-        file.write(head + table.markdown())
-    with open(os.path.join(HERE, "results", "gradients.json"), "w") as file:
-        json.dump({"commits": sorted(bench.commits), "rows": table.rows}, file, indent=1)
-    print(table.markdown())
+    table.write(
+        "gradients", "Predictions of A Learning Paradigm for Interpretable Gradients",
+        f"Made by `python3 tools/reproduce/gradients.py --table` from runs of commit "
+        f"{', '.join(sorted(bench.commits))}: ResNet-8, 10,000 training images, {EPOCHS} epochs, "
+        "seeds 0 to 2; the penalty is on the gradient of the network as it is evaluated, except in "
+        "rows of data ending in -batch. Differences are those to lambda 0 of the same seed, mean "
+        "over the seeds with the 95 % interval of Student's t; accuracy: all test images, interval "
+        "of the bootstrap, paired by image. Verdicts use the intervals over images of each seed: "
+        "reproduced, if the sign is right in all seeds and sure in two; not reproduced, if the "
+        "opposite is sure in two; else under-powered.", bench.commits)
 
 
 def tabulate_smooth(bench, data, table):
@@ -466,7 +385,7 @@ def tabulate_meaning(bench, data, table):
                   f"{mean([g['removal']['against']['mean'] for g in gradients]):.3f}", "")
 
 
-GRIDS = ("fashion", "fashion" + EVALUATE, "cifar10", "cifar10" + EVALUATE)
+GRIDS = ("fashion", "cifar10", "fashion" + BATCH)
 PARTS = {
     **{data: lambda bench, data=data: train_grid(bench, data) for data in GRIDS},
     **{data + "-metrics": lambda bench, data=data: measure_grid(bench, data) for data in GRIDS},
@@ -487,13 +406,13 @@ def main():
     p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
     o = p.parse_args()
     fashion = ["--data", o.fashion, "--limit-train", "10000", "--limit-test", "1000"]
-    cifar10 = ["--data", o.cifar10, "--limit-train", "10000", "--augment", "crop-flip"]
-    bench = Bench(o.out, {
-        "fashion": fashion,
-        "fashion" + EVALUATE: [*fashion, "--penalty-mode", "evaluate"],
-        "cifar10": cifar10,
-        "cifar10" + EVALUATE: [*cifar10, "--penalty-mode", "evaluate"],
-        "cifar100": ["--data", o.cifar100, "--limit-train", "10000", "--augment", "crop-flip"],
+    augmented = ["--limit-train", "10000", "--augment", "crop-flip"]
+    evaluate = ["--penalty-mode", "evaluate"]
+    bench = Gradients(o.out, {
+        "fashion": [*fashion, *evaluate],
+        "fashion" + BATCH: [*fashion, "--penalty-mode", "train"],
+        "cifar10": ["--data", o.cifar10, *augmented, *evaluate],
+        "cifar100": ["--data", o.cifar100, *augmented, *evaluate],
         "friedman": ["--data", "csv:" + os.path.join(o.out, "friedman.csv"), "--task", "regress"]},
         o.threads)
     friedman(o.out)

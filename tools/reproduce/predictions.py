@@ -1,0 +1,128 @@
+# tools/reproduce/predictions.py: what the experiments of all papers share: cached runs, tables, verdicts.
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIMPID = os.path.join(HERE, "../../build/limpid")
+README = os.path.join(HERE, "../../README.md")
+
+
+class Bench:
+    """Runs limpid commands once and keeps what they print."""
+
+    def __init__(self, out, threads):
+        self.out, self.threads = out, threads
+        self.commits = set()  # of the programs that made what was used
+        os.makedirs(out, exist_ok=True)
+        version = subprocess.run([LIMPID, "--version"], stdout=subprocess.PIPE, text=True).stdout
+        self.commit = version.split("(")[1].split(",")[0]
+
+    def command(self, arguments):
+        print("+ limpid", " ".join(arguments), file=sys.stderr, flush=True)
+        run = subprocess.run([LIMPID, *arguments, "--threads", str(self.threads), "--json"],
+                             stdout=subprocess.PIPE, text=True)
+        if run.returncode != 0:
+            sys.exit(f"reproduce: limpid {' '.join(arguments)} failed")
+        return json.loads(run.stdout)
+
+    def cached(self, name, arguments):
+        """The JSON of a command, from the file of that name if it is there."""
+        path = os.path.join(self.out, name + ".json")
+        if os.path.exists(path):
+            with open(path) as file:
+                result = json.load(file)
+                self.commits.add(result["commit"])
+                return result
+        result = self.command(arguments)
+        result.update(arguments=arguments, commit=self.commit)
+        self.commits.add(self.commit)
+        with open(path + ".new", "w") as file:
+            json.dump(result, file)
+        os.replace(path + ".new", path)
+        return result
+
+    def trained(self, name, arguments):
+        """A run of `limpid train` in the folder of that name; goes on where it was interrupted."""
+        folder = os.path.join(self.out, name)
+        resume = ["--resume"] if os.path.exists(folder) else []
+        result = self.cached(name + ".train", ["train", *arguments, "--out", folder, *resume])
+        result["folder"] = folder
+        return result
+
+
+# ---- Statistics over seeds ----
+
+T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % points of Student's t for so many seeds
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def seed_interval(values):
+    """Mean over the seeds and the 95 % interval of Student's t."""
+    m = mean(values)
+    if len(values) < 2:
+        return m, float("-inf"), float("inf")
+    deviation = (sum((v - m) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+    half = T[len(values)] * deviation / len(values) ** 0.5
+    return m, m - half, m + half
+
+
+def verdict(expected, per_seed):
+    """`per_seed`: (difference, low, high) of each seed, paired over images; expected sign 1 or -1."""
+    right = sum(expected * d > 0 for d, _, _ in per_seed)
+    sure = sum(min(expected * low, expected * high) > 0 for _, low, high in per_seed)
+    wrong = sum(max(expected * low, expected * high) < 0 for _, low, high in per_seed)
+    if right == len(per_seed) and sure >= 2:
+        return "reproduced"
+    return "not reproduced" if wrong >= 2 else "under-powered"
+
+
+class Table:
+    """One row per prediction and setting; `headline` rows stand in the README as well."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, prediction, data, setting, figure, result, headline=False):
+        self.rows.append({"prediction": prediction, "data": data, "setting": setting,
+                          "figure": figure, "verdict": result, "headline": headline})
+
+    def add_difference(self, prediction, data, setting, name, expected, per_seed, digits=2,
+                       control=None, headline=False):
+        m, low, high = seed_interval([d for d, _, _ in per_seed])
+        figure = f"{name} {m:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+        result = verdict(expected, per_seed)
+        if control is not None:
+            figure += f", control {mean(control):+.{digits}f}"
+            if result == "reproduced" and expected * (m - mean(control)) <= 0:
+                result = "not beyond the control"
+        self.add(prediction, data, setting, figure, result, headline)
+
+    def markdown(self, headlines_only=False):
+        columns = ("prediction", "data", "setting", "figure", "verdict")
+        lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+        lines += ["| " + " | ".join(row[c] for c in columns) + " |" for row in self.rows
+                  if row["headline"] or not headlines_only]
+        return "\n".join(lines) + "\n"
+
+    def write(self, name, title, note, commits):
+        """results/NAME.md for people, results/NAME.json for limpid report, headlines into README."""
+        folder = os.path.join(HERE, "results")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name + ".md"), "w") as file:
+            file.write(f"# {title}\n\n{note}\n\n{self.markdown()}")
+        with open(os.path.join(folder, name + ".json"), "w") as file:
+            json.dump({"schema": 1, "command": "reproduce", "title": title, "note": note,
+                       "commits": sorted(commits), "rows": self.rows}, file, indent=1)
+        with open(README) as file:
+            text = file.read()
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+        before, rest = text.split(begin)
+        after = rest.split(end)[1]
+        with open(README, "w") as file:
+            file.write(before + begin + self.markdown(headlines_only=True) + end + after)
+        print(self.markdown())
