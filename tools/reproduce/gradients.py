@@ -15,7 +15,7 @@ import os
 import random
 import sys
 
-from predictions import Bench, Table, mean, seed_interval, verdict
+from predictions import Bench, Table, mean, seed_interval
 
 SEEDS = (0, 1, 2)
 MEASURED = (7.5e-3, 1e-1)  # strengths at which the long measurements are made
