@@ -41,8 +41,40 @@ struct ResultFile {
 
 struct Inputs {
   std::vector<RunFolder> runs;
-  std::vector<ResultFile> metrics, sanity, explanations;
+  std::vector<ResultFile> results;
 };
+
+// What a page can show of the results of a command, in the order of its sections. `most_bytes` is
+// for the pictures of one file.
+struct ResultKind {
+  std::string command;
+  void (*add)(interpret::Report& report, const ResultFile& file, int64_t most_bytes);
+};
+
+const std::vector<ResultKind>& result_kinds() {
+  using interpret::Report;
+  static const std::vector<ResultKind> kinds = {
+      {"metrics", [](Report& r, const ResultFile& f, int64_t) { add_metrics(r, f.json); }},
+      {"sanity", [](Report& r, const ResultFile& f, int64_t) { add_sanity(r, f.json); }},
+      {"explain",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_explanations(r, f.json, fs::path(f.path).parent_path().string(), most_bytes);
+       }},
+      {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); }},
+  };
+  return kinds;
+}
+
+// "metrics, sanity and explain"
+std::string kinds_listed(const std::string& ending, const char* last) {
+  std::string text;
+  const std::vector<ResultKind>& kinds = result_kinds();
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    if (k > 0) text += k + 1 < kinds.size() ? ", " : last;
+    text += kinds[k].command + ending;
+  }
+  return text;
+}
 
 void read_result(const std::string& path, Inputs& inputs) {
   const Json json = read_json_file(path);
@@ -51,17 +83,13 @@ void read_result(const std::string& path, Inputs& inputs) {
     throw FormatError(path, "", "is no result of limpid: it names no \"command\"");
   }
   const std::string& name = command->text();
-  std::vector<ResultFile>* files = name == "metrics"   ? &inputs.metrics
-                                   : name == "sanity"  ? &inputs.sanity
-                                   : name == "explain" ? &inputs.explanations
-                                                       : nullptr;
-  if (files == nullptr) {
+  if (std::ranges::find(result_kinds(), name, &ResultKind::command) == result_kinds().end()) {
     throw FormatError(
         path, "",
-        "holds a result of the command " + excerpt(name) +
-            "; a page takes those of metrics, sanity and explain, and run folders");
+        "holds a result of the command " + excerpt(name) + "; a page takes those of " +
+            kinds_listed("", " and ") + ", and run folders");
   }
-  files->push_back({path, json});
+  inputs.results.push_back({path, json});
 }
 
 // A run folder, a folder of results, or both.
@@ -71,17 +99,16 @@ void read_folder(const std::string& path, Inputs& inputs) {
     inputs.runs.push_back(open_run(path));
     is_empty = false;
   }
-  for (const char* name : {"metrics.json", "sanity.json", "explain.json"}) {
-    const std::string file = (fs::path(path) / name).string();
+  for (const ResultKind& kind : result_kinds()) {
+    const std::string file = (fs::path(path) / (kind.command + ".json")).string();
     if (!fs::exists(file)) continue;
     read_result(file, inputs);
     is_empty = false;
   }
   if (!is_empty) return;
   throw UsageError(
-      path +
-      ": nothing to report: neither a config.json nor a metrics.json, sanity.json or "
-      "explain.json is in it");
+      path + ": nothing to report: neither a config.json nor a " + kinds_listed(".json", " or ") +
+      " is in it");
 }
 
 Inputs read_inputs(const std::vector<std::string>& paths) {
@@ -298,18 +325,15 @@ interpret::Report build(
     with_file(run.folder->path + "/config.json", [&] { add_run(report, run); });
   }
   const Json comparisons = add_comparisons(report, runs, o, in);
-  for (const ResultFile& file : inputs.metrics) {
-    with_file(file.path, [&] { add_metrics(report, file.json); });
-  }
-  for (const ResultFile& file : inputs.sanity) {
-    with_file(file.path, [&] { add_sanity(report, file.json); });
-  }
-  for (const ResultFile& file : inputs.explanations) {
-    with_file(file.path, [&] {
-      add_explanations(
-          report, file.json, fs::path(file.path).parent_path().string(),
-          kExplanationBytes / std::ssize(inputs.explanations));
-    });
+  for (const ResultKind& kind : result_kinds()) {
+    const auto is_of_kind = [&](const ResultFile& f) {
+      return f.json.text("command") == kind.command;
+    };
+    const auto alike = std::max<int64_t>(1, std::ranges::count_if(inputs.results, is_of_kind));
+    for (const ResultFile& file : inputs.results) {
+      if (!is_of_kind(file)) continue;
+      with_file(file.path, [&] { kind.add(report, file, kExplanationBytes / alike); });
+    }
   }
   Json names = Json::array();
   for (const ShownRun& run : runs) names.push(run.name);

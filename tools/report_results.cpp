@@ -441,4 +441,16 @@ void add_explanations(
                     : join_text(left_out, " more images are left out to keep the page small."));
 }
 
+void add_predictions(Report& report, const Json& result) {
+  report.section(result.text("title"), result.text("note"));
+  Rows cells;
+  for (const Json& row : result.at("rows").items()) {
+    cells.push_back({});
+    for (const char* key : {"prediction", "data", "setting", "figure", "verdict"}) {
+      cells.back().push_back(row.text(key));
+    }
+  }
+  report.table({"prediction", "data", "setting", "figure", "verdict"}, cells);
+}
+
 }  // namespace limpid::tools

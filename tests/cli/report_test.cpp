@@ -205,6 +205,31 @@ TEST_CASE("report: texts of a file cannot break out of their place") {
   CHECK_FALSE(has(page, "<script"));
 }
 
+TEST_CASE("report: predictions of a paper") {
+  const TempDir folder;
+  const Json row = Json::object(
+      {{"prediction", "R1"},
+       {"data", "digits"},
+       {"setting", "lambda <1"},
+       {"figure", "+0.1"},
+       {"verdict", "not reproduced"}});
+  const Json result = Json::object(
+      {{"schema", 1},
+       {"command", "reproduce"},
+       {"title", "What was predicted"},
+       {"note", "Three seeds."},
+       {"rows", Json::array({row})}});
+  write(folder.file("gradients.json"), to_text(result));
+  succeed(folder, "report gradients.json");
+  const std::string page = content(folder.file("report.html"));
+  for (const char* text :
+       {"What was predicted", "Three seeds.", "lambda &lt;1", "not reproduced"}) {
+    CHECK(has(page, text));
+  }
+  write_changed(folder, "gradients.json", "bad.json", "note", 3);
+  check_refused(folder, "report bad.json", 3, {"bad.json: ", "note"});
+}
+
 TEST_CASE("report: what cannot be reported") {
   const TempDir folder;
   train(folder, "a", "--data digits --model convnet:4x2" + kSmall);
