@@ -293,7 +293,8 @@ Tensor penalised_loss(
   InterpretableOptions o = options;
   o.penalty.lambda *= static_cast<double>(o.every);
   const bool is_penalised = o.penalty.lambda > 0 && step % o.every == 0;
-  if (!is_penalised || o.share < 1 || o.mode == Mode::evaluate) {
+  const bool is_other_network = o.mode == Mode::evaluate && depends_on_mode(model);
+  if (!is_penalised || o.share < 1 || is_other_network) {
     logits = model(batch.inputs, pass);
     const Tensor losses = losses_of(logits, batch);
     if (!is_penalised) return mean(losses);
@@ -301,7 +302,7 @@ Tensor penalised_loss(
     // The drawn part, or the network of evaluation, in a pass of its own
     const Batch part = o.share < 1 ? drawn_part(batch, o.share, pass.rng()) : batch;
     Rng rng = pass.rng().child(kDropout);
-    Pass second = o.mode == Mode::evaluate ? Pass(Mode::evaluate, &rng) : pass.repeated(&rng);
+    Pass second = is_other_network ? Pass(Mode::evaluate, &rng) : pass.repeated(&rng);
     return mean(losses) + penalty_of(Scores(model, part, second, losses_of, o), o);
   }
   const Scores s(model, batch, pass, losses_of, o);

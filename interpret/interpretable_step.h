@@ -15,6 +15,8 @@
 // gates of the first (framework/tensor/gates.h), as derivatives do: it sees no kink, and agrees
 // with double_backward to h. shift is training on other images, and a pass over those has its own
 // gates. Section 4 of interpretable_gradients.md has the figures.
+// Where the penalised gradient is that of another network than the trained pass (`mode`), the loss
+// has a pass of its own, at 3 more.
 // Further passes over the batch repeat its dropout, take their own batch statistics, and leave
 // running statistics alone. Whatever the route, the value of the loss is L_C + lambda L_R, and what
 // is random is a function of the generator of the pass.
@@ -48,12 +50,13 @@ struct InterpretableOptions {
   int64_t every = 1;
   /// Penalise a random part of the batch, in a pass of its own over that part; L_R is its mean.
   double share = 1;
-  /// Whose gradient is penalised. train: that of the training pass, the usual reading, not stated
-  /// in the paper. evaluate: that of the network as it is used and explained, with running
-  /// statistics and without dropout, in a pass of its own. With batch norm the two differ: the
-  /// gradient of a batch has no part along the mean and the scale of a channel, and a penalty on it
-  /// may leave the other gradient as it was, or worse.
-  Mode mode = Mode::train;
+  /// Whose gradient is penalised; the paper does not say. evaluate: that of the network as it is
+  /// used and explained, with running statistics and without dropout, in a pass of its own. train:
+  /// that of the training pass, which is cheaper. With batch norm the two differ: the gradient of a
+  /// batch has no part along the mean and the scale of a channel, and a penalty on it leaves the
+  /// other gradient as it was, or worse (interpretable_gradients.md, section 7). Networks without
+  /// batch norm and dropout need one pass in either mode.
+  Mode mode = Mode::evaluate;
   /// finite_difference: rms(h U) / rms(X); 0: sqrt(epsilon), 3.5e-4 in f32 and 1.5e-8 in f64.
   double step = 0;
 };

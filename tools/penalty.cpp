@@ -32,9 +32,9 @@ void declare_penalty(Arguments& a, PenaltyOptions& o) {
       {"guided", "deconv", "smoothgrad", "permuted", "edges"});
   a.text(
       "penalty-mode", o.mode,
-      "penalise the gradient of the training pass, or that of the network as it is evaluated, with "
-      "running statistics",
-      {"train", "evaluate"});
+      "penalise the gradient of the network as it is evaluated, with running statistics, or that of "
+      "the training pass",
+      {"evaluate", "train"});
   a.flag(
       "attach-target", o.attaches_target,
       "differentiate the target too, instead of holding it constant (route double)");

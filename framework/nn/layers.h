@@ -68,6 +68,7 @@ class BatchNorm2d : public Module {
   explicit BatchNorm2d(int64_t channels);
   const char* type() const override { return "BatchNorm2d"; }
   void visit(Visitor& v) override;
+  bool depends_on_mode() const override { return true; }
   /// What evaluation computes, as y = scale x + shift with one of each per channel.
   struct ScaleShift {
     Tensor scale, shift;  // [C]
@@ -241,6 +242,7 @@ class Dropout : public Stateless {
  public:
   explicit Dropout(double p);
   const char* type() const override { return "Dropout"; }
+  bool depends_on_mode() const override { return p_ > 0; }
 
  private:
   Tensor forward(const Tensor& x, Pass& pass) override;

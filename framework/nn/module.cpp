@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 
+#include <algorithm>
 #include <fnmatch.h>
 #include <set>
 
@@ -166,6 +167,12 @@ Module& find_layer(Module& module, const std::string& name) {
     valid += (valid.empty() ? "" : ", ") + layer_name;
   }
   raise<ValueError>("layer", "no layer '", name, "'; there are: ", valid);
+}
+
+bool depends_on_mode(Module& module) {
+  return module.depends_on_mode() || std::ranges::any_of(layers(module), [](const auto& layer) {
+           return layer.second->depends_on_mode();
+         });
 }
 
 int64_t parameter_count(Module& module) {

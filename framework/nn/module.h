@@ -53,6 +53,8 @@ class Module {
   virtual void visit(Visitor& visitor) = 0;
   /// Multiply-adds of one forward pass with these shapes; 0 where nothing is multiplied.
   virtual int64_t macs(const Shape& input, const Shape& output) const;
+  /// Whether this layer itself computes something else in training than in evaluation.
+  virtual bool depends_on_mode() const { return false; }
 
  private:
   virtual Tensor forward(const Tensor& x, Pass& pass) = 0;
@@ -71,6 +73,8 @@ NamedModules layers(Module& module);
 /// The layer of that name. Throws ValueError listing the valid names.
 Module& find_layer(Module& module, const std::string& name);
 int64_t parameter_count(Module& module);
+/// Whether the module or a layer below it computes something else in training: batch norm, dropout.
+bool depends_on_mode(Module& module);
 
 /// Freezes the parameters whose name fits the pattern, where * stands for any text and ? for one
 /// character (POSIX fnmatch): they no longer require a gradient. Running statistics still follow

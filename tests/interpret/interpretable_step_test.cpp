@@ -18,6 +18,7 @@ InterpretableOptions options_of(GradientRoute route, double lambda = 0.5) {
   InterpretableOptions o;
   o.route = route;
   o.penalty.lambda = lambda;
+  o.mode = Mode::train;
   return o;
 }
 constexpr auto kDouble = GradientRoute::double_backward;
@@ -306,6 +307,16 @@ TEST_CASE("penalised step: the network of evaluation, in a pass of its own") {
   for (size_t i = 0; i < found.size(); ++i) found[i] -= plain[i];
   CHECK(distance(found, penalty) < 1e-10);
   CHECK(distance(of_batch, penalty) > 0.1);  // a batch has another gradient
+}
+
+TEST_CASE("penalised step: one pass is enough where training computes the same network") {
+  for (const char* model : {"convnet:4x2:instance", "tiny_vit"}) {
+    TestNet t(model, {4, 2, 8, 8}, 3);
+    InterpretableOptions o = options_of(kDouble, 0.5);
+    const std::vector<double> of_batch = t.slope(o);
+    o.mode = Mode::evaluate;
+    CHECK(t.slope(o) == of_batch);
+  }
 }
 
 }  // namespace limpid::interpret
