@@ -149,7 +149,9 @@ Tensor gradient_target(
   const Tensor total = sum(scores);
   const Recording recording(!o.detaches_target);
   const auto under = [&](ReluRule rule) {
-    return grad(total, images, {.create_graph = !o.detaches_target, .relu = rule});
+    return grad(
+        total, images,
+        {.create_graph = !o.detaches_target, .relu = rule, .holds_statistics = o.holds_statistics});
   };
   switch (o.target) {
     case GradientTarget::guided: return under(ReluRule::guided);
@@ -164,7 +166,8 @@ Tensor gradient_target(
 Tensor gradient_penalty(
     const Tensor& scores, const Tensor& images, const Tensor& target,
     const GradientPenaltyOptions& o) {
-  const Tensor delta = grad(sum(scores), images, {.create_graph = true});
+  const Tensor delta =
+      grad(sum(scores), images, {.create_graph = true, .holds_statistics = o.holds_statistics});
   return o.lambda * mean(gradient_errors(o.error, delta, target, o.smallest));
 }
 

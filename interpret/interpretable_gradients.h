@@ -72,6 +72,9 @@ struct GradientPenaltyOptions {
   double lambda = 7.5e-3;  // the paper's
   GradientTarget target = GradientTarget::guided;
   bool detaches_target = true;  // b is a constant: the usual reading, not stated in the paper
+  /// Both gradients take the statistics that batch norm found in the batch for constants, as the
+  /// network of evaluation does with running ones (record.h).
+  bool holds_statistics = false;
   double smallest = kSmallestGradient;
 };
 

@@ -239,6 +239,14 @@ GradientRoute gradient_route_named(const std::string& name) {
       "interpretable gradients", "no route '", name, "'; there are double, fd and shift");
 }
 
+PenalisedGradient penalised_gradient_named(const std::string& name) {
+  if (name == "held") return PenalisedGradient::held;
+  if (name == "evaluate") return PenalisedGradient::evaluate;
+  if (name == "train") return PenalisedGradient::train;
+  raise<ValueError>(
+      "interpretable gradients", "no gradient '", name, "'; there are held, evaluate and train");
+}
+
 Tensor gradient_scores(
     GradientSource source, const Tensor& logits, const Tensor& losses, const Tensor& labels) {
   const auto at_label = [&](const Tensor& rows) {
@@ -278,6 +286,9 @@ void check_options(const InterpretableOptions& o) {
       o.route != GradientRoute::shift || o.source == GradientSource::loss,
       "the shift route moves the inputs of the loss, so its source is the loss");
   check(
+      o.gradient != PenalisedGradient::held || is_exact,
+      "statistics can be held by the exact route alone; evaluate and train can be moved");
+  check(
       o.penalty.detaches_target || is_exact,
       "only the exact route differentiates the target as well");
   check(
@@ -293,7 +304,8 @@ Tensor penalised_loss(
   InterpretableOptions o = options;
   o.penalty.lambda *= static_cast<double>(o.every);
   const bool is_penalised = o.penalty.lambda > 0 && step % o.every == 0;
-  const bool is_other_network = o.mode == Mode::evaluate && depends_on_mode(model);
+  o.penalty.holds_statistics = o.gradient == PenalisedGradient::held;
+  const bool is_other_network = o.gradient == PenalisedGradient::evaluate && depends_on_mode(model);
   if (!is_penalised || o.share < 1 || is_other_network) {
     logits = model(batch.inputs, pass);
     const Tensor losses = losses_of(logits, batch);

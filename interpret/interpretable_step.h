@@ -42,6 +42,20 @@ enum class GradientRoute : uint8_t { double_backward, finite_difference, shift }
 /// double, fd or shift. Throws ValueError for another name.
 GradientRoute gradient_route_named(const std::string& name);
 
+/// Whose gradient is penalised; the paper does not say. It matters where training computes another
+/// network than evaluation does, with batch norm and dropout (interpretable_gradients.md, section
+/// 7).
+///   held      that of the training pass, its batch statistics held constant, as the network that
+///   is
+///             used and explained has them. Exact route only.
+///   evaluate  that of the network of evaluation, with the running statistics of the moment and
+///             without dropout, in a pass of its own
+///   train     that of the training pass: with batch norm it has no part along the mean and the
+///             scale of a channel, and the gradient of evaluation stays as it was, or worse
+enum class PenalisedGradient : uint8_t { held, evaluate, train };
+/// held, evaluate or train. Throws ValueError for another name.
+PenalisedGradient penalised_gradient_named(const std::string& name);
+
 struct InterpretableOptions {
   GradientPenaltyOptions penalty;
   GradientSource source = GradientSource::loss;  // the paper's
@@ -50,13 +64,7 @@ struct InterpretableOptions {
   int64_t every = 1;
   /// Penalise a random part of the batch, in a pass of its own over that part; L_R is its mean.
   double share = 1;
-  /// Whose gradient is penalised; the paper does not say. evaluate: that of the network as it is
-  /// used and explained, with running statistics and without dropout, in a pass of its own. train:
-  /// that of the training pass, which is cheaper. With batch norm the two differ: the gradient of a
-  /// batch has no part along the mean and the scale of a channel, and a penalty on it leaves the
-  /// other gradient as it was, or worse (interpretable_gradients.md, section 7). Networks without
-  /// batch norm and dropout need one pass in either mode.
-  Mode mode = Mode::evaluate;
+  PenalisedGradient gradient = PenalisedGradient::held;
   /// finite_difference: rms(h U) / rms(X); 0: sqrt(epsilon), 3.5e-4 in f32 and 1.5e-8 in f64.
   double step = 0;
 };

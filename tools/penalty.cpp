@@ -32,9 +32,9 @@ void declare_penalty(Arguments& a, PenaltyOptions& o) {
       {"guided", "deconv", "smoothgrad", "permuted", "edges"});
   a.text(
       "penalty-mode", o.mode,
-      "penalise the gradient of the network as it is evaluated, with running statistics, or that of "
-      "the training pass",
-      {"evaluate", "train"});
+      "with batch norm, whose gradient: that of the batch with its statistics held constant (route "
+      "double; the default there), evaluate: with running statistics, or train: of the batch",
+      {"", "held", "evaluate", "train"});
   a.flag(
       "attach-target", o.attaches_target,
       "differentiate the target too, instead of holding it constant (route double)");
@@ -100,7 +100,10 @@ interpret::InterpretableOptions interpretable_options(const PenaltyOptions& o) {
       .route = interpret::gradient_route_named(o.route),
       .every = o.every,
       .share = o.share,
-      .mode = o.mode == "evaluate" ? Mode::evaluate : Mode::train,
+      .gradient = interpret::penalised_gradient_named(
+          !o.mode.empty()       ? o.mode
+          : o.route == "double" ? "held"
+                                : "evaluate"),
       .step = o.step};
 }
 

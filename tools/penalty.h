@@ -20,7 +20,7 @@ struct PenaltyOptions {
   std::string route = "double";
   std::string source = "loss";
   std::string target = "guided";
-  std::string mode = "evaluate";
+  std::string mode = {};
   bool attaches_target = false;
   double step = interpret::InterpretableOptions{}.step;
   int64_t every = 1;

@@ -144,7 +144,7 @@ std::vector<Tensor> sweep_to(
 
   // Visit it newest first
   const Recording recording(o.create_graph);
-  const RuleScope rules({o.relu, o.scope});
+  const RuleScope rules({o.relu, o.scope, o.holds_statistics});
   if (y.node()->sweep == id) y.node()->upstream = seed;
   for (size_t i = sweep.nodes().size(); i-- > 0;) {
     Node& node = *sweep.nodes()[i];

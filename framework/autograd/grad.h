@@ -19,6 +19,7 @@ struct GradOptions {
   bool release_graph = false;          // drop edges as soon as they are used
   ReluRule relu = ReluRule::standard;  // rule of the rectifiers that THIS pass visits
   ReluScope scope = ReluScope::all;    // all, or relu only (relu6 stays standard)
+  bool holds_statistics = false;       // batch norm: statistics of the batch are constants
   Tensor seed = {};                    // dL/dy; required unless y has one element (then 1)
 };
 

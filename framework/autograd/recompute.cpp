@@ -48,7 +48,11 @@ class Replay {
     const BackwardRules& rules = backward_rules();
     const std::vector<Tensor> found = grad(
         y, wanted,
-        {.release_graph = true, .relu = rules.relu, .scope = rules.scope, .seed = g.detach()});
+        {.release_graph = true,
+         .relu = rules.relu,
+         .scope = rules.scope,
+         .holds_statistics = rules.holds_statistics,
+         .seed = g.detach()});
     for (size_t k = 0, next = 0; k < inputs_.size(); ++k) {
       gradients_[k] = is_wanted_[k] ? found[next++] : Tensor();
     }

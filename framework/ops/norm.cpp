@@ -104,6 +104,23 @@ Tensor value_of(const Kept& kept) {
   return kept.defined() ? static_cast<const Tensor&>(kept) : Tensor();
 }
 
+// s [groups] as a function of x: ds/dx = -s^2 h / M
+Tensor scale_of(const Tensor& x, const Family& f) {
+  return record("standardize_scale", f.scale->clone(), wrt(x, [x = keep(x), f](const Tensor& g) {
+                  const Tensor s = scale_of(x, f);
+                  const auto M = static_cast<double>(f.dims.outer * f.dims.inner);
+                  return standardize(x, s * s * g * (-1 / M), Tensor(), f);
+                }));
+}
+
+Tensor standardize_by_input(
+    const Tensor& g, const Tensor& x, const Tensor& gamma, const Family& f) {
+  const bool holds = backward_rules().holds_statistics && f.options.groups == NormGroups::channel;
+  if (!holds) return standardize_input(g, x, gamma, f);
+  const Tensor s = scale_of(x, f);
+  return scale_shift(g, gamma.defined() ? gamma * s : s, Tensor());
+}
+
 Tensor standardize(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Family& f) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   visit_float("standardize", x.dtype(), [&]<class T>() {
@@ -114,7 +131,7 @@ Tensor standardize(const Tensor& x, const Tensor& gamma, const Tensor& beta, con
   return record(
       "standardize", y,
       wrt(x, [x = keep(x), gamma = keep_if_defined(gamma),
-              f](const Tensor& g) { return standardize_input(g, x, value_of(gamma), f); }),
+              f](const Tensor& g) { return standardize_by_input(g, x, value_of(gamma), f); }),
       wrt(gamma, [x = keep(x), f](const Tensor& g) { return standardize_gamma(g, x, f); }),
       wrt(beta, [](const Tensor& g) { return channel_sum(g); }));
 }

@@ -194,6 +194,9 @@ enum class ReluScope : uint8_t { all, relu_only };
 struct BackwardRules {
   ReluRule relu = ReluRule::standard;
   ReluScope scope = ReluScope::all;
+  /// Batch norm: the mean and the deviation of the batch are constants, as running ones are. The
+  /// gradient is then that of the network of evaluation, g gamma s, at the batch's statistics.
+  bool holds_statistics = false;
 };
 /// The rules of the backward pass in progress on this thread.
 const BackwardRules& backward_rules();

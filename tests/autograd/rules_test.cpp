@@ -197,3 +197,56 @@ TEST_CASE("rules: a guided pass over a recorded guided gradient meets no rectifi
     CHECK(close(grad(sum(map), x, {.relu = rule}), row({4, 0, 6})));
   }
 }
+
+TEST_CASE("rules: the statistics of a batch held constant") {
+  Rng rng(7);
+  const Tensor x = Tensor::normal({4, 3, 2, 2}, rng, 1, 2, DType::f64).require_gradient();
+  const Tensor gamma = Tensor::normal({3}, rng, 0, 1, DType::f64).require_gradient();
+  const Tensor g = Tensor::normal(x.shape(), rng, 0, 1, DType::f64);
+  const auto held = [&](const Tensor& at, bool records) {
+    const Tensor y = standardize(at, gamma, Tensor());
+    return grad(y, at, {.create_graph = records, .holds_statistics = true, .seed = g});
+  };
+  const auto as_evaluated = [&](const Tensor& at) {  // g gamma s
+    return scale_shift(g, gamma.detach() * moments(at).scale, Tensor());
+  };
+  CHECK(max_error(held(x, false), as_evaluated(x)) < 1e-15);
+
+  // Its derivatives: s is a function of x
+  const Tensor v = Tensor::normal(x.shape(), rng, 0, 1, DType::f64);
+  const Tensor product = sum(v * held(x, true));
+  const Tensor by_x = grad(product, x);
+  const Tensor by_gamma = grad(product, gamma);
+  const double h = 1e-6;  // f64: the difference is good to about 1e-9
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    std::vector<double> up = x.to_vector(), down = up;
+    up[static_cast<size_t>(i)] += h;
+    down[static_cast<size_t>(i)] -= h;
+    const auto value = [&](const std::vector<double>& at) {
+      return sum(v * as_evaluated(Tensor::of(x.shape(), at, DType::f64))).item();
+    };
+    CHECK(std::abs((value(up) - value(down)) / (2 * h) - by_x.data<double>()[i]) < 1e-8);
+  }
+  const Tensor unit = scale_shift(v * g, moments(x).scale, Tensor());
+  for (int64_t c = 0; c < 3; ++c) {
+    CHECK(std::abs(sum(slice(unit, 1, c, c + 1)).item() - by_gamma.data<double>()[c]) < 1e-12);
+  }
+  // And the third order
+  const Tensor w = Tensor::normal(x.shape(), rng, 0, 1, DType::f64);
+  const Tensor curved = sum(w * grad(product, x, {.create_graph = true}));
+  const Tensor third = grad(curved, x);
+  for (int64_t i = 0; i < x.numel(); i += 5) {
+    const auto slope = [&](double step) {
+      std::vector<double> at = x.to_vector();
+      at[static_cast<size_t>(i)] += step;
+      const Tensor moved = Tensor::of(x.shape(), at, DType::f64).require_gradient();
+      return sum(w * grad(sum(v * held(moved, true)), moved)).item();
+    };
+    CHECK(std::abs((slope(h) - slope(-h)) / (2 * h) - third.data<double>()[i]) < 1e-7);
+  }
+
+  // Instance norm has the same statistics in evaluation: the rule is not for it
+  const NormOptions instance{.groups = NormGroups::image_and_channel};
+  const Tensor y = standardize(x, gamma, Tensor(), instance);
+  CHECK(bitwise_equal(grad(y, x, {.holds_statistics = true, .seed = g}), grad(y, x, {.seed = g})));
+}

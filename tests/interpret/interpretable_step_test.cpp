@@ -4,9 +4,12 @@
 #include "framework/core/error.h"
 #include "framework/nn/layers.h"
 #include "framework/optim/sgd.h"
+#include "framework/tensor/gates.h"
 #include "tests/interpret/interpretable_net.h"
 
 #include <doctest/doctest.h>
+
+#include <map>
 
 namespace limpid::interpret {
 namespace {
@@ -18,7 +21,7 @@ InterpretableOptions options_of(GradientRoute route, double lambda = 0.5) {
   InterpretableOptions o;
   o.route = route;
   o.penalty.lambda = lambda;
-  o.mode = Mode::train;
+  o.gradient = PenalisedGradient::train;
   return o;
 }
 constexpr auto kDouble = GradientRoute::double_backward;
@@ -290,7 +293,7 @@ TEST_CASE("penalised step: the network of evaluation, in a pass of its own") {
   TestNet t("convnet:4x2:batch:max", {8, 2, 8, 8}, 3);
   InterpretableOptions o = options_of(kDouble, 0.5);
   const std::vector<double> of_batch = t.penalty_slope(o);
-  o.mode = Mode::evaluate;
+  o.gradient = PenalisedGradient::evaluate;
   const std::vector<double> whole = t.slope(o);
 
   // lambda L_R with the running statistics that the training pass has just left
@@ -314,8 +317,88 @@ TEST_CASE("penalised step: one pass is enough where training computes the same n
     TestNet t(model, {4, 2, 8, 8}, 3);
     InterpretableOptions o = options_of(kDouble, 0.5);
     const std::vector<double> of_batch = t.slope(o);
-    o.mode = Mode::evaluate;
+    o.gradient = PenalisedGradient::evaluate;
     CHECK(t.slope(o) == of_batch);
+  }
+}
+
+// Running statistics become those that each batch norm sees in the batch, by the gates that were
+// open the first time.
+class Statistics {
+ public:
+  explicit Statistics(TestNet& t) : t_(t) {
+    gates_.record([&] { return train(); });
+  }
+  void take() {
+    gates_.hold([&] { return train(); });
+    for (const auto& [name, layer] : layers(*t_.net)) {
+      if (!seen_.contains(layer)) continue;
+      for (auto& [buffer, tensor] : buffers(*layer)) {
+        tensor.assign(buffer == "running_mean" ? seen_[layer].mean : seen_[layer].variance);
+      }
+    }
+  }
+
+ private:
+  Tensor train() {
+    Pass pass(Mode::train);
+    pass.freeze_statistics();
+    pass.observer = [&](const Module& layer, const Tensor& input, const Tensor&) {
+      if (layer.depends_on_mode()) seen_[&layer] = moments(input);
+    };
+    return (*t_.net)(t_.batch.inputs, pass);
+  }
+
+  TestNet& t_;
+  Gates gates_;
+  std::map<const Module*, Moments> seen_;
+};
+
+TEST_CASE("penalised step: held statistics, and a network whose statistics follow") {
+  for (const std::string model : {"convnet:4x2:batch:max", "resnet8"}) {
+    TestNet t(model, {6, 2, 8, 8}, 3);
+    InterpretableOptions o = options_of(kDouble, 0.5);
+    o.gradient = PenalisedGradient::held;
+    const std::vector<double> slope = t.penalty_slope(o);
+
+    // lambda L_R of the network of evaluation, against the target at the weights as they are, and
+    // by the gates there: derivatives see no kink
+    Tensor x = t.batch.inputs.detach();
+    x.require_gradient();
+    const auto scores = [&] {
+      Pass pass;
+      return sum(example_losses((*t.net)(x, pass), t.batch));
+    };
+    Statistics statistics(t);
+    statistics.take();
+    Gates gates;
+    const Tensor target = grad(gates.record(scores), x, {.relu = ReluRule::guided});
+    const auto penalty = [&] {
+      statistics.take();
+      const Tensor delta = grad(gates.hold(scores), x);
+      return 0.5 *
+             mean(gradient_errors(GradientError::cosine, delta, target, kSmallestGradient)).item();
+    };
+    size_t at = 0;
+    double worst = 0, largest = 0;
+    const double h = 1e-6;  // f64: the difference is good to about 1e-9 of the largest
+    for (Tensor& w : t.weights()) {
+      const int64_t stride = std::max<int64_t>(1, w.numel() / 3);
+      for (int64_t i = 0; i < w.numel(); i += stride) {
+        const double before = w.data<double>()[i];
+        const auto moved = [&](double step) {
+          w.mutable_data<double>()[i] = before + step;
+          return penalty();
+        };
+        const double difference = (moved(h) - moved(-h)) / (2 * h);
+        w.mutable_data<double>()[i] = before;
+        worst = std::max(worst, std::abs(difference - slope[at + static_cast<size_t>(i)]));
+        largest = std::max(largest, std::abs(difference));
+      }
+      at += static_cast<size_t>(w.numel());
+    }
+    INFO(model, " worst ", worst, " of ", largest);
+    CHECK(worst < 1e-6 * largest);
   }
 }
 
