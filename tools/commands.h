@@ -3,6 +3,8 @@
 
 #include "tools/arguments.h"
 
+#include <vector>
+
 namespace limpid::tools {
 
 Command demo_command();
@@ -18,5 +20,8 @@ Command metrics_command();
 Command sanity_command();
 Command report_command();
 Command bench_command();
+
+/// dsv extract and its neighbours.
+std::vector<Command> dsv_commands();
 
 }  // namespace limpid::tools

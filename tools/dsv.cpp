@@ -1,0 +1,8 @@
+// tools/dsv.cpp: the commands of limpid dsv, one file each: dsv_extract.cpp and its neighbours.
+#include "tools/commands.h"
+
+namespace limpid::tools {
+
+std::vector<Command> dsv_commands() { return {}; }
+
+}  // namespace limpid::tools
