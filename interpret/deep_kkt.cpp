@@ -32,12 +32,6 @@ Tensor distributions(const Tensor& labels, const Tensor& logits) {
   return labels;
 }
 
-// L_i [n].
-Tensor losses_of(const Tensor& logits, const Tensor& labels) {
-  const Tensor t = distributions(labels, logits);
-  return reshape(-sum(t * log_softmax(logits), {1}), {logits.size(0)});
-}
-
 void check_candidates(const Tensor& images, const Tensor& labels, const Tensor& lambda) {
   check_shape(
       images.rank() >= 2 && labels.rank() >= 1 && labels.size(0) == images.size(0) &&
@@ -103,7 +97,7 @@ Leaves forward(Module& model, const Tensor& images, const Tensor& labels, const 
   l.images.require_gradient();
   l.lambda.require_gradient();
   Pass pass;
-  l.losses = losses_of(model(l.images, pass), labels);
+  l.losses = cross_entropies(model(l.images, pass), labels);
   return l;
 }
 
@@ -139,7 +133,7 @@ AtMoved at_moved(
   Tensor x = images.detach();
   x.require_gradient();
   Pass pass;
-  const Tensor losses = losses_of(model(x, pass), labels);
+  const Tensor losses = cross_entropies(model(x, pass), labels);
   return {losses.detach(), grad(sum(losses), x)};
 }
 
@@ -179,6 +173,17 @@ NamedTensors stationary_parameters(Module& model) {
   }
   check_value(!chosen.empty(), "deep_kkt", "no parameter requires a gradient");
   return chosen;
+}
+
+Tensor cross_entropies(const Tensor& logits, const Tensor& labels) {
+  const Tensor t = distributions(labels, logits);
+  return reshape(-sum(t * log_softmax(logits), {1}), {logits.size(0)});
+}
+
+Tensor residual_sizes(const Tensor& logits, const Tensor& labels) {
+  const Recording off(false);
+  const Tensor r = to(softmax(logits.detach()) - distributions(labels, logits), DType::f64);
+  return sqrt(reshape(sum(r * r, {1}), {r.size(0)}));
 }
 
 Stationarity stationarity(
@@ -225,7 +230,7 @@ Primal primal(Module& model, const Tensor& images, const Tensor& labels) {
   x.require_gradient();
   Pass pass;
   const Tensor logits = model(x, pass);
-  const Tensor losses = losses_of(logits, labels);
+  const Tensor losses = cross_entropies(logits, labels);
   const Tensor best = arg_max(logits.detach(), 1);
   Tensor is_wrong = Tensor::empty(losses.shape(), losses.dtype());  // constant in the derivative
   int64_t right = 0;
@@ -258,9 +263,9 @@ Multipliers exact_multipliers(
     Pass pass;
     const Tensor y = slice(labels, 0, i, i + 1);
     const Tensor logits = model(slice(images, 0, i, i + 1), pass);
-    const std::vector<Tensor> g = grad(sum(losses_of(logits, y)), theta);
+    const std::vector<Tensor> g = grad(sum(cross_entropies(logits, y)), theta);
     const Recording off(false);
-    residual_size.push_back(norm_of(softmax(logits.detach()) - distributions(y, logits)));
+    residual_size.push_back(residual_sizes(logits, y).item());
     double* row = gradients.mutable_data<double>() + i * P;
     for (const Tensor& part : g) {
       for (const double value : part.to_vector()) *row++ = value;

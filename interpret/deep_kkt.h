@@ -64,6 +64,11 @@ struct Stationarity {
 /// Names and tensors of the parameters that require a gradient: freeze() leaves others out.
 NamedTensors stationary_parameters(Module& model);
 
+/// L_i [n] of logits [n, K]; labels are classes [n] or distributions [n, K].
+Tensor cross_entropies(const Tensor& logits, const Tensor& labels);
+/// |p_i - y_i| [n] f64 of the same: what turns lambda into the multiplier of an SVM.
+Tensor residual_sizes(const Tensor& logits, const Tensor& labels);
+
 /// L_stat of the candidates in evaluation mode, with its slopes. The model is as it was afterwards,
 /// bit for bit, also if this throws.
 /// Throws ShapeError unless there is one label and one lambda per image, ValueError if no parameter
