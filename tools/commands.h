@@ -21,7 +21,8 @@ Command sanity_command();
 Command report_command();
 Command bench_command();
 
-/// dsv extract and its neighbours.
+Command dsv_extract_command();
+/// All commands of dsv.
 std::vector<Command> dsv_commands();
 
 }  // namespace limpid::tools

@@ -3,6 +3,6 @@
 
 namespace limpid::tools {
 
-std::vector<Command> dsv_commands() { return {}; }
+std::vector<Command> dsv_commands() { return {dsv_extract_command()}; }
 
 }  // namespace limpid::tools
