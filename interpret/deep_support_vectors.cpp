@@ -22,6 +22,8 @@ namespace limpid::interpret {
 namespace {
 
 constexpr double kInvariant = 1e-2;  // cosine and change of the output; a norm's epsilon is in both
+constexpr double kRounding = 1e-5;   // of the length of a gradient, in f32
+constexpr double kSatisfied = 1e-4;  // lp: relative residual of a condition that holds
 constexpr int64_t kProbe = 64;       // samples that the tests look at
 constexpr double kStepShare = 0.05;  // paper: of the first lambda, per step
 constexpr double kWarmUp = 0.1;      // paper: of the steps, before samples are dropped
@@ -36,6 +38,13 @@ double largest(const Tensor& t) {
   double most = 0;
   for (const double v : t.to_vector()) most = std::max(most, std::abs(v));
   return most;
+}
+
+Tensor total_of(const std::vector<Tensor>& parts) {
+  const Recording off(false);
+  Tensor total = parts[0];
+  for (size_t k = 1; k < parts.size(); ++k) total = total + parts[k];
+  return total;
 }
 
 Tensor logits_of(Module& model, const Tensor& images) {
@@ -56,8 +65,11 @@ Tensor logits_with_twice(Module& model, Tensor parameter, const Tensor& images) 
   return logits_of(model, images);
 }
 
-// max_i |<theta_l, g_i,l>| / (|theta_l| |g_i,l|), 0 where g is
-double largest_cosine(const SampleGradients& gradients, size_t slot, const Tensor& square) {
+// max_i |<theta_l, g_i,l>| / (|theta_l| |g_i,l|), 0 where the tensor's share of |g_i| is rounding,
+// as that of a bias before a norm is
+double largest_cosine(
+    const SampleGradients& gradients, size_t slot, const Tensor& square,
+    const Tensor& all_squares) {
   std::vector<Tensor> v;
   for (const auto& named : gradients.target()) {
     v.push_back(Tensor::zeros(named.second.shape(), named.second.dtype()));
@@ -65,11 +77,13 @@ double largest_cosine(const SampleGradients& gradients, size_t slot, const Tenso
   v[slot] = gradients.target()[slot].second.detach();
   const std::vector<double> product = gradients.products(v).to_vector();
   const std::vector<double> squares = square.to_vector();
+  const std::vector<double> total = all_squares.to_vector();
   const double length = std::sqrt(dot(v[slot], v[slot]));
   double most = 0;
   for (size_t i = 0; i < product.size(); ++i) {
     const double scale = length * std::sqrt(squares[i]);
-    if (scale > 0) most = std::max(most, std::abs(product[i]) / scale);
+    const bool is_rounding = std::sqrt(squares[i]) <= kRounding * std::sqrt(total[i]);
+    if (scale > 0 && !is_rounding) most = std::max(most, std::abs(product[i]) / scale);
   }
   return most;
 }
@@ -320,9 +334,7 @@ void describe(SupportVectors& v, const SampleGradients& gradients, const Tensor&
     v.margin.mutable_data<double>()[i] = row[y] - other;
     v.correct.mutable_data<double>()[i] = row[y] > other ? 1 : 0;
   }
-  Tensor square = Tensor::zeros({n}, DType::f64);
-  for (const Tensor& part : gradients.squares()) square = square + part;
-  v.gradient_size = sqrt(square);
+  v.gradient_size = sqrt(total_of(gradients.squares()));
   std::vector<Tensor> theta;
   for (const auto& named : gradients.target()) theta.push_back(named.second.detach());
   const double length = std::sqrt(square_of(theta));
@@ -383,13 +395,14 @@ ChosenParameters choose_parameters(
   const Tensor probe_labels = slice(labels, 0, 0, count);
   const SampleGradients gradients(model, probe, probe_labels, names);
   const std::vector<Tensor> squares = gradients.squares();
+  const Tensor all_squares = total_of(squares);
   const Tensor before = logits_of(model, probe);
   const Recording off(false);
   const double spread = largest(before - mean(before));
   for (size_t k = 0; k < fitting.size(); ++k) {
     const bool is_zero = largest(fitting[k].second) == 0;
     bool is_invariant = false;
-    if (!is_zero && largest_cosine(gradients, k, squares[k]) < kInvariant) {
+    if (!is_zero && largest_cosine(gradients, k, squares[k], all_squares) < kInvariant) {
       const Tensor after = logits_with_twice(model, fitting[k].second, probe);
       is_invariant = largest(after - before) <= kInvariant * spread;
     }
@@ -441,6 +454,10 @@ SupportVectors extract_support_vectors(
   v.relative_gap = solved.relative_gap;
   v.sketch_error = solved.sketch_error;
   describe(v, gradients, labels);
+  if (o.solver == SupportSolver::lp && v.converged && v.total_residual > kSatisfied) {
+    v.converged = false;  // the program fed on the rounding of f32 gradients
+    v.status = "infeasible";
+  }
   v.solver_seconds = seconds_since(start);
   return v;
 }

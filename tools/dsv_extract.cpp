@@ -1,5 +1,6 @@
 // tools/dsv_extract.cpp: limpid dsv extract.
 #include "framework/core/error.h"
+#include "framework/ops/pointwise.h"
 #include "interpret/deep_support_vectors.h"
 #include "interpret/numerics/statistics.h"
 #include "tools/commands.h"
@@ -91,7 +92,8 @@ SupportOptions support_options(
 SupportVectors extracted(
     const Invocation& in, const ExtractOptions& o, const RunFolder& folder,
     const datasets::Dataset& data, const std::string& part) {
-  const Tensor images = standardised(data.images.tensor(), folder.card);
+  Tensor images = standardised(data.images.tensor(), folder.card);
+  if (parameters(*folder.model)[0].second.dtype() == DType::f64) images = to(images, DType::f64);
   SupportVectors v = as_usage([&] {
     return interpret::extract_support_vectors(
         *folder.model, images, data.labels, support_options(o, in.common, part, in.console));
@@ -169,6 +171,8 @@ Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
   datasets::Split split = parts_of(o.data, in.common, folder, o.limit_test > 0 ? o.limit_test : -1);
   if (o.limit_train > 0) split.train = datasets::limit_balanced(split.train, o.limit_train);
 
+  // An equation is satisfied exactly or not at all: rounding in f32 can make it either
+  if (o.solver == "lp") convert(*folder.model, DType::f64);
   const SupportVectors v = extracted(in, o, folder, split.train, "train");
   if (v.status == "infeasible") {
     throw NumericError(
@@ -285,7 +289,7 @@ Command dsv_extract_command() {
   return {
       .name = "dsv extract",
       .summary = "which training images support the decisions of a network",
-      .example = "limpid dsv extract runs/fashion --data fashion-2k --per-class 5 --out support.st",
+      .example = "limpid dsv extract runs/fashion --data fashion-2k --out support.safetensors",
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
