@@ -53,7 +53,8 @@ Tensor distance_of(Distance distance, const Tensor& residual, const Tensor& thet
   switch (distance) {
     case Distance::l1: return sum(abs(residual));
     case Distance::squared: return sum(residual * residual);
-    case Distance::huber: break;
+    case Distance::huber:
+    case Distance::cosine: break;
   }
   const double delta = std::max(0.1 * median_size(theta), 1e-12);
   const Tensor size = abs(residual);
@@ -61,10 +62,22 @@ Tensor distance_of(Distance distance, const Tensor& residual, const Tensor& thet
   return sum(near * (size - 0.5 * near)) * (1 / delta);
 }
 
+// 1 - cos(theta, theta - R), where theta - R = -sum_i lambda_i g_i.
+Tensor cosine_distance(const std::vector<Tensor>& residuals, const std::vector<Tensor>& theta) {
+  std::vector<Tensor> wanted, reached;
+  for (size_t k = 0; k < theta.size(); ++k) {
+    const Shape row = {1, theta[k].numel()};
+    wanted.push_back(reshape(theta[k].detach(), row));
+    reached.push_back(wanted.back() - reshape(residuals[k], row));
+  }
+  return 1 - reshape(cosine_similarity(concat(wanted, 1), concat(reached, 1)), Shape{});
+}
+
 // L_stat as a function of the residuals.
 Tensor total_distance(
     const std::vector<Tensor>& residuals, const std::vector<Tensor>& theta,
     const StationarityOptions& o) {
+  if (o.distance == Distance::cosine) return cosine_distance(residuals, theta);
   int64_t scalars = 0;
   for (const Tensor& t : theta) scalars += t.numel();
   Tensor total;
@@ -90,14 +103,15 @@ double norm_of(const Tensor& t) { return std::sqrt(sum(to(t * t, DType::f64)).it
 
 // The candidates as leaves of one recorded pass.
 struct Leaves {
-  Tensor images, lambda, losses;
+  Tensor images, lambda, logits, losses;
 };
 Leaves forward(Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda) {
-  Leaves l{images.detach(), lambda.detach(), {}};
+  Leaves l{images.detach(), lambda.detach(), {}, {}};
   l.images.require_gradient();
   l.lambda.require_gradient();
   Pass pass;
-  l.losses = cross_entropies(model(l.images, pass), labels);
+  l.logits = model(l.images, pass);
+  l.losses = cross_entropies(l.logits, labels);
   return l;
 }
 
@@ -144,24 +158,59 @@ Tensor per_image(const Tensor& values, const Tensor& images) {
   return reshape(values, shape);
 }
 
-void slopes_by_two_passes(
+// What two passes at theta + e v and theta - e v give.
+struct TwoPasses {
+  Tensor by_lambda, by_images;  // of L_stat
+  Tensor loss_slopes;           // dL_i/dx_i at theta, up to e^2
+};
+
+TwoPasses two_passes(
     Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda,
-    std::vector<Tensor>& theta, const std::vector<Tensor>& v, Stationarity& result) {
+    std::vector<Tensor>& theta, const std::vector<Tensor>& v) {
   double square = 0;
   for (const Tensor& part : v) square += std::pow(norm_of(part), 2);
   const double length = std::sqrt(square);
   if (length == 0) {
-    result.by_lambda = Tensor::zeros(lambda.shape(), lambda.dtype());
-    result.by_images = Tensor::zeros(images.shape(), images.dtype());
-    return;
+    const Tensor here = at_moved(model, images, labels, theta, v, 0).slopes;
+    return {Tensor::zeros(lambda.shape(), lambda.dtype()), 0.0 * here, here};
   }
   const double e = (images.dtype() == DType::f32 ? 1e-2 : 1e-4) / length;
   const AtMoved plus = at_moved(model, images, labels, theta, v, e);
   const AtMoved minus = at_moved(model, images, labels, theta, v, -e);
   const Recording off(false);
-  result.by_lambda = (plus.losses - minus.losses) * (0.5 / e);
-  result.by_images =
-      per_image(lambda.detach(), images) * ((plus.slopes - minus.slopes) * (0.5 / e));
+  return {
+      (plus.losses - minus.losses) * (0.5 / e),
+      per_image(lambda.detach(), images) * ((plus.slopes - minus.slopes) * (0.5 / e)),
+      (plus.slopes + minus.slopes) * 0.5};
+}
+
+// v = d L_stat / d R, and L_stat itself.
+std::vector<Tensor> direction_of(
+    std::vector<Tensor> residuals, const std::vector<Tensor>& theta, const StationarityOptions& o,
+    double& value) {
+  for (Tensor& r : residuals) (r = r.detach()).require_gradient();
+  const Tensor total = total_distance(residuals, theta, o);
+  value = total.item();
+  return grad(total, residuals);
+}
+
+// 1 where the primal condition is violated, else 0; a constant in derivatives.
+Tensor violations(
+    const Tensor& logits, const Tensor& losses, const Tensor& labels, double tolerance) {
+  const Recording off(false);
+  if (labels.dtype() == DType::i64) {
+    const Tensor best = reshape(arg_max(logits, 1), labels.shape());
+    Tensor wrong = Tensor::empty(labels.shape(), DType::i64);
+    for (int64_t i = 0; i < labels.numel(); ++i) {
+      wrong.mutable_data<int64_t>()[i] =
+          best.data<int64_t>()[i] != labels.data<int64_t>()[i] ? 1 : 0;
+    }
+    return to(wrong, losses.dtype());
+  }
+  // y log y is 0 at y = 0
+  const Tensor floor = Tensor::full(labels.shape(), 1e-30, labels.dtype());
+  const Tensor entropy = reshape(-sum(labels * log(maximum(labels, floor)), {1}), losses.shape());
+  return greater(losses - entropy, Tensor::full(losses.shape(), tolerance, losses.dtype()));
 }
 
 }  // namespace
@@ -202,17 +251,15 @@ Stationarity stationarity(
     result.relative_residual.emplace_back(
         named[k].first, norm_of(residuals[k].detach()) / norm_of(theta[k].detach()));
   }
-  if (!is_exact) {  // v = d L_stat / d R
-    for (Tensor& r : residuals) (r = r.detach()).require_gradient();
+  if (!is_exact) {
+    const std::vector<Tensor> v = direction_of(residuals, theta, o, result.value);
+    const TwoPasses passes = two_passes(model, images, labels, lambda, theta, v);
+    result.by_lambda = passes.by_lambda;
+    if (wants_image_slopes) result.by_images = passes.by_images;
+    return result;
   }
   const Tensor total = total_distance(residuals, theta, o);
   result.value = total.item();
-  if (!is_exact) {
-    const std::vector<Tensor> v = grad(total, residuals);
-    slopes_by_two_passes(model, images, labels, lambda, theta, v, result);
-    if (!wants_image_slopes) result.by_images = Tensor();
-    return result;
-  }
   std::vector<Tensor> wanted = {l.lambda};
   if (wants_image_slopes) wanted.push_back(l.images);
   const std::vector<Tensor> slopes = grad(total, wanted);
@@ -231,20 +278,58 @@ Primal primal(Module& model, const Tensor& images, const Tensor& labels) {
   Pass pass;
   const Tensor logits = model(x, pass);
   const Tensor losses = cross_entropies(logits, labels);
-  const Tensor best = arg_max(logits.detach(), 1);
-  Tensor is_wrong = Tensor::empty(losses.shape(), losses.dtype());  // constant in the derivative
-  int64_t right = 0;
-  visit_float("primal", losses.dtype(), [&]<class T>() {
-    for (int64_t i = 0; i < losses.numel(); ++i) {
-      const bool fits = best.data<int64_t>()[i] == labels.data<int64_t>()[i];
-      is_wrong.mutable_data<T>()[i] = fits ? T(0) : T(1);
-      right += fits;
-    }
-  });
+  const Tensor is_wrong = violations(logits.detach(), losses.detach(), labels, 0);
   const Tensor total = mean(is_wrong * losses);
-  return {
-      total.item(), static_cast<double>(right) / static_cast<double>(losses.numel()),
-      grad(total, x)};
+  return {total.item(), 1 - mean(is_wrong).item(), grad(total, x)};
+}
+
+Conditions conditions(
+    Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda,
+    const ConditionOptions& o) {
+  check_candidates(images, labels, lambda);
+  const Recording on(true);
+  std::vector<Tensor> theta = tensors_of(stationary_parameters(model));
+  const bool wants_stationarity = o.stationarity_weight != 0;
+  const bool is_exact = o.stationarity.route == MixedRoute::double_backward;
+  Leaves l = forward(model, images, labels, lambda);
+
+  // L_primal
+  Conditions result;
+  result.logits = l.logits.detach();
+  const Tensor violated =
+      violations(result.logits, l.losses.detach(), labels, o.soft_tolerance);
+  const auto n = static_cast<double>(images.size(0));
+  result.satisfied = images.size(0) - std::llround(sum(violated).item());
+  const Tensor counted =
+      o.masks_satisfied ? violated : Tensor::ones(violated.shape(), violated.dtype());
+  const Tensor primal_loss = sum(counted * l.losses) * (1 / n);
+  result.primal = primal_loss.item();
+  Tensor total = o.primal_weight * primal_loss;
+  result.by_lambda = Tensor::zeros(lambda.shape(), lambda.dtype());
+  if (!wants_stationarity) {
+    result.by_images = grad(total, l.images);
+    return result;
+  }
+
+  // L_stat
+  const std::vector<Tensor> residuals = residuals_of(l.losses, l.lambda, theta, is_exact);
+  if (is_exact) {
+    const Tensor distance = total_distance(residuals, theta, o.stationarity);
+    result.stationarity = distance.item();
+    total = total + o.stationarity_weight * distance;
+    const std::vector<Tensor> slopes = grad(total, std::vector<Tensor>{l.lambda, l.images});
+    result.by_lambda = slopes[0];
+    result.by_images = slopes[1];
+    return result;
+  }
+  const std::vector<Tensor> v =
+      direction_of(residuals, theta, o.stationarity, result.stationarity);
+  const TwoPasses passes = two_passes(model, images, labels, lambda, theta, v);
+  const Recording off(false);
+  result.by_lambda = o.stationarity_weight * passes.by_lambda;
+  result.by_images = o.stationarity_weight * passes.by_images +
+                     per_image((o.primal_weight / n) * counted, images) * passes.loss_slopes;
+  return result;
 }
 
 Multipliers exact_multipliers(
