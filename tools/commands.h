@@ -22,6 +22,10 @@ Command report_command();
 Command bench_command();
 
 Command dsv_extract_command();
+Command dsv_synthesize_command();
+Command dsv_retrain_command();
+Command dsv_generate_command();
+Command dsv_edit_command();
 /// All commands of dsv.
 std::vector<Command> dsv_commands();
 

@@ -3,6 +3,10 @@
 
 namespace limpid::tools {
 
-std::vector<Command> dsv_commands() { return {dsv_extract_command()}; }
+std::vector<Command> dsv_commands() {
+  return {
+      dsv_extract_command(), dsv_synthesize_command(), dsv_retrain_command(),
+      dsv_generate_command(), dsv_edit_command()};
+}
 
 }  // namespace limpid::tools
