@@ -194,18 +194,26 @@ std::vector<Tensor> direction_of(
   return grad(total, residuals);
 }
 
+// Phi_y - max_{c != y} Phi_c [n], y given as a class.
+Tensor margins(const Tensor& logits, const Tensor& labels) {
+  const Tensor own = one_hot(labels, logits.size(1), logits.dtype());
+  const Tensor lowest = Tensor::full(own.shape(), -1e30, logits.dtype());
+  const Tensor other = max(where(own, lowest, logits), 1);
+  return reshape(sum(own * logits, {1}) - other, labels.shape());
+}
+
 // 1 where the primal condition is violated, else 0; a constant in derivatives.
 Tensor violations(
-    const Tensor& logits, const Tensor& losses, const Tensor& labels, double tolerance) {
+    const Tensor& logits, const Tensor& losses, const Tensor& labels, double margin,
+    double tolerance) {
   const Recording off(false);
   if (labels.dtype() == DType::i64) {
-    const Tensor best = reshape(arg_max(logits, 1), labels.shape());
-    Tensor wrong = Tensor::empty(labels.shape(), DType::i64);
-    for (int64_t i = 0; i < labels.numel(); ++i) {
-      wrong.mutable_data<int64_t>()[i] =
-          best.data<int64_t>()[i] != labels.data<int64_t>()[i] ? 1 : 0;
-    }
-    return to(wrong, losses.dtype());
+    const Tensor is_class = to(
+        equal(to(reshape(arg_max(logits, 1), labels.shape()), DType::f64), to(labels, DType::f64)),
+        losses.dtype());
+    const Tensor is_far = greater_equal(
+        margins(logits, labels), Tensor::full(losses.shape(), margin, losses.dtype()));
+    return 1 - is_class * is_far;
   }
   // y log y is 0 at y = 0
   const Tensor floor = Tensor::full(labels.shape(), 1e-30, labels.dtype());
@@ -278,7 +286,7 @@ Primal primal(Module& model, const Tensor& images, const Tensor& labels) {
   Pass pass;
   const Tensor logits = model(x, pass);
   const Tensor losses = cross_entropies(logits, labels);
-  const Tensor is_wrong = violations(logits.detach(), losses.detach(), labels, 0);
+  const Tensor is_wrong = violations(logits.detach(), losses.detach(), labels, 0, 0);
   const Tensor total = mean(is_wrong * losses);
   return {total.item(), 1 - mean(is_wrong).item(), grad(total, x)};
 }
@@ -297,7 +305,7 @@ Conditions conditions(
   Conditions result;
   result.logits = l.logits.detach();
   const Tensor violated =
-      violations(result.logits, l.losses.detach(), labels, o.soft_tolerance);
+      violations(result.logits, l.losses.detach(), labels, o.margin, o.soft_tolerance);
   const auto n = static_cast<double>(images.size(0));
   result.satisfied = images.size(0) - std::llround(sum(violated).item());
   const Tensor counted =

@@ -93,9 +93,11 @@ struct ConditionOptions {
   StationarityOptions stationarity = {};
   double stationarity_weight = 1;  // 0: L_stat is not computed
   double primal_weight = 1;        // b_1
-  /// Candidates that satisfy the primal condition count 0: those classified as their label, or,
-  /// for labels that are distributions, with L_i - H(y_i) <= soft_tolerance (entropy H, nats).
+  /// Candidates that satisfy the primal condition count 0: those classified as their label with
+  /// margin Phi_y - max_{c != y} Phi_c >= `margin` (eq. 3), or, for labels that are distributions,
+  /// with L_i - H(y_i) <= soft_tolerance (entropy H, nats).
   bool masks_satisfied = true;
+  double margin = 0;  // logits
   double soft_tolerance = 0.05;  // nats; ours
 };
 

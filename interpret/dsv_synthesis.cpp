@@ -115,26 +115,42 @@ void Synthesis::begin(const Tensor& images) {
   set_weights();
 }
 
-// lambda0 = <theta, -G> / |G|^2 with G = sum_i g_i: the best common multiplier. Its sign may be
-// wrong where nothing is classified as its label yet; its size is used.
-void Synthesis::set_lambda0() {
+// <theta, -G> / |G|^2 with G = sum_i lambda_i g_i: what lambda is to be multiplied by.
+double Synthesis::best_length() const {
   const Recording on(true);
   std::vector<Tensor> theta;
   for (const auto& named : stationary_parameters(model_)) theta.push_back(named.second);
   Pass pass;
-  const Tensor logits = model_(images(), pass);
-  const Tensor losses = labels_.rank() == 2 ? soft_cross_entropy(logits, labels_)
-                                            : cross_entropy(logits, labels_);
-  const std::vector<Tensor> G = grad(losses * static_cast<double>(shape_[0]), theta);
+  const Tensor log_p = log_softmax(model_(images(), pass));
+  const Tensor y = labels_.rank() == 2 ? labels_ : one_hot(labels_, log_p.size(1), log_p.dtype());
+  const Tensor losses = reshape(sum(y * log_p, {1}), lambda_.shape());
+  const std::vector<Tensor> minus_G = grad(sum(lambda_ * losses), theta);
   const Recording off(false);
   double product = 0, square = 0;
   for (size_t k = 0; k < theta.size(); ++k) {
-    product -= sum(to(theta[k].detach() * G[k], DType::f64)).item();
-    square += sum(to(G[k] * G[k], DType::f64)).item();
+    product += sum(to(theta[k].detach() * minus_G[k], DType::f64)).item();
+    square += sum(to(minus_G[k] * minus_G[k], DType::f64)).item();
   }
-  lambda0_ = square > 0 && product != 0 ? std::abs(product) / square : 1;
+  return square > 0 ? product / square : 0;
+}
+
+// lambda0 = <theta, -G> / |G|^2 with all lambda 1. Its sign may be wrong where nothing is classified
+// as its label yet; its size is used.
+void Synthesis::set_lambda0() {
+  const double length = std::abs(best_length());
+  lambda0_ = length > 0 ? length : 1;
   Rng rng = Rng(options_.seed).child(kMultipliers);
   lambda_ = lambda0_ * Tensor::uniform({shape_[0]}, rng, 0.5, 1.5, pixels_.dtype());
+}
+
+// Slopes by lambda do not change with its length, but those of the cosine do: as 1 / length.
+void Synthesis::set_length() {
+  const double length = best_length();
+  if (!(length > 0)) return;
+  lambda_ = lambda_ * length;
+  lambda0_ *= length;
+  const bool is_cosine = options_.stationarity.distance == Distance::cosine;
+  lambda_rate_ *= is_cosine ? length * length : length;
 }
 
 void Synthesis::set_weights() {
@@ -230,6 +246,7 @@ Synthesis::Slopes Synthesis::slopes(
         .stationarity_weight = w.stationarity,
         .primal_weight = w.primal,
         .masks_satisfied = masks_satisfied,
+        .margin = options_.margin,
         .soft_tolerance = options_.soft_tolerance};
     total = condition_slopes(x, rows, view, options);
   }
@@ -306,6 +323,9 @@ void Synthesis::advance() {
     leave_or_stay();
   }
   ++step_;
+  const bool is_due = options_.length_every > 0 &&
+                      (step_ % options_.length_every == 0 || is_done());
+  if (is_due && weights_.stationarity > 0 && options_.exact_every == 0) set_length();
   if (step_ % options_.trace_every == 0 || is_done() || step_ == 1) trace_.push_back(measured());
 }
 

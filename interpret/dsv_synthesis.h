@@ -52,12 +52,15 @@ struct SynthesisOptions {
   ViewOptions view = {};
 
   // Terms
-  StationarityOptions stationarity = {};
+  /// The cosine rather than the paper's l1: one vector in a few hundred steps moves |R| of few
+  /// tensors, and the angle of all.
+  StationarityOptions stationarity = {.distance = Distance::cosine};
   Terms weights = {.stationarity = 1, .primal = 1, .variation = 0.1, .size = 0.01};
   /// The weights are ratios: b_k = weights_k / |slope_k|, in units of that of the first term that
   /// is not 0, with slopes by the pixels at the start, L_primal unmasked. Otherwise they are b_k.
   bool weights_are_ratios = true;
   bool masks_satisfied = true;
+  double margin = 0;             // logits, from which a candidate is satisfied (eq. 3)
   double soft_tolerance = 0.05;  // nats, for labels that are distributions
   bool averages_variation = false;
   SizePrior size = SizePrior::squared;
@@ -74,6 +77,12 @@ struct SynthesisOptions {
   Infeasible infeasible = Infeasible::drop;
   double warmup = 0.1;      // share of the steps during which nothing leaves
   int64_t exact_every = 0;  // exact multipliers every so many steps, in place of gradient steps
+
+  /// Every so many steps, and after the last, lambda is scaled to its best length,
+  /// <theta, -G> / |G|^2 with G = sum lambda g, if that is positive, and lambda0 with it; 0: never.
+  /// Needed from noise: its gradients are large, those of the vectors it becomes are small, and the
+  /// multipliers that fit the one are too short for the other. The cosine does not feel it.
+  int64_t length_every = 20;
 
   int64_t trace_every = 50;
 };
@@ -149,6 +158,8 @@ class Synthesis {
   Terms slope_lengths(bool masks_satisfied) const;
   void set_weights();
   void set_lambda0();
+  double best_length() const;
+  void set_length();
   void move_lambda(const std::vector<int64_t>& rows, const Tensor& slope);
   void leave_or_stay();
   View view_of(uint64_t stream, int64_t count, bool per_image) const;

@@ -58,9 +58,13 @@ void declare_synthesis(Arguments& a, SynthesisArguments& o) {
       "of stationarity, primal condition, total variation, norm: ratios of slopes at the start");
   a.flag("literal-weights", o.literal_weights, "take --weights as they are");
   a.flag("no-mask", o.no_mask, "count candidates that satisfy the primal condition too");
+  a.number("margin", o.margin, "logits by which a candidate must be right to satisfy", 0, kMost);
   a.flag("average-variation", o.averages_variation, "total variation per pixel");
   a.text("norm", o.size, "norm prior", {"squared", "norm"});
   a.number("lambda-move", o.lambda_move, "largest move in a step, share of lambda0", 0, 1);
+  a.integer(
+      "length-every", o.length_every, "lambda to its best length every so many steps; 0: never", 0,
+      10'000'000);
   a.text("infeasible", o.infeasible, "what becomes of lambda < 0", {"drop", "project"});
   a.number("warmup", o.warmup, "share of the steps in which nothing is dropped", 0, 1);
   a.integer(
@@ -119,6 +123,7 @@ interpret::SynthesisOptions synthesis_options(
            .size = weight(3)},
       .weights_are_ratios = !o.literal_weights,
       .masks_satisfied = !o.no_mask,
+      .margin = o.margin,
       .averages_variation = o.averages_variation,
       .size = o.size == "squared" ? interpret::SizePrior::squared : interpret::SizePrior::norm,
       .learning_rate = o.lr,
@@ -128,7 +133,8 @@ interpret::SynthesisOptions synthesis_options(
       .infeasible = o.infeasible == "drop" ? interpret::Infeasible::drop
                                            : interpret::Infeasible::project,
       .warmup = o.warmup,
-      .exact_every = o.exact_every};
+      .exact_every = o.exact_every,
+      .length_every = o.length_every};
   if (!is_image) {  // a table has no pixels to move and no neighbours
     options.view = {.shift = 0, .crop = 0, .cutout = 0, .flip = 0, .noise = o.view.noise};
     options.weights.variation = 0;

@@ -18,7 +18,7 @@ class Console;
 struct SynthesisArguments {
   int64_t steps = 1000;
   double lr = 0.1;
-  std::string distance = "l1";
+  std::string distance = "cosine";
   std::string average = "tensor";
   std::string route = "double";
   double eta = 5;
@@ -27,9 +27,11 @@ struct SynthesisArguments {
   std::vector<std::string> weights = {"1", "1", "0.1", "0.01"};
   bool literal_weights = false;
   bool no_mask = false;
+  double margin = 0;
   bool averages_variation = false;
   std::string size = "squared";
   double lambda_move = 0.05;
+  int64_t length_every = 20;
   std::string infeasible = "drop";
   double warmup = 0.1;
   int64_t exact_every = 0;

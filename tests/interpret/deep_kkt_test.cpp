@@ -55,7 +55,8 @@ struct Case {
 
 TEST_CASE("deep_kkt: slopes of the stationarity are those of central differences") {
   // f64, h = 1e-6: differences are good to about 1e-8; the kinks of |R| and of ReLU are not near
-  for (const Distance distance : {Distance::l1, Distance::squared, Distance::huber}) {
+  for (const Distance distance :
+       {Distance::l1, Distance::squared, Distance::huber, Distance::cosine}) {
     for (const Average average : {Average::tensor, Average::all}) {
       for (const int kind : {0, 1, 2}) {
         Rng rng(3);
@@ -87,7 +88,8 @@ TEST_CASE("deep_kkt: slopes of the stationarity are those of central differences
 }
 
 TEST_CASE("deep_kkt: two passes give the slopes of double backward, and leave the model alone") {
-  for (const Distance distance : {Distance::l1, Distance::squared, Distance::huber}) {
+  for (const Distance distance :
+       {Distance::l1, Distance::squared, Distance::huber, Distance::cosine}) {
     Rng rng(5);
     Case c(true, true, false, rng);
     const auto before = bits(c.net);
@@ -126,6 +128,76 @@ TEST_CASE("deep_kkt: the primal loss counts what is misclassified alone") {
   CHECK(p.accuracy == right / 4.0);
   CHECK(right > 0);
   CHECK(right < 4);
+}
+
+TEST_CASE("deep_kkt: the cosine distance is that of all tensors as one vector") {
+  Rng rng(9);
+  Case c(true, true, false, rng);
+  const StationarityOptions o{.distance = Distance::cosine};
+  const double value = stationarity(c.net, c.images, c.labels, c.lambda, false, o).value;
+  // theta and -sum_i lambda_i g_i, written out
+  Pass pass;
+  const Tensor log_p = log_softmax(c.net(c.images, pass));
+  const Tensor weighted = one_hot(c.labels, 3, DType::f64) * reshape(c.lambda, {4, 1});
+  const Tensor negative = sum(weighted * log_p);  // -sum_i lambda_i L_i
+  double product = 0, theta = 0, reached = 0;
+  for (const auto& [name, t] : parameters(c.net)) {
+    const Tensor g = grad(negative, t);
+    product += sum(t.detach() * g).item();
+    theta += sum(t.detach() * t.detach()).item();
+    reached += sum(g * g).item();
+  }
+  CHECK(value == doctest::Approx(1 - product / std::sqrt(theta * reached)).epsilon(1e-10));
+  // Lengths of lambda do not matter
+  CHECK(
+      stationarity(c.net, c.images, c.labels, 7 * c.lambda, false, o).value ==
+      doctest::Approx(value).epsilon(1e-9));
+}
+
+TEST_CASE("deep_kkt: both conditions from one pass are those of two calls") {
+  for (const MixedRoute route : {MixedRoute::double_backward, MixedRoute::two_passes}) {
+    Rng rng(7);
+    Case c(true, false, false, rng);
+    const StationarityOptions o{.route = route};
+    const Stationarity s = stationarity(c.net, c.images, c.labels, c.lambda, true, o);
+    const Primal p = primal(c.net, c.images, c.labels);
+    const Conditions both = conditions(
+        c.net, c.images, c.labels, c.lambda,
+        {.stationarity = o, .stationarity_weight = 2, .primal_weight = 3});
+    CHECK(both.stationarity == s.value);
+    CHECK(both.primal == doctest::Approx(p.value).epsilon(1e-12));
+    CHECK(both.satisfied == std::lround(4 * p.accuracy));
+    CHECK(max_error(both.by_lambda, 2 * s.by_lambda) < 1e-12);
+    // By two passes the primal slope is good to e^2
+    CHECK(max_error(both.by_images, 2 * s.by_images + 3 * p.by_images) < 1e-6);
+    CHECK((both.satisfied > 0 && both.satisfied < 4));
+
+    // Without the mask all count; without stationarity the primal slope is left
+    const Conditions all = conditions(
+        c.net, c.images, c.labels, c.lambda,
+        {.stationarity_weight = 0, .masks_satisfied = false});
+    CHECK(all.primal > p.value);
+    CHECK(all.stationarity == 0);
+    const Conditions alone =
+        conditions(c.net, c.images, c.labels, c.lambda, {.stationarity_weight = 0});
+    CHECK(max_error(alone.by_images, p.by_images) < 1e-14);
+  }
+}
+
+TEST_CASE("deep_kkt: a distribution is satisfied when the loss is near its entropy") {
+  Rng rng(7);
+  Case c(true, false, false, rng);
+  Pass pass;
+  const Tensor p = softmax(c.net(c.images, pass)).detach();
+  const auto satisfied = [&](const Tensor& labels, double tolerance) {
+    return conditions(
+               c.net, c.images, labels, c.lambda,
+               {.stationarity_weight = 0, .soft_tolerance = tolerance})
+        .satisfied;
+  };
+  CHECK(satisfied(p, 1e-9) == 4);  // the loss of its own prediction is its entropy
+  CHECK(satisfied(one_hot(c.labels, 3, DType::f64), 1e-9) == 0);
+  CHECK(satisfied(one_hot(c.labels, 3, DType::f64), 100) == 4);
 }
 
 TEST_CASE("deep_kkt: weight decay makes every multiplier 1 / (n wd)") {
