@@ -122,6 +122,7 @@ Moved edited(
   return each(images, targets.size(), [&](const Tensor& source, size_t i, Moved& all) {
     SynthesisOptions options = o.synthesis;
     options.centre = source;
+    options.masks_satisfied = false;
     Synthesis s(model, source, Tensor::of_integers({1}, {targets[i]}), options);
     const auto has_reached = [&](const Standing& now) {
       return now.is_largest && now.probability >= o.probability;

@@ -17,7 +17,9 @@
 namespace limpid::interpret {
 
 struct EditOptions {
-  /// Its steps are the most that are tried; the size prior is taken around the source.
+  /// Its steps are the most that are tried. The primal condition counts until the end (no mask),
+  /// and the size prior is taken around the source, where it has no slope: it needs a weight that
+  /// is no ratio.
   SynthesisOptions synthesis = {};
   double probability = 0.9;  // of the target, reached or the edit failed
 };

@@ -160,7 +160,7 @@ void Synthesis::set_weights() {
   const double unit = weights_.stationarity > 0 ? lengths.stationarity : lengths.primal;
   const double first = weights_.stationarity > 0 ? weights_.stationarity : weights_.primal;
   const auto scaled = [&](double ratio, double length) {
-    return length > 0 ? ratio / first * unit / length : ratio;
+    return length > 0 ? ratio / first * unit / length : 0;
   };
   weights_ = {
       .stationarity = scaled(weights_.stationarity, lengths.stationarity),

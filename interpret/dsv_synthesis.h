@@ -57,7 +57,8 @@ struct SynthesisOptions {
   StationarityOptions stationarity = {.distance = Distance::cosine};
   Terms weights = {.stationarity = 1, .primal = 1, .variation = 0.1, .size = 0.01};
   /// The weights are ratios: b_k = weights_k / |slope_k|, in units of that of the first term that
-  /// is not 0, with slopes by the pixels at the start, L_primal unmasked. Otherwise they are b_k.
+  /// is not 0, with slopes by the pixels at the start, L_primal unmasked; a term without slope there gets 0. Otherwise they are
+  /// b_k.
   bool weights_are_ratios = true;
   bool masks_satisfied = true;
   double margin = 0;             // logits, from which a candidate is satisfied (eq. 3)

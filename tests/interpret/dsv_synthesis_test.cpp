@@ -1,17 +1,13 @@
 // tests/interpret/dsv_synthesis_test.cpp: what a synthesis must reach, keep and repeat.
 #include "interpret/dsv_synthesis.h"
 
-#include "datasets/datasets.h"
-#include "framework/autograd/grad.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
-#include "framework/nn/models.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
-#include "framework/optim/adam.h"
-#include "tests/interpret/small_nets.h"
+#include "tests/interpret/digits_net.h"
 #include "tests/support/compare.h"
 
 #include <doctest/doctest.h>
@@ -24,41 +20,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-// A small convolutional network that knows the digits, trained once for all cases.
-struct Digits {
-  std::unique_ptr<Module> model;
-  Shape image;
-  int64_t classes = 0;
-
-  Digits() {
-    const datasets::Dataset train = datasets::load("digits").train;
-    image = train.example_shape();
-    classes = train.classes;
-    Rng rng(1);
-    model = make_model("convnet:8x2:none:max", {image, classes}, rng);
-    datasets::Batches batches(
-        train, {.batch = 64,
-                .mean = datasets::channel_statistics(train).mean,
-                .std = datasets::channel_statistics(train).std});
-    Adam optimizer(parameters(*model), {.weight_decay = 5e-4});
-    for (int64_t epoch = 0; epoch < 12; ++epoch) {
-      for (int64_t i = 0; i < batches.count(); ++i) {
-        const datasets::Batch b = batches.get(epoch, i);
-        Pass pass(Mode::train);
-        optimizer.clear_gradients();
-        backward(cross_entropy((*model)(b.inputs, pass), b.labels));
-        optimizer.step(5e-3);
-      }
-    }
-    optimizer.clear_gradients();
-  }
-};
-
-Digits& digits() {
-  static Digits one;
-  return one;
-}
 
 SynthesisOptions short_run() {
   return {
@@ -185,6 +146,7 @@ TEST_CASE("dsv_synthesis: a negative multiplier leaves, or stays at 0; every cla
 
 TEST_CASE("dsv_synthesis: lambda moves by at most its share in a step") {
   SynthesisOptions o = short_run();
+  o.length_every = 0;
   Synthesis s = started(o);
   CHECK(s.lambda0() > 0);
   for (int step = 0; step < 20; ++step) {
@@ -192,6 +154,44 @@ TEST_CASE("dsv_synthesis: lambda moves by at most its share in a step") {
     s.advance();
     const std::vector<double> moves = abs(s.lambda() - before).to_vector();
     CHECK(*std::max_element(moves.begin(), moves.end()) <= 0.05 * s.lambda0() * (1 + 1e-4));
+  }
+}
+
+TEST_CASE("dsv_synthesis: lambda gets its best length, which the cosine does not feel") {
+  SynthesisOptions o = short_run();
+  o.steps = 40;
+  o.view.noise = 0;
+  o.length_every = 0;
+  const Synthesis plain = finished(o);
+  o.length_every = 10;
+  const Synthesis scaled = finished(o);
+  // Both went the same way but for rounding, and end at the same direction of lambda
+  CHECK(max_error(plain.images(), scaled.images()) < 0.05);
+  const double c = plain.measured().stationarity;
+  CHECK(scaled.measured().stationarity == doctest::Approx(c).epsilon(0.02));
+  CHECK(scaled.measured().relative_residual < plain.measured().relative_residual);
+  // At the best length |theta + G|^2 = |theta|^2 (1 - cos^2)
+  const double angle = 1 - scaled.measured().stationarity;
+  CHECK(
+      scaled.measured().relative_residual ==
+      doctest::Approx(std::sqrt(1 - angle * angle)).epsilon(1e-4));
+}
+
+TEST_CASE("dsv_synthesis: the other distances fall too") {
+  for (const Distance distance : {Distance::l1, Distance::squared, Distance::huber}) {
+    SynthesisOptions o = short_run();
+    o.steps = 200;
+    o.margin = 3;
+    o.weights.primal = 3;
+    o.stationarity.distance = distance;
+    Synthesis s = started(o);
+    const TracePoint start = s.measured();
+    while (!s.is_done()) s.advance();
+    const TracePoint end = s.trace().back();
+    MESSAGE("L_stat " << start.stationarity << " -> " << end.stationarity << ", right "
+                      << end.primal_accuracy);
+    CHECK(end.stationarity < start.stationarity);
+    CHECK(end.primal_accuracy >= 0.8);
   }
 }
 
@@ -261,9 +261,12 @@ TEST_CASE("dsv_synthesis: every variant runs and keeps its promise") {
     o.stationarity.route = MixedRoute::two_passes;
     Synthesis passes = started(o);
     passes.advance();
-    // Adam's first step is the sign of each slope; f32 differences turn a few small ones
+    // Adam's first step is 0.1 times the sign of each slope; f32 differences turn small ones
+    const Tensor apart = abs(exact.images() - passes.images());
     CHECK(max_error(exact.images(), passes.images()) < 0.3);
-    CHECK(sum(abs(exact.images() - passes.images())).item() < 0.1 * 0.2 * 1280);
+    const double turned = sum(apart).item() / (0.2 * 1280);
+    MESSAGE("share of signs that differ: " << turned);
+    CHECK(turned < 0.2);
   }
   SUBCASE("labels that are distributions") {
     const double mixes[] = {0, 0.5, 1};
