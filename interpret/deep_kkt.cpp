@@ -330,8 +330,7 @@ Conditions conditions(
     result.by_images = slopes[1];
     return result;
   }
-  const std::vector<Tensor> v =
-      direction_of(residuals, theta, o.stationarity, result.stationarity);
+  const std::vector<Tensor> v = direction_of(residuals, theta, o.stationarity, result.stationarity);
   const TwoPasses passes = two_passes(model, images, labels, lambda, theta, v);
   const Recording off(false);
   result.by_lambda = o.stationarity_weight * passes.by_lambda;

@@ -97,7 +97,7 @@ struct ConditionOptions {
   /// margin Phi_y - max_{c != y} Phi_c >= `margin` (eq. 3), or, for labels that are distributions,
   /// with L_i - H(y_i) <= soft_tolerance (entropy H, nats).
   bool masks_satisfied = true;
-  double margin = 0;  // logits
+  double margin = 0;             // logits
   double soft_tolerance = 0.05;  // nats; ours
 };
 

@@ -38,4 +38,8 @@
 #include "interpret/dsv_synthesis.h"            // support vectors from weights alone
 #include "interpret/dsv_editing.h"              // labels as latent variables
 #include "interpret/dsv_retraining.h"           // networks made from support vectors
+#include "interpret/deep_manifold.h"             // views and priors that keep images images
+#include "interpret/deep_synthesis.h"            // support vectors from weights alone
+#include "interpret/deep_editing.h"              // labels as latent variables
+#include "interpret/deep_retraining.h"           // networks made from support vectors
 // clang-format on

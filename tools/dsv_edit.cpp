@@ -4,7 +4,7 @@
 #include "framework/io/npy.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
-#include "interpret/dsv_editing.h"
+#include "interpret/deep_editing.h"
 #include "interpret/report/heatmap.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -37,8 +37,8 @@ Json figures(const interpret::Closeness& c, const interpret::Moved& m, size_t i)
        {"ssim", c.ssim[i]}});
 }
 
-std::string line(const std::string& name, const interpret::Closeness& c, const interpret::Moved& m,
-                 size_t i) {
+std::string line(
+    const std::string& name, const interpret::Closeness& c, const interpret::Moved& m, size_t i) {
   return join_text(
       padded(name, 12), percent(m.probability[i]), m.reached[i] ? "" : " (not reached)",
       ", distance ", fixed(c.distance[i], 3), ", ssim ", fixed(c.ssim[i], 3));
@@ -54,20 +54,19 @@ Json run(const Invocation& in, const EditArguments& o) {
   const Tensor sources = read_inputs(o.input, folder.card);
   const Tensor images = standardised(sources, folder.card);
   const interpret::EditOptions options{
-      .synthesis =
-          synthesis_options(o.synthesis, folder, static_cast<uint64_t>(in.common.seed)),
+      .synthesis = synthesis_options(o.synthesis, folder, static_cast<uint64_t>(in.common.seed)),
       .probability = o.probability};
   const std::vector<int64_t> targets(static_cast<size_t>(images.size(0)), target);
 
-  const interpret::Moved edit = as_usage(
-      [&] { return interpret::edited(*folder.model, images, targets, options); });
+  const interpret::Moved edit =
+      as_usage([&] { return interpret::edited(*folder.model, images, targets, options); });
   const interpret::PixelRange range{options.synthesis.low, options.synthesis.high};
   const double step = 1 / (kLevels * folder.card.std[0]);
   const auto most = static_cast<int64_t>(kLevels);
-  const interpret::Moved fgsm = interpret::fgsm_to(
-      *folder.model, images, targets, edit.probability, step, most, range);
-  const interpret::Moved pgd = interpret::pgd_to(
-      *folder.model, images, targets, edit.probability, step, most, range);
+  const interpret::Moved fgsm =
+      interpret::fgsm_to(*folder.model, images, targets, edit.probability, step, most, range);
+  const interpret::Moved pgd =
+      interpret::pgd_to(*folder.model, images, targets, edit.probability, step, most, range);
   const auto close_to_source = [&](const interpret::Moved& m) {
     return interpret::closeness(as_data(m.images, folder.card), sources);
   };
@@ -88,9 +87,9 @@ Json run(const Invocation& in, const EditArguments& o) {
     };
     const std::string png = join_text(out, "/", i, ".png");
     save_png(
-        png, interpret::grid({{picture(sources), picture(edited),
-                               picture(as_data(fgsm.images, folder.card)),
-                               picture(as_data(pgd.images, folder.card))}}));
+        png, interpret::grid(
+                 {{picture(sources), picture(edited), picture(as_data(fgsm.images, folder.card)),
+                   picture(as_data(pgd.images, folder.card))}}));
     Json row = figures(c_edit, edit, i);
     row.set("steps", edit.steps[i])
         .set("fgsm", figures(c_fgsm, fgsm, i))
@@ -119,13 +118,14 @@ Command dsv_edit_command() {
   return {
       .name = "dsv edit",
       .summary = "an image moved to another class, beside FGSM and PGD",
-      .example = "limpid dsv edit runs/digits --input image.npy --label 3 --steps 100 --out edits",
+      .example = "limpid dsv edit runs/digits --input digits.npy --label 3 --steps 100 --out edits",
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
             a.list("input", options->input, "files, .npy arrays or pictures");
             a.text("label", options->label, "the class to reach");
-            a.number("probability", options->probability, "of that class, then it ends", 1e-6, 1 - 1e-6);
+            a.number(
+                "probability", options->probability, "of that class, then it ends", 1e-6, 1 - 1e-6);
             declare_synthesis(a, options->synthesis);
           },
       .run = [options](const Invocation& in) { return run(in, *options); },

@@ -50,10 +50,10 @@ Request request_of(const GenerateOptions& o, const ModelCard& card) {
     if (mix < 0 || mix > 1) throw UsageError("--mix: " + excerpt(text) + " is not from 0 to 1");
     r.mixes.insert(r.mixes.end(), static_cast<size_t>(o.count), mix);
   }
-  r.labels = o.label.size() == 2
-                 ? interpret::mixed_labels(r.a, r.b, r.mixes, card.classes())
-                 : Tensor::of_integers(
-                       {o.count}, std::vector<int64_t>(static_cast<size_t>(o.count), r.a));
+  r.labels =
+      o.label.size() == 2
+          ? interpret::mixed_labels(r.a, r.b, r.mixes, card.classes())
+          : Tensor::of_integers({o.count}, std::vector<int64_t>(static_cast<size_t>(o.count), r.a));
   return r;
 }
 
@@ -74,8 +74,8 @@ Json run(const Invocation& in, const GenerateOptions& o) {
   interpret::SynthesisOptions all_stay = options;
   all_stay.infeasible = interpret::Infeasible::project;  // what was asked for is delivered
   const Tensor start = starts(r, o, folder.card, seed);
-  auto synthesis = as_usage(
-      [&] { return interpret::Synthesis(*folder.model, start, r.labels, all_stay); });
+  auto synthesis =
+      as_usage([&] { return interpret::Synthesis(*folder.model, start, r.labels, all_stay); });
   while (!synthesis.is_done()) {
     if (interrupted()) return Json::object();
     synthesis.advance();
@@ -109,8 +109,8 @@ Json run(const Invocation& in, const GenerateOptions& o) {
         png, "  ", folder.card.class_names[static_cast<size_t>(r.a)], " ", percent(p_a),
         r.a == r.b ? std::string()
                    : join_text(
-                         ", ", folder.card.class_names[static_cast<size_t>(r.b)], " ",
-                         percent(p_b), " at mix ", fixed(r.mixes[i], 2))));
+                         ", ", folder.card.class_names[static_cast<size_t>(r.b)], " ", percent(p_b),
+                         " at mix ", fixed(r.mixes[i], 2))));
   }
   save_png(out + "/grid.png", interpret::grid(pictures));
   Json judges = Json::array();
@@ -121,8 +121,7 @@ Json run(const Invocation& in, const GenerateOptions& o) {
         {{"model", j.model}, {"accuracy", j.accuracy}, {"probability", j.probability}}));
     in.console.result(join_text("judge ", j.model, ": ", percent(j.accuracy)));
   }
-  const double distance =
-      mean(norm(flatten(images - as_data(start, folder.card)), {1})).item();
+  const double distance = mean(norm(flatten(images - as_data(start, folder.card)), {1})).item();
   return Json::object(
       {{"model", name_of(folder)},
        {"target_probability", total / static_cast<double>(r.mixes.size())},
@@ -137,6 +136,7 @@ Json run(const Invocation& in, const GenerateOptions& o) {
 
 Command dsv_generate_command() {
   auto options = std::make_shared<GenerateOptions>();
+  options->synthesis.weights = {"1", "3", "0.3", "0.03"};  // what is wanted is the label
   return {
       .name = "dsv generate",
       .summary = "images of a class, or between two, from a classifier",

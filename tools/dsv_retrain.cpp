@@ -5,7 +5,7 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
-#include "interpret/dsv_retraining.h"
+#include "interpret/deep_retraining.h"
 #include "interpret/numerics/statistics.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -65,8 +65,8 @@ std::vector<int64_t> random_images(
   }
   for (size_t c = 0; c < left.size(); ++c) {
     if (left[c] > 0) {
-      throw UsageError(join_text(
-          "--data has too few images of class ", c, " for a baseline of ", wanted[c]));
+      throw UsageError(
+          join_text("--data has too few images of class ", c, " for a baseline of ", wanted[c]));
     }
   }
   return chosen;
@@ -76,8 +76,12 @@ std::vector<int64_t> random_images(
 ModelCard card_of(const RetrainArguments& o, const datasets::Dataset& train) {
   const datasets::ChannelStatistics s = datasets::channel_statistics(train);
   return {
-      .architecture = o.model, .input = train.example_shape(), .class_names = train.class_names,
-      .mean = s.mean, .std = s.std, .data = o.data};
+      .architecture = o.model,
+      .input = train.example_shape(),
+      .class_names = train.class_names,
+      .mean = s.mean,
+      .std = s.std,
+      .data = o.data};
 }
 
 Row accuracies(
@@ -85,7 +89,10 @@ Row accuracies(
     const std::function<Candidate(uint64_t seed)>& candidate, const std::string& name,
     uint64_t first_seed, Console& console) {
   const interpret::RetrainOptions options{
-      .architecture = o.model, .steps = o.steps, .batch = o.batch, .learning_rate = o.lr,
+      .architecture = o.model,
+      .steps = o.steps,
+      .batch = o.batch,
+      .learning_rate = o.lr,
       .weight_decay = o.weight_decay};
   Row row;
   for (int64_t k = 0; k < o.seeds; ++k) {
@@ -130,8 +137,10 @@ Json run(const Invocation& in, const RetrainArguments& o) {
   for (const char* name : {"support", "model", "data"}) in.arguments.require(name);
   const SupportSet set = read_support(o.support);
   const datasets::Split parts = load_data(
-      o.data, {.data_dir = data_folder(in.common.data_dir), .limit_train = o.limit_train,
-               .limit_test = o.limit_test},
+      o.data,
+      {.data_dir = data_folder(in.common.data_dir),
+       .limit_train = o.limit_train,
+       .limit_test = o.limit_test},
       nullptr);
   if (parts.test.is_empty()) throw UsageError(o.data + " has no test part");
   if (parts.train.is_regression()) throw UsageError(o.data + " has no classes");
@@ -191,8 +200,8 @@ Json run(const Invocation& in, const RetrainArguments& o) {
   in.console.result(join_text(
       "vectors       ", percent(ours.mean()), " +- ", percent(ours.deviation()), " over ", o.seeds,
       " seeds (", set.size(), " vectors, ", o.steps, " steps)"));
-  in.console.result(join_text(
-      "random images ", percent(random.mean()), " +- ", percent(random.deviation())));
+  in.console.result(
+      join_text("random images ", percent(random.mean()), " +- ", percent(random.deviation())));
   Json result = Json::object(
       {{"support", o.support},
        {"model", o.model},
@@ -232,8 +241,7 @@ Command dsv_retrain_command() {
             a.integer("batch", options->batch, "vectors per step", 1, 1'000'000);
             a.number("lr", options->lr, "rate of Adam; cosine decay", 0, 1e9);
             a.number("weight-decay", options->weight_decay, "coupled into the gradient", 0, 1e9);
-            a.integer(
-                "limit-train", options->limit_train, "so many training images", 0, INT64_MAX);
+            a.integer("limit-train", options->limit_train, "so many training images", 0, INT64_MAX);
             a.integer("limit-test", options->limit_test, "so many test images", 0, INT64_MAX);
             a.text(
                 "labels", options->labels, "hard: the classes; soft: what --source says",

@@ -37,7 +37,8 @@ Tensor images_from(
     const RunFolder& folder) {
   const datasets::Split parts = as_usage([&] {
     return datasets::load(
-        spec, {.data_dir = data_folder(common.data_dir), .resize = folder.card.resize,
+        spec, {.data_dir = data_folder(common.data_dir),
+               .resize = folder.card.resize,
                .crop = folder.card.crop});
   });
   const datasets::Dataset& data = parts.train;
@@ -55,8 +56,8 @@ Tensor images_from(
     if (matches) next = 0;
     for (int64_t found = 0; found < o.per_class; ++next) {
       if (next == order.size()) {
-        throw UsageError(join_text(
-            "--init: ", spec, " has too few examples for ", o.per_class, " per class"));
+        throw UsageError(
+            join_text("--init: ", spec, " has too few examples for ", o.per_class, " per class"));
       }
       if (matches && data.labels.data<int64_t>()[order[next]] != c) continue;
       chosen.push_back(order[next]);
@@ -115,11 +116,9 @@ std::unique_ptr<interpret::Synthesis> resumed(
 }
 
 // Runs to the end or to an interrupt, and keeps the state file up to date.
-void run_to_end(
-    interpret::Synthesis& synthesis, const Invocation& in, const SynthesizeOptions& o) {
+void run_to_end(interpret::Synthesis& synthesis, const Invocation& in, const SynthesizeOptions& o) {
   const auto save = [&] {
-    save_safetensors(
-        state_path(in.common.out), synthesis.tensors(), {{"options", signature(in)}});
+    save_safetensors(state_path(in.common.out), synthesis.tensors(), {{"options", signature(in)}});
   };
   while (!synthesis.is_done() && !interrupted()) {
     const size_t lines = synthesis.trace().size();
@@ -147,8 +146,8 @@ SupportSet support_of(
     return reshape(
         take_rows(reshape(x, {n, x.numel() / n}), index), x.shape().with(0, std::ssize(rows)));
   };
-  const Tensor residual = softmax(s.logits()) -
-                          one_hot(s.labels(), folder.card.classes(), s.lambda().dtype());
+  const Tensor residual =
+      softmax(s.logits()) - one_hot(s.labels(), folder.card.classes(), s.lambda().dtype());
   const Tensor alpha = s.lambda() * reshape(norm(residual, {1}), {n});
   std::vector<int64_t> labels;
   for (const int64_t row : rows) labels.push_back(s.labels().data<int64_t>()[row]);
@@ -199,8 +198,7 @@ Json run(const Invocation& in, const SynthesizeOptions& o) {
   Json residual = Json::array();
   const NamedTensors named = interpret::stationary_parameters(*folder.model);
   for (size_t k = 0; k < named.size(); ++k) {
-    residual.push(
-        Json::object({{"tensor", named[k].first}, {"relative", end.tensor_residual[k]}}));
+    residual.push(Json::object({{"tensor", named[k].first}, {"relative", end.tensor_residual[k]}}));
   }
   Json trace = Json::array();
   for (const interpret::TracePoint& t : synthesis->trace()) trace.push(to_json(t));
@@ -213,8 +211,7 @@ Json run(const Invocation& in, const SynthesizeOptions& o) {
   in.console.result(join_text("entropy       ", fixed(end.entropy, 3), " nats"));
   in.console.result(join_text("alive         ", end.alive, " of ", labels.numel()));
   Json judges = Json::array();
-  for (const Judgement& j :
-       judged(o.judge, set.images, classes, folder.card, in.console)) {
+  for (const Judgement& j : judged(o.judge, set.images, classes, folder.card, in.console)) {
     in.console.result(join_text("judge         ", j.model, ": ", percent(j.accuracy), " right"));
     judges.push(Json::object(
         {{"model", j.model}, {"accuracy", j.accuracy}, {"probability", j.probability}}));

@@ -39,7 +39,8 @@ Tensor standardised_bound(double value, const ModelCard& card) {
 void declare_synthesis(Arguments& a, SynthesisArguments& o) {
   constexpr double kMost = 1e9;
   a.integer("steps", o.steps, "steps of the descent", 1, 10'000'000);
-  a.number("lr", o.lr, "rate of Adam on the pixels, in standard deviations; cosine decay", 0, kMost);
+  a.number(
+      "lr", o.lr, "rate of Adam on the pixels, in standard deviations; cosine decay", 0, kMost);
   a.text(
       "distance", o.distance, "of the weights from what the vectors give",
       {"l1", "squared", "huber", "cosine"});
@@ -90,8 +91,8 @@ int64_t class_from(const std::string& text, const ModelCard& card, const std::st
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool is_number = error == std::errc() && end == text.data() + text.size();
   if (!is_number || value < 0 || value >= card.classes()) {
-    throw UsageError(join_text(
-        what, ": class ", excerpt(text), " is not in 0 to ", card.classes() - 1));
+    throw UsageError(
+        join_text(what, ": class ", excerpt(text), " is not in 0 to ", card.classes() - 1));
   }
   return value;
 }
@@ -119,7 +120,9 @@ interpret::SynthesisOptions synthesis_options(
            .average = o.average == "tensor" ? Average::tensor : Average::all,
            .route = o.route == "double" ? MixedRoute::double_backward : MixedRoute::two_passes},
       .weights =
-          {.stationarity = weight(0), .primal = weight(1), .variation = weight(2),
+          {.stationarity = weight(0),
+           .primal = weight(1),
+           .variation = weight(2),
            .size = weight(3)},
       .weights_are_ratios = !o.literal_weights,
       .masks_satisfied = !o.no_mask,
@@ -130,8 +133,8 @@ interpret::SynthesisOptions synthesis_options(
       .start_scale = o.start_scale,
       .basis = o.basis,
       .lambda_move = o.lambda_move,
-      .infeasible = o.infeasible == "drop" ? interpret::Infeasible::drop
-                                           : interpret::Infeasible::project,
+      .infeasible =
+          o.infeasible == "drop" ? interpret::Infeasible::drop : interpret::Infeasible::project,
       .warmup = o.warmup,
       .exact_every = o.exact_every,
       .length_every = o.length_every};

@@ -1,9 +1,8 @@
-// tools/synthesising.h: options, starts and pictures of synthesis; serves dsv synthesize, generate
-// and edit.
+// tools/synthesising.h: options and pictures of dsv synthesize, generate and edit.
 #pragma once
 
 #include "framework/tensor/tensor.h"
-#include "interpret/dsv_synthesis.h"
+#include "interpret/deep_synthesis.h"
 #include "tools/arguments.h"
 #include "tools/run_folder.h"
 
@@ -24,10 +23,10 @@ struct SynthesisArguments {
   double eta = 5;
   bool views_only = false;
   interpret::ViewOptions view = {};
-  std::vector<std::string> weights = {"1", "1", "0.1", "0.01"};
+  std::vector<std::string> weights = {"1", "3", "3", "3"};
   bool literal_weights = false;
   bool no_mask = false;
-  double margin = 0;
+  double margin = 5;
   bool averages_variation = false;
   std::string size = "squared";
   double lambda_move = 0.05;

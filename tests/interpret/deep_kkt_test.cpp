@@ -174,8 +174,7 @@ TEST_CASE("deep_kkt: both conditions from one pass are those of two calls") {
 
     // Without the mask all count; without stationarity the primal slope is left
     const Conditions all = conditions(
-        c.net, c.images, c.labels, c.lambda,
-        {.stationarity_weight = 0, .masks_satisfied = false});
+        c.net, c.images, c.labels, c.lambda, {.stationarity_weight = 0, .masks_satisfied = false});
     CHECK(all.primal > p.value);
     CHECK(all.stationarity == 0);
     const Conditions alone =

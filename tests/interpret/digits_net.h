@@ -42,9 +42,11 @@ struct Digits {
     }
     optimizer.clear_gradients();
     const datasets::Batch first = datasets::Batches(
-        train, {.batch = 200, .shuffle = false,
-                .mean = datasets::channel_statistics(train).mean,
-                .std = datasets::channel_statistics(train).std}).get(0, 0);
+                                      train, {.batch = 200,
+                                              .shuffle = false,
+                                              .mean = datasets::channel_statistics(train).mean,
+                                              .std = datasets::channel_statistics(train).std})
+                                      .get(0, 0);
     images = first.inputs;
     labels = first.labels;
   }

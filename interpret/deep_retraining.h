@@ -1,4 +1,4 @@
-// interpret/dsv_retraining.h: what a set of support vectors is worth: networks made from it.
+// interpret/deep_retraining.h: what a set of support vectors is worth: networks made from it.
 //
 // Paper    Deep Support Vectors (arXiv 2403.17329), section 5.1 and table 2: a network of fresh
 //          weights sees the vectors alone. Every set that is compared gets the same number of
@@ -23,9 +23,9 @@ namespace limpid::interpret {
 
 struct RetrainOptions {
   std::string architecture;
-  int64_t steps = 2000;        // of Adam, whatever the size of the set
-  int64_t batch = 64;          // vectors per step; all of them if there are fewer
-  double learning_rate = 1e-3; // the paper's 1e-4 needs more steps than this
+  int64_t steps = 2000;         // of Adam, whatever the size of the set
+  int64_t batch = 64;           // vectors per step; all of them if there are fewer
+  double learning_rate = 1e-3;  // the paper's 1e-4 needs more steps than this
   double weight_decay = 0;
 };
 
@@ -38,9 +38,9 @@ std::unique_ptr<Module> retrained(
     const RetrainOptions& options, uint64_t seed);
 
 struct LayerFromVectors {
-  std::string layer;  // "fc3"
-  NamedTensors values; // theta_hat of its parameters, under their names
-  double cosine = 0;   // with the parameters themselves, over weight and bias together
+  std::string layer;    // "fc3"
+  NamedTensors values;  // theta_hat of its parameters, under their names
+  double cosine = 0;    // with the parameters themselves, over weight and bias together
 };
 /// theta_hat of the last layer with parameters.
 LayerFromVectors last_layer_from_vectors(

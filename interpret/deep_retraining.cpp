@@ -1,5 +1,5 @@
-// interpret/dsv_retraining.cpp: training on few vectors, and a layer read off them.
-#include "interpret/dsv_retraining.h"
+// interpret/deep_retraining.cpp: training on few vectors, and a layer read off them.
+#include "interpret/deep_retraining.h"
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
@@ -29,19 +29,19 @@ Tensor scaled_weights(const Tensor& weights, int64_t n) {
   if (!weights.defined()) return Tensor::ones({n, 1});
   check_shape(weights.shape() == Shape({n}), "retrain", "needs one weight per vector");
   const std::vector<double> values = weights.to_vector();
-  const bool is_valid =
-      std::all_of(values.begin(), values.end(), [](double v) { return v >= 0 && std::isfinite(v); });
+  const bool is_valid = std::all_of(
+      values.begin(), values.end(), [](double v) { return v >= 0 && std::isfinite(v); });
   const double total = sum(to(weights, DType::f64)).item();
   check_value(is_valid && total > 0, "retrain", "weights must be at least 0, and not all 0");
-  return reshape(to(to(weights, DType::f64) * (static_cast<double>(n) / total), DType::f32), {n, 1});
+  return reshape(
+      to(to(weights, DType::f64) * (static_cast<double>(n) / total), DType::f32), {n, 1});
 }
 
 // Step t takes `batch` vectors of a random order, drawn anew when it is used up.
 std::vector<int64_t> batch_rows(int64_t n, int64_t batch, int64_t t, const Rng& rng) {
   const int64_t size = std::min(n, batch);
   const int64_t per_round = n / size;
-  const std::vector<int64_t> order =
-      rng.child(static_cast<uint64_t>(t / per_round)).permutation(n);
+  const std::vector<int64_t> order = rng.child(static_cast<uint64_t>(t / per_round)).permutation(n);
   const auto first = order.begin() + (t % per_round) * size;
   return {first, first + size};
 }
@@ -65,7 +65,8 @@ std::unique_ptr<Module> retrained(
   const Rng order = rng.child(1);
 
   const BatchSource source{
-      .batches = o.steps, .examples = o.steps * std::min(n, o.batch),
+      .batches = o.steps,
+      .examples = o.steps * std::min(n, o.batch),
       .get = [&](int64_t, int64_t t) {
         const std::vector<int64_t> chosen = batch_rows(n, o.batch, t, order);
         std::vector<int64_t> labels;

@@ -1,5 +1,5 @@
-// tests/interpret/dsv_manifold_test.cpp: views against their adjoints, priors against plain loops.
-#include "interpret/dsv_manifold.h"
+// tests/interpret/deep_manifold_test.cpp: views against their adjoints, priors against plain loops.
+#include "interpret/deep_manifold.h"
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
@@ -28,7 +28,7 @@ ViewOptions all_parts(bool per_image) {
 
 }  // namespace
 
-TEST_CASE("dsv_manifold: a view without noise is linear, and slopes come back by its adjoint") {
+TEST_CASE("deep_manifold: a view without noise is linear, and slopes come back by its adjoint") {
   // Sums of a few hundred products of size 1, in f64
   Rng rng(3);
   for (const bool per_image : {false, true}) {
@@ -46,7 +46,7 @@ TEST_CASE("dsv_manifold: a view without noise is linear, and slopes come back by
   }
 }
 
-TEST_CASE("dsv_manifold: one draw for all images, or one for each") {
+TEST_CASE("deep_manifold: one draw for all images, or one for each") {
   Rng rng(5);
   const Tensor one = Tensor::normal({1, 2, 9, 12}, rng, 0, 1, DType::f64);
   const Tensor same = concat({one, one, one}, 0);
@@ -58,14 +58,14 @@ TEST_CASE("dsv_manifold: one draw for all images, or one for each") {
   CHECK(differ(true));
 }
 
-TEST_CASE("dsv_manifold: each part does what it says, within its strength") {
+TEST_CASE("deep_manifold: each part does what it says, within its strength") {
   Rng rng(7);
   const Tensor ones = Tensor::ones(kImages, DType::f64);
   int moved = 0, flipped = 0;
   for (int round = 0; round < 50; ++round) {
-    const View v =
-        draw_view({.shift = 0.25, .crop = 0.2, .cutout = 0.5, .flip = 0.5, .noise = 0.01, .per_image = true},
-                  kImages, DType::f64, rng);
+    const View v = draw_view(
+        {.shift = 0.25, .crop = 0.2, .cutout = 0.5, .flip = 0.5, .noise = 0.01, .per_image = true},
+        kImages, DType::f64, rng);
     for (size_t i = 0; i < 3; ++i) {
       CHECK(std::abs(v.shifts[i].down) <= 2);   // a quarter of 9
       CHECK(std::abs(v.shifts[i].right) <= 3);  // a quarter of 12
@@ -100,7 +100,7 @@ TEST_CASE("dsv_manifold: each part does what it says, within its strength") {
   CHECK(bitwise_equal(seen(none, ones), ones));
 }
 
-TEST_CASE("dsv_manifold: the total variation is the loop over neighbours, its slope a difference") {
+TEST_CASE("deep_manifold: the total variation is the loop over neighbours, its slope a difference") {
   Rng rng(11);
   const Tensor images = Tensor::normal({2, 3, 5, 4}, rng, 0, 1, DType::f64);
   const auto loop = [](const Tensor& x, int64_t n) {
@@ -117,7 +117,8 @@ TEST_CASE("dsv_manifold: the total variation is the loop over neighbours, its sl
   };
   for (int64_t n = 0; n < 2; ++n) {
     const auto k = static_cast<size_t>(n);
-    CHECK(total_variation(images).to_vector()[k] == doctest::Approx(loop(images, n)).epsilon(1e-13));
+    CHECK(
+        total_variation(images).to_vector()[k] == doctest::Approx(loop(images, n)).epsilon(1e-13));
     CHECK(
         total_variation(images, true).to_vector()[k] ==
         doctest::Approx(loop(images, n) / 60).epsilon(1e-13));
@@ -137,7 +138,7 @@ TEST_CASE("dsv_manifold: the total variation is the loop over neighbours, its sl
   }
 }
 
-TEST_CASE("dsv_manifold: the size prior around a centre; at its kink the slope is 0") {
+TEST_CASE("deep_manifold: the size prior around a centre; at its kink the slope is 0") {
   Tensor x = Tensor::of({2, 1, 1, 2}, {3, 4, 1, 2}, DType::f64);
   const Tensor centre = Tensor::of({2, 1, 1, 2}, {0, 0, 1, 2}, DType::f64);
   CHECK(size_prior(x, SizePrior::squared).to_vector() == std::vector<double>{25, 5});
@@ -148,7 +149,7 @@ TEST_CASE("dsv_manifold: the size prior around a centre; at its kink the slope i
   CHECK(max_error(grad(sum(lengths), x), expected) < 1e-15);
 }
 
-TEST_CASE("dsv_manifold: strengths out of range and things that are no images are refused") {
+TEST_CASE("deep_manifold: strengths out of range and things that are no images are refused") {
   Rng rng(13);
   CHECK_THROWS_AS(draw_view({.shift = 1.5}, kImages, DType::f64, rng), ValueError);
   CHECK_THROWS_AS(draw_view({.crop = 1}, kImages, DType::f64, rng), ValueError);

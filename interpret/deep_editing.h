@@ -1,4 +1,4 @@
-// interpret/dsv_editing.h: labels as latent variables: an image moved to another class.
+// interpret/deep_editing.h: labels as latent variables: an image moved to another class.
 //
 // Paper    Deep Support Vectors (arXiv 2403.17329), section 5.2: synthesis that starts from an
 //          image instead of noise, with another label, moves the image to that class.
@@ -10,7 +10,7 @@
 // Shapes   images [n, C, H, W], standardised; targets [n] i64.
 #pragma once
 
-#include "interpret/dsv_synthesis.h"
+#include "interpret/deep_synthesis.h"
 
 #include <vector>
 
@@ -48,7 +48,8 @@ struct PixelRange {
 Moved fgsm_to(
     Module& model, const Tensor& images, const std::vector<int64_t>& targets,
     const std::vector<double>& wanted, double step, int64_t most, const PixelRange& range = {});
-/// The same with the slope taken anew after each step (Madry et al., ICLR 2018, without their ball).
+/// The same with the slope taken anew after each step (Madry et al., ICLR 2018, without their
+/// ball).
 Moved pgd_to(
     Module& model, const Tensor& images, const std::vector<int64_t>& targets,
     const std::vector<double>& wanted, double step, int64_t most, const PixelRange& range = {});

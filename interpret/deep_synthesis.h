@@ -1,4 +1,4 @@
-// interpret/dsv_synthesis.h: support vectors made from the weights of a classifier alone.
+// interpret/deep_synthesis.h: support vectors made from the weights of a classifier alone.
 //
 // Paper    Deep Support Vectors (arXiv 2403.17329), eq. 9 and algorithm 1. The weights stay; images
 //          x and multipliers lambda descend on
@@ -21,7 +21,7 @@
 
 #include "framework/optim/adam.h"
 #include "interpret/deep_kkt.h"
-#include "interpret/dsv_manifold.h"
+#include "interpret/deep_manifold.h"
 
 #include <cstdint>
 #include <map>
@@ -55,23 +55,23 @@ struct SynthesisOptions {
   /// The cosine rather than the paper's l1: one vector in a few hundred steps moves |R| of few
   /// tensors, and the angle of all.
   StationarityOptions stationarity = {.distance = Distance::cosine};
-  Terms weights = {.stationarity = 1, .primal = 1, .variation = 0.1, .size = 0.01};
+  Terms weights = {.stationarity = 1, .primal = 3, .variation = 3, .size = 3};
   /// The weights are ratios: b_k = weights_k / |slope_k|, in units of that of the first term that
-  /// is not 0, with slopes by the pixels at the start, L_primal unmasked; a term without slope there gets 0. Otherwise they are
-  /// b_k.
+  /// is not 0, with slopes by the pixels at the start, L_primal unmasked; a term without slope
+  /// there gets 0. Otherwise they are b_k.
   bool weights_are_ratios = true;
   bool masks_satisfied = true;
-  double margin = 0;             // logits, from which a candidate is satisfied (eq. 3)
+  double margin = 5;             // logits, from which a candidate is satisfied (eq. 3)
   double soft_tolerance = 0.05;  // nats, for labels that are distributions
   bool averages_variation = false;
   SizePrior size = SizePrior::squared;
   Tensor centre = {};  // of the size prior; undefined: 0
 
   // Pixels
-  double learning_rate = 0.05;  // Adam, in standardised units
-  Tensor low = {}, high = {};   // [1, C, 1, 1] limits after each step; undefined: none
-  int64_t start_scale = 1;      // pixels begin that many times coarser, halved stage by stage, ...
-  int64_t basis = 1;            // ... and end that many times coarser; powers of 2
+  double learning_rate = 0.1;  // Adam, in standardised units
+  Tensor low = {}, high = {};  // [1, C, 1, 1] limits after each step; undefined: none
+  int64_t start_scale = 1;     // pixels begin that many times coarser, halved stage by stage, ...
+  int64_t basis = 1;           // ... and end that many times coarser; powers of 2
 
   // Multipliers
   double lambda_move = 0.05;  // largest move in one step, in units of lambda0
@@ -99,11 +99,11 @@ struct TracePoint {
   double entropy = 0;                // mean of H(p_i), nats
   double margin = 0;                 // mean of logit of the class minus largest other
   int64_t alive = 0;
-  Terms slopes = {};                          // lengths of the unweighted slopes by the pixels
-  std::vector<double> class_entropy = {};     // [K], NaN without candidates
-  std::vector<double> class_margin = {};      // [K]
-  std::vector<double> class_accuracy = {};    // [K]
-  std::vector<double> tensor_residual = {};   // per parameter tensor, |R_k| / |theta_k|
+  Terms slopes = {};                         // lengths of the unweighted slopes by the pixels
+  std::vector<double> class_entropy = {};    // [K], NaN without candidates
+  std::vector<double> class_margin = {};     // [K]
+  std::vector<double> class_accuracy = {};   // [K]
+  std::vector<double> tensor_residual = {};  // per parameter tensor, |R_k| / |theta_k|
 };
 
 class Synthesis {
@@ -114,7 +114,8 @@ class Synthesis {
   /// images and labels that do not fit.
   Synthesis(
       Module& model, const Tensor& images, const Tensor& labels, const SynthesisOptions& options);
-  /// Goes on from what tensors() gave; `image` is the shape of one. Throws ValueError for tensors that are missing or misshapen.
+  /// Goes on from what tensors() gave; `image` is the shape of one. Throws ValueError for tensors
+  /// that are missing or misshapen.
   Synthesis(
       Module& model, const Shape& image, const std::map<std::string, Tensor>& tensors,
       const Tensor& labels, const SynthesisOptions& options);
@@ -167,13 +168,13 @@ class Synthesis {
 
   Module& model_;
   SynthesisOptions options_;
-  Shape shape_;     // of the images at full size
-  Tensor labels_;   // [n] or [n, K]
+  Shape shape_;                   // of the images at full size
+  Tensor labels_;                 // [n] or [n, K]
   std::vector<int64_t> classes_;  // the class of each candidate
   int64_t step_ = 0;
-  Tensor pixels_;   // [n, C, h, w]
-  Tensor lambda_;   // [n]
-  Tensor is_alive_; // [n] i64
+  Tensor pixels_;    // [n, C, h, w]
+  Tensor lambda_;    // [n]
+  Tensor is_alive_;  // [n] i64
   std::unique_ptr<Adam> adam_;
   Terms weights_;
   double lambda0_ = 0;

@@ -1,5 +1,5 @@
-// interpret/dsv_editing.cpp: edits by synthesis and by the sign of the gradient.
-#include "interpret/dsv_editing.h"
+// interpret/deep_editing.cpp: edits by synthesis and by the sign of the gradient.
+#include "interpret/deep_editing.h"
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
@@ -35,8 +35,7 @@ void check_targets(Module& model, const Tensor& images, const std::vector<int64_
   Pass pass;
   const int64_t classes = model(slice(images, 0, 0, 1), pass).size(1);
   for (const int64_t t : targets) {
-    check_value(
-        t >= 0 && t < classes, "edit", "class ", t, " is not in 0 to ", classes - 1);
+    check_value(t >= 0 && t < classes, "edit", "class ", t, " is not in 0 to ", classes - 1);
   }
 }
 

@@ -1,5 +1,5 @@
-// interpret/dsv_manifold.cpp: draws of views, their maps, and the priors as recorded ops.
-#include "interpret/dsv_manifold.h"
+// interpret/deep_manifold.cpp: draws of views, their maps, and the priors as recorded ops.
+#include "interpret/deep_manifold.h"
 
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
@@ -22,7 +22,8 @@ void check_strengths(const ViewOptions& o, const Shape& images) {
       o.noise >= 0 && std::isfinite(o.noise), "view", "noise ", o.noise,
       " is no standard deviation");
   const bool moves = o.shift > 0 || o.crop > 0 || o.cutout > 0 || o.flip > 0;
-  check_shape(images.rank() == 4 || !moves, "view", "only images have pixels to move (", images, ")");
+  check_shape(
+      images.rank() == 4 || !moves, "view", "only images have pixels to move (", images, ")");
 }
 
 // n draws, or one for all.

@@ -1,5 +1,5 @@
-// tests/interpret/dsv_synthesis_test.cpp: what a synthesis must reach, keep and repeat.
-#include "interpret/dsv_synthesis.h"
+// tests/interpret/deep_synthesis_test.cpp: what a synthesis must reach, keep and repeat.
+#include "interpret/deep_synthesis.h"
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
@@ -57,7 +57,7 @@ std::set<int64_t> classes_left(const Synthesis& s) {
 
 }  // namespace
 
-TEST_CASE("dsv_synthesis: stationarity falls by a fifth, and the vectors are what they are for") {
+TEST_CASE("deep_synthesis: stationarity falls by a fifth, and the vectors are what they are for") {
   SynthesisOptions o = short_run();
   o.steps = 300;
   const auto before = bits(*digits().model);
@@ -65,8 +65,9 @@ TEST_CASE("dsv_synthesis: stationarity falls by a fifth, and the vectors are wha
   const TracePoint start = s.measured();
   while (!s.is_done()) s.advance();
   const TracePoint end = s.trace().back();
-  MESSAGE("L_stat " << start.stationarity << " -> " << end.stationarity << ", right "
-                    << end.primal_accuracy << ", in views " << end.primal_accuracy_views);
+  MESSAGE(
+      "L_stat " << start.stationarity << " -> " << end.stationarity << ", right "
+                << end.primal_accuracy << ", in views " << end.primal_accuracy_views);
   CHECK(end.stationarity < 0.8 * start.stationarity);
   CHECK(end.primal_accuracy >= 0.95);
   CHECK(end.primal_accuracy_views >= 0.8);
@@ -82,7 +83,7 @@ TEST_CASE("dsv_synthesis: stationarity falls by a fifth, and the vectors are wha
   CHECK(end.entropy == doctest::Approx(entropy / static_cast<double>(end.alive)).epsilon(1e-4));
 }
 
-TEST_CASE("dsv_synthesis: the same seed gives the same bits at 1 and at 2 threads") {
+TEST_CASE("deep_synthesis: the same seed gives the same bits at 1 and at 2 threads") {
   std::vector<std::map<std::string, Tensor>> runs;
   for (const int threads : {1, 2}) {
     parallel::set_threads(threads);
@@ -94,7 +95,7 @@ TEST_CASE("dsv_synthesis: the same seed gives the same bits at 1 and at 2 thread
   CHECK_FALSE(bitwise_equal(runs[0].at("pixels"), finished(other).tensors().at("pixels")));
 }
 
-TEST_CASE("dsv_synthesis: going on gives the bits of a run that never stopped") {
+TEST_CASE("deep_synthesis: going on gives the bits of a run that never stopped") {
   SynthesisOptions o = short_run();
   o.start_scale = 2;  // the optimiser starts anew half-way
   const Synthesis straight = finished(o);
@@ -115,7 +116,7 @@ TEST_CASE("dsv_synthesis: going on gives the bits of a run that never stopped") 
       Synthesis(*digits().model, digits().image, cut, straight.labels(), o), ValueError);
 }
 
-TEST_CASE("dsv_synthesis: a negative multiplier leaves, or stays at 0; every class keeps one") {
+TEST_CASE("deep_synthesis: a negative multiplier leaves, or stays at 0; every class keeps one") {
   SynthesisOptions o = short_run();
   o.lambda_move = 0.5;  // large steps, so that many become negative
   o.warmup = 0.2;
@@ -144,7 +145,7 @@ TEST_CASE("dsv_synthesis: a negative multiplier leaves, or stays at 0; every cla
   CHECK(*std::min_element(lambda.begin(), lambda.end()) == 0);
 }
 
-TEST_CASE("dsv_synthesis: lambda moves by at most its share in a step") {
+TEST_CASE("deep_synthesis: lambda moves by at most its share in a step") {
   SynthesisOptions o = short_run();
   o.length_every = 0;
   Synthesis s = started(o);
@@ -157,7 +158,7 @@ TEST_CASE("dsv_synthesis: lambda moves by at most its share in a step") {
   }
 }
 
-TEST_CASE("dsv_synthesis: lambda gets its best length, which the cosine does not feel") {
+TEST_CASE("deep_synthesis: lambda gets its best length, which the cosine does not feel") {
   SynthesisOptions o = short_run();
   o.steps = 40;
   o.view.noise = 0;
@@ -177,7 +178,7 @@ TEST_CASE("dsv_synthesis: lambda gets its best length, which the cosine does not
       doctest::Approx(std::sqrt(1 - angle * angle)).epsilon(1e-4));
 }
 
-TEST_CASE("dsv_synthesis: the other distances fall too") {
+TEST_CASE("deep_synthesis: the other distances fall too") {
   for (const Distance distance : {Distance::l1, Distance::squared, Distance::huber}) {
     SynthesisOptions o = short_run();
     o.steps = 200;
@@ -188,14 +189,15 @@ TEST_CASE("dsv_synthesis: the other distances fall too") {
     const TracePoint start = s.measured();
     while (!s.is_done()) s.advance();
     const TracePoint end = s.trace().back();
-    MESSAGE("L_stat " << start.stationarity << " -> " << end.stationarity << ", right "
-                      << end.primal_accuracy);
+    MESSAGE(
+        "L_stat " << start.stationarity << " -> " << end.stationarity << ", right "
+                  << end.primal_accuracy);
     CHECK(end.stationarity < start.stationarity);
     CHECK(end.primal_accuracy >= 0.8);
   }
 }
 
-TEST_CASE("dsv_synthesis: ratios become weights that give slopes of these ratios") {
+TEST_CASE("deep_synthesis: ratios become weights that give slopes of these ratios") {
   SynthesisOptions o = short_run();
   o.weights = {.stationarity = 1, .primal = 0.5, .variation = 0.1, .size = 0.01};
   o.masks_satisfied = false;  // the trace then has the slopes that were balanced
@@ -212,7 +214,7 @@ TEST_CASE("dsv_synthesis: ratios become weights that give slopes of these ratios
   CHECK(literal.size == 0.01);
 }
 
-TEST_CASE("dsv_synthesis: every variant runs and keeps its promise") {
+TEST_CASE("deep_synthesis: every variant runs and keeps its promise") {
   SynthesisOptions o = short_run();
   o.steps = 20;
   SUBCASE("the view alone, eq. 9") {
@@ -278,12 +280,11 @@ TEST_CASE("dsv_synthesis: every variant runs and keeps its promise") {
   }
 }
 
-TEST_CASE("dsv_synthesis: options and shapes that make no sense are refused") {
+TEST_CASE("deep_synthesis: options and shapes that make no sense are refused") {
   Digits& d = digits();
   const auto start = [&](const SynthesisOptions& o, int64_t labels = 10) {
     return Synthesis(
-        *d.model, noise_images(d.image, 10, DType::f32, 0),
-        labels_per_class(labels, 1), o);
+        *d.model, noise_images(d.image, 10, DType::f32, 0), labels_per_class(labels, 1), o);
   };
   SynthesisOptions o = short_run();
   CHECK_THROWS_AS(start(o, 9), ShapeError);

@@ -1,6 +1,5 @@
-// tests/interpret/dsv_editing_test.cpp: edits reach their class; what they cost, and what a layer
-// is worth that is read off vectors.
-#include "interpret/dsv_editing.h"
+// tests/interpret/deep_editing_test.cpp: edits, their cost, and networks made from vectors.
+#include "interpret/deep_editing.h"
 
 #include "framework/core/error.h"
 #include "framework/nn/layers.h"
@@ -8,7 +7,7 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
-#include "interpret/dsv_retraining.h"
+#include "interpret/deep_retraining.h"
 #include "tests/interpret/digits_net.h"
 #include "tests/support/compare.h"
 
@@ -33,7 +32,7 @@ Tensor distributions_of(const Tensor& labels) { return one_hot(labels, 10); }
 
 }  // namespace
 
-TEST_CASE("dsv_editing: digits become the digit that is asked for, FGSM and PGD beside") {
+TEST_CASE("deep_editing: digits become the digit that is asked for, FGSM and PGD beside") {
   Digits& d = digits();
   const Tensor sources = slice(d.images, 0, 0, 10);
   std::vector<int64_t> targets;
@@ -44,8 +43,7 @@ TEST_CASE("dsv_editing: digits become the digit that is asked for, FGSM and PGD 
   const Moved fgsm = fgsm_to(*d.model, sources, targets, edit.probability, 0.02, 300);
   CHECK(bits(*d.model) == before);
   Pass pass;
-  const std::vector<double> p =
-      select(softmax((*d.model)(edit.images, pass)), targets).to_vector();
+  const std::vector<double> p = select(softmax((*d.model)(edit.images, pass)), targets).to_vector();
   int reached = 0;
   double edit_distance = 0, pgd_distance = 0;
   for (size_t i = 0; i < 10; ++i) {
@@ -59,12 +57,13 @@ TEST_CASE("dsv_editing: digits become the digit that is asked for, FGSM and PGD 
   }
   edit_distance = mean(norm(flatten(edit.images - sources), {1})).item();
   pgd_distance = mean(norm(flatten(pgd.images - sources), {1})).item();
-  MESSAGE("reached " << reached << " of 10; distance " << edit_distance << ", PGD " << pgd_distance);
+  MESSAGE(
+      "reached " << reached << " of 10; distance " << edit_distance << ", PGD " << pgd_distance);
   CHECK(reached >= 8);
   CHECK(edit_distance > 0);
 }
 
-TEST_CASE("dsv_editing: FGSM moves along one slope, within the limits of pixels") {
+TEST_CASE("deep_editing: FGSM moves along one slope, within the limits of pixels") {
   Digits& d = digits();
   const Tensor source = slice(d.images, 0, 0, 1);
   const std::vector<int64_t> target = {(d.labels.data<int64_t>()[0] + 1) % 10};
@@ -84,7 +83,7 @@ TEST_CASE("dsv_editing: FGSM moves along one slope, within the limits of pixels"
   CHECK(*std::max_element(kept.begin(), kept.end()) <= doctest::Approx(0.3));
 }
 
-TEST_CASE("dsv_editing: closeness by hand, and refusals") {
+TEST_CASE("deep_editing: closeness by hand, and refusals") {
   const Tensor a = Tensor::zeros({1, 2, 12, 12});
   Tensor b = Tensor::zeros({1, 2, 12, 12});
   b.mutable_data<float>()[0] = 3;
@@ -102,7 +101,7 @@ TEST_CASE("dsv_editing: closeness by hand, and refusals") {
   CHECK_THROWS_AS(closeness(a, one), ShapeError);
 }
 
-TEST_CASE("dsv_retraining: images teach a network, the same one for the same seed") {
+TEST_CASE("deep_retraining: images teach a network, the same one for the same seed") {
   Digits& d = digits();
   const Tensor images = slice(d.images, 0, 0, 100), labels = slice(d.labels, 0, 0, 100);
   const RetrainOptions o{.architecture = "mlp:32", .steps = 100, .batch = 32};
@@ -126,15 +125,15 @@ TEST_CASE("dsv_retraining: images teach a network, the same one for the same see
   Tensor first_alone = Tensor::zeros({100});
   first_alone.mutable_data<float>()[0] = 1;
   const RetrainOptions whole{.architecture = "mlp:32", .steps = 100, .batch = 100};
-  const auto narrow =
-      retrained(shape, images, distributions_of(labels), first_alone, whole, 1);
+  const auto narrow = retrained(shape, images, distributions_of(labels), first_alone, whole, 1);
   CHECK(accuracy(*narrow) < 40);
   CHECK_THROWS_AS(
       retrained(shape, images, distributions_of(labels), -1.0 * seven, o, 1), ValueError);
   CHECK_THROWS_AS(retrained(shape, images, Tensor::ones({100, 3}), {}, o, 1), ShapeError);
 }
 
-TEST_CASE("dsv_retraining: the last layer is -sum lambda g, which is exact where the condition holds") {
+TEST_CASE(
+    "deep_retraining: the last layer is -sum lambda g, which is exact where the condition holds") {
   // logits = W x + b, so -dL/dW = (y - p) x' and -dL/db = y - p, written out
   Rng rng(3);
   Sequential net;

@@ -1,4 +1,4 @@
-// interpret/dsv_manifold.h: what keeps a synthesised image among images: views and priors.
+// interpret/deep_manifold.h: what keeps a synthesised image among images: views and priors.
 //
 // Paper    Deep Support Vectors (arXiv 2403.17329), the manifold condition: a support vector stays
 //          one under augmentation A, and its pixels vary as those of images do (eq. 9).

@@ -1,5 +1,5 @@
-// interpret/dsv_synthesis.cpp: the descent on pixels and multipliers.
-#include "interpret/dsv_synthesis.h"
+// interpret/deep_synthesis.cpp: the descent on pixels and multipliers.
+#include "interpret/deep_synthesis.h"
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
@@ -134,8 +134,8 @@ double Synthesis::best_length() const {
   return square > 0 ? product / square : 0;
 }
 
-// lambda0 = <theta, -G> / |G|^2 with all lambda 1. Its sign may be wrong where nothing is classified
-// as its label yet; its size is used.
+// lambda0 = <theta, -G> / |G|^2 with all lambda 1. Its sign may be wrong where nothing is
+// classified as its label yet; its size is used.
 void Synthesis::set_lambda0() {
   const double length = std::abs(best_length());
   lambda0_ = length > 0 ? length : 1;
@@ -227,8 +227,7 @@ Synthesis::Slopes Synthesis::condition_slopes(
   const Tensor by_images = y.is(x) ? c.by_images : grad(y, x, {.seed = c.by_images});
   const Recording off(false);
   if (!total.by_pixels.defined()) return {options_.eta * by_images, options_.eta * c.by_lambda};
-  return {
-      total.by_pixels + options_.eta * by_images, total.by_lambda + options_.eta * c.by_lambda};
+  return {total.by_pixels + options_.eta * by_images, total.by_lambda + options_.eta * c.by_lambda};
 }
 
 Synthesis::Slopes Synthesis::slopes(
@@ -292,8 +291,8 @@ void Synthesis::advance() {
         exact_multipliers(model_, rows_of(images(), rows), rows_of(labels_, rows));
     lambda_ = to(back_in_rows(exact.lambda, rows, {shape_[0]}), lambda_.dtype());
   }
-  const Slopes s = slopes(
-      rows, view_of(kViews, std::ssize(rows), false), weights_, options_.masks_satisfied);
+  const Slopes s =
+      slopes(rows, view_of(kViews, std::ssize(rows), false), weights_, options_.masks_satisfied);
   if (!is_finite(s.by_pixels) || (s.by_lambda.defined() && !is_finite(s.by_lambda))) {
     throw NumericError(
         join_text("synthesis: slopes are not finite in step ", step_ + 1), length_of(s.by_pixels));
@@ -323,8 +322,8 @@ void Synthesis::advance() {
     leave_or_stay();
   }
   ++step_;
-  const bool is_due = options_.length_every > 0 &&
-                      (step_ % options_.length_every == 0 || is_done());
+  const bool is_due =
+      options_.length_every > 0 && (step_ % options_.length_every == 0 || is_done());
   if (is_due && weights_.stationarity > 0 && options_.exact_every == 0) set_length();
   if (step_ % options_.trace_every == 0 || is_done() || step_ == 1) trace_.push_back(measured());
 }
@@ -345,9 +344,9 @@ void Synthesis::move_lambda(const std::vector<int64_t>& rows, const Tensor& slop
 }
 
 void Synthesis::leave_or_stay() {
-  const bool drops = options_.infeasible == Infeasible::drop &&
-                     static_cast<double>(step_) >= options_.warmup *
-                                                       static_cast<double>(options_.steps);
+  const bool drops =
+      options_.infeasible == Infeasible::drop &&
+      static_cast<double>(step_) >= options_.warmup * static_cast<double>(options_.steps);
   std::vector<double> values = lambda_.to_vector();
   std::map<int64_t, int64_t> survivors;
   for (const int64_t i : alive()) ++survivors[classes_[static_cast<size_t>(i)]];
@@ -384,11 +383,9 @@ const std::string kAdam = "adam.";
 
 // A line of the trace as numbers; `lists` are the four lists at its end.
 std::vector<double*> numbers_of(TracePoint& t) {
-  return {
-      &t.stationarity,  &t.relative_residual,     &t.primal,
-      &t.primal_accuracy, &t.primal_accuracy_views, &t.entropy,
-      &t.margin,        &t.slopes.stationarity,   &t.slopes.primal,
-      &t.slopes.variation, &t.slopes.size};
+  return {&t.stationarity,          &t.relative_residual, &t.primal,     &t.primal_accuracy,
+          &t.primal_accuracy_views, &t.entropy,           &t.margin,     &t.slopes.stationarity,
+          &t.slopes.primal,         &t.slopes.variation,  &t.slopes.size};
 }
 std::vector<std::vector<double>*> lists_of(TracePoint& t) {
   return {&t.class_entropy, &t.class_margin, &t.class_accuracy, &t.tensor_residual};
@@ -502,8 +499,7 @@ TracePoint Synthesis::measured() const {
   const std::vector<int64_t> rows = alive();
   const Tensor x = rows_of(images(), rows), labels = rows_of(labels_, rows);
   const Tensor lambda = rows_of(lambda_, rows);
-  const Stationarity s =
-      stationarity(model_, x, labels, lambda, false, options_.stationarity);
+  const Stationarity s = stationarity(model_, x, labels, lambda, false, options_.stationarity);
   const ConditionOptions primal_alone{.stationarity_weight = 0};
   const Conditions clean = conditions(model_, x, labels, lambda, primal_alone);
   const Recording off(false);
@@ -546,8 +542,7 @@ TracePoint Synthesis::measured() const {
     t.entropy += entropy;
     t.margin += margin;
     t.primal_accuracy += margin > 0 ? 1 : 0;
-    t.primal_accuracy_views +=
-        static_cast<size_t>(viewed_best - (zv.begin() + first)) == c ? 1 : 0;
+    t.primal_accuracy_views += static_cast<size_t>(viewed_best - (zv.begin() + first)) == c ? 1 : 0;
     count[c] += 1;
     t.class_entropy[c] += entropy;
     t.class_margin[c] += margin;
