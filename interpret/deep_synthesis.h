@@ -125,7 +125,7 @@ class Synthesis {
   bool is_done() const { return step_ >= options_.steps; }
   int64_t steps_done() const { return step_; }
   /// One step; writes a line of the trace when it is due. Throws NumericError if a slope is not
-  /// finite, and leaves pixels and multipliers as they were.
+  /// finite; the pixels are then those of the step before.
   void advance();
 
   /// All candidates at full size [n, C, H, W], and their labels and multipliers.

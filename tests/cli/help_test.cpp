@@ -53,6 +53,9 @@ TEST_CASE("help: the commands of this version") {
   const std::vector<std::string> expected = {
       "demo",    "data list", "data info", "train",  "eval",   "predict",    "layers",
       "explain", "bench",     "metrics",   "sanity", "report", "dsv extract"};
+      "demo",           "data list",   "data info",    "train",   "eval",   "predict",
+      "layers",         "explain",     "bench",        "metrics", "sanity", "report",
+      "dsv synthesize", "dsv retrain", "dsv generate", "dsv edit"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);
