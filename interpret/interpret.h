@@ -34,12 +34,8 @@
 #include "interpret/deep_kkt.h"                 // paper 2: the conditions of a deep support vector
 #include "interpret/deep_gradients.h"           // parameter gradients of many samples
 #include "interpret/deep_support_vectors.h"     // which samples of a data set are support vectors
-#include "interpret/dsv_manifold.h"             // views and priors that keep images images
-#include "interpret/dsv_synthesis.h"            // support vectors from weights alone
-#include "interpret/dsv_editing.h"              // labels as latent variables
-#include "interpret/dsv_retraining.h"           // networks made from support vectors
-#include "interpret/deep_manifold.h"             // views and priors that keep images images
-#include "interpret/deep_synthesis.h"            // support vectors from weights alone
-#include "interpret/deep_editing.h"              // labels as latent variables
-#include "interpret/deep_retraining.h"           // networks made from support vectors
+#include "interpret/deep_manifold.h"            // views and priors that keep images images
+#include "interpret/deep_synthesis.h"           // support vectors from weights alone
+#include "interpret/deep_editing.h"             // labels as latent variables
+#include "interpret/deep_retraining.h"          // networks made from support vectors
 // clang-format on
