@@ -32,12 +32,6 @@ Tensor distributions(const Tensor& labels, const Tensor& logits) {
   return labels;
 }
 
-// L_i [n].
-Tensor losses_of(const Tensor& logits, const Tensor& labels) {
-  const Tensor t = distributions(labels, logits);
-  return reshape(-sum(t * log_softmax(logits), {1}), {logits.size(0)});
-}
-
 void check_candidates(const Tensor& images, const Tensor& labels, const Tensor& lambda) {
   check_shape(
       images.rank() >= 2 && labels.rank() >= 1 && labels.size(0) == images.size(0) &&
@@ -59,7 +53,8 @@ Tensor distance_of(Distance distance, const Tensor& residual, const Tensor& thet
   switch (distance) {
     case Distance::l1: return sum(abs(residual));
     case Distance::squared: return sum(residual * residual);
-    case Distance::huber: break;
+    case Distance::huber:
+    case Distance::cosine: break;
   }
   const double delta = std::max(0.1 * median_size(theta), 1e-12);
   const Tensor size = abs(residual);
@@ -67,10 +62,22 @@ Tensor distance_of(Distance distance, const Tensor& residual, const Tensor& thet
   return sum(near * (size - 0.5 * near)) * (1 / delta);
 }
 
+// 1 - cos(theta, theta - R), where theta - R = -sum_i lambda_i g_i.
+Tensor cosine_distance(const std::vector<Tensor>& residuals, const std::vector<Tensor>& theta) {
+  std::vector<Tensor> wanted, reached;
+  for (size_t k = 0; k < theta.size(); ++k) {
+    const Shape row = {1, theta[k].numel()};
+    wanted.push_back(reshape(theta[k].detach(), row));
+    reached.push_back(wanted.back() - reshape(residuals[k], row));
+  }
+  return 1 - reshape(cosine_similarity(concat(wanted, 1), concat(reached, 1)), Shape{});
+}
+
 // L_stat as a function of the residuals.
 Tensor total_distance(
     const std::vector<Tensor>& residuals, const std::vector<Tensor>& theta,
     const StationarityOptions& o) {
+  if (o.distance == Distance::cosine) return cosine_distance(residuals, theta);
   int64_t scalars = 0;
   for (const Tensor& t : theta) scalars += t.numel();
   Tensor total;
@@ -96,14 +103,15 @@ double norm_of(const Tensor& t) { return std::sqrt(sum(to(t * t, DType::f64)).it
 
 // The candidates as leaves of one recorded pass.
 struct Leaves {
-  Tensor images, lambda, losses;
+  Tensor images, lambda, logits, losses;
 };
 Leaves forward(Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda) {
-  Leaves l{images.detach(), lambda.detach(), {}};
+  Leaves l{images.detach(), lambda.detach(), {}, {}};
   l.images.require_gradient();
   l.lambda.require_gradient();
   Pass pass;
-  l.losses = losses_of(model(l.images, pass), labels);
+  l.logits = model(l.images, pass);
+  l.losses = cross_entropies(l.logits, labels);
   return l;
 }
 
@@ -139,7 +147,7 @@ AtMoved at_moved(
   Tensor x = images.detach();
   x.require_gradient();
   Pass pass;
-  const Tensor losses = losses_of(model(x, pass), labels);
+  const Tensor losses = cross_entropies(model(x, pass), labels);
   return {losses.detach(), grad(sum(losses), x)};
 }
 
@@ -150,24 +158,67 @@ Tensor per_image(const Tensor& values, const Tensor& images) {
   return reshape(values, shape);
 }
 
-void slopes_by_two_passes(
+// What two passes at theta + e v and theta - e v give.
+struct TwoPasses {
+  Tensor by_lambda, by_images;  // of L_stat
+  Tensor loss_slopes;           // dL_i/dx_i at theta, up to e^2
+};
+
+TwoPasses two_passes(
     Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda,
-    std::vector<Tensor>& theta, const std::vector<Tensor>& v, Stationarity& result) {
+    std::vector<Tensor>& theta, const std::vector<Tensor>& v) {
   double square = 0;
   for (const Tensor& part : v) square += std::pow(norm_of(part), 2);
   const double length = std::sqrt(square);
   if (length == 0) {
-    result.by_lambda = Tensor::zeros(lambda.shape(), lambda.dtype());
-    result.by_images = Tensor::zeros(images.shape(), images.dtype());
-    return;
+    const Tensor here = at_moved(model, images, labels, theta, v, 0).slopes;
+    return {Tensor::zeros(lambda.shape(), lambda.dtype()), 0.0 * here, here};
   }
   const double e = (images.dtype() == DType::f32 ? 1e-2 : 1e-4) / length;
   const AtMoved plus = at_moved(model, images, labels, theta, v, e);
   const AtMoved minus = at_moved(model, images, labels, theta, v, -e);
   const Recording off(false);
-  result.by_lambda = (plus.losses - minus.losses) * (0.5 / e);
-  result.by_images =
-      per_image(lambda.detach(), images) * ((plus.slopes - minus.slopes) * (0.5 / e));
+  return {
+      (plus.losses - minus.losses) * (0.5 / e),
+      per_image(lambda.detach(), images) * ((plus.slopes - minus.slopes) * (0.5 / e)),
+      (plus.slopes + minus.slopes) * 0.5};
+}
+
+// v = d L_stat / d R, and L_stat itself.
+std::vector<Tensor> direction_of(
+    std::vector<Tensor> residuals, const std::vector<Tensor>& theta, const StationarityOptions& o,
+    double& value) {
+  for (Tensor& r : residuals) (r = r.detach()).require_gradient();
+  const Tensor total = total_distance(residuals, theta, o);
+  value = total.item();
+  return grad(total, residuals);
+}
+
+// Phi_y - max_{c != y} Phi_c [n], y given as a class.
+Tensor margins(const Tensor& logits, const Tensor& labels) {
+  const Tensor own = one_hot(labels, logits.size(1), logits.dtype());
+  const Tensor lowest = Tensor::full(own.shape(), -1e30, logits.dtype());
+  const Tensor other = max(where(own, lowest, logits), 1);
+  return reshape(sum(own * logits, {1}) - other, labels.shape());
+}
+
+// 1 where the primal condition is violated, else 0; a constant in derivatives.
+Tensor violations(
+    const Tensor& logits, const Tensor& losses, const Tensor& labels, double margin,
+    double tolerance) {
+  const Recording off(false);
+  if (labels.dtype() == DType::i64) {
+    const Tensor is_class = to(
+        equal(to(reshape(arg_max(logits, 1), labels.shape()), DType::f64), to(labels, DType::f64)),
+        losses.dtype());
+    const Tensor is_far = greater_equal(
+        margins(logits, labels), Tensor::full(losses.shape(), margin, losses.dtype()));
+    return 1 - is_class * is_far;
+  }
+  // y log y is 0 at y = 0
+  const Tensor floor = Tensor::full(labels.shape(), 1e-30, labels.dtype());
+  const Tensor entropy = reshape(-sum(labels * log(maximum(labels, floor)), {1}), losses.shape());
+  return greater(losses - entropy, Tensor::full(losses.shape(), tolerance, losses.dtype()));
 }
 
 }  // namespace
@@ -179,6 +230,17 @@ NamedTensors stationary_parameters(Module& model) {
   }
   check_value(!chosen.empty(), "deep_kkt", "no parameter requires a gradient");
   return chosen;
+}
+
+Tensor cross_entropies(const Tensor& logits, const Tensor& labels) {
+  const Tensor t = distributions(labels, logits);
+  return reshape(-sum(t * log_softmax(logits), {1}), {logits.size(0)});
+}
+
+Tensor residual_sizes(const Tensor& logits, const Tensor& labels) {
+  const Recording off(false);
+  const Tensor r = to(softmax(logits.detach()) - distributions(labels, logits), DType::f64);
+  return sqrt(reshape(sum(r * r, {1}), {r.size(0)}));
 }
 
 Stationarity stationarity(
@@ -197,17 +259,15 @@ Stationarity stationarity(
     result.relative_residual.emplace_back(
         named[k].first, norm_of(residuals[k].detach()) / norm_of(theta[k].detach()));
   }
-  if (!is_exact) {  // v = d L_stat / d R
-    for (Tensor& r : residuals) (r = r.detach()).require_gradient();
+  if (!is_exact) {
+    const std::vector<Tensor> v = direction_of(residuals, theta, o, result.value);
+    const TwoPasses passes = two_passes(model, images, labels, lambda, theta, v);
+    result.by_lambda = passes.by_lambda;
+    if (wants_image_slopes) result.by_images = passes.by_images;
+    return result;
   }
   const Tensor total = total_distance(residuals, theta, o);
   result.value = total.item();
-  if (!is_exact) {
-    const std::vector<Tensor> v = grad(total, residuals);
-    slopes_by_two_passes(model, images, labels, lambda, theta, v, result);
-    if (!wants_image_slopes) result.by_images = Tensor();
-    return result;
-  }
   std::vector<Tensor> wanted = {l.lambda};
   if (wants_image_slopes) wanted.push_back(l.images);
   const std::vector<Tensor> slopes = grad(total, wanted);
@@ -225,21 +285,58 @@ Primal primal(Module& model, const Tensor& images, const Tensor& labels) {
   x.require_gradient();
   Pass pass;
   const Tensor logits = model(x, pass);
-  const Tensor losses = losses_of(logits, labels);
-  const Tensor best = arg_max(logits.detach(), 1);
-  Tensor is_wrong = Tensor::empty(losses.shape(), losses.dtype());  // constant in the derivative
-  int64_t right = 0;
-  visit_float("primal", losses.dtype(), [&]<class T>() {
-    for (int64_t i = 0; i < losses.numel(); ++i) {
-      const bool fits = best.data<int64_t>()[i] == labels.data<int64_t>()[i];
-      is_wrong.mutable_data<T>()[i] = fits ? T(0) : T(1);
-      right += fits;
-    }
-  });
+  const Tensor losses = cross_entropies(logits, labels);
+  const Tensor is_wrong = violations(logits.detach(), losses.detach(), labels, 0, 0);
   const Tensor total = mean(is_wrong * losses);
-  return {
-      total.item(), static_cast<double>(right) / static_cast<double>(losses.numel()),
-      grad(total, x)};
+  return {total.item(), 1 - mean(is_wrong).item(), grad(total, x)};
+}
+
+Conditions conditions(
+    Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda,
+    const ConditionOptions& o) {
+  check_candidates(images, labels, lambda);
+  const Recording on(true);
+  std::vector<Tensor> theta = tensors_of(stationary_parameters(model));
+  const bool wants_stationarity = o.stationarity_weight != 0;
+  const bool is_exact = o.stationarity.route == MixedRoute::double_backward;
+  Leaves l = forward(model, images, labels, lambda);
+
+  // L_primal
+  Conditions result;
+  result.logits = l.logits.detach();
+  const Tensor violated =
+      violations(result.logits, l.losses.detach(), labels, o.margin, o.soft_tolerance);
+  const auto n = static_cast<double>(images.size(0));
+  result.satisfied = images.size(0) - std::llround(sum(violated).item());
+  const Tensor counted =
+      o.masks_satisfied ? violated : Tensor::ones(violated.shape(), violated.dtype());
+  const Tensor primal_loss = sum(counted * l.losses) * (1 / n);
+  result.primal = primal_loss.item();
+  Tensor total = o.primal_weight * primal_loss;
+  result.by_lambda = Tensor::zeros(lambda.shape(), lambda.dtype());
+  if (!wants_stationarity) {
+    result.by_images = grad(total, l.images);
+    return result;
+  }
+
+  // L_stat
+  const std::vector<Tensor> residuals = residuals_of(l.losses, l.lambda, theta, is_exact);
+  if (is_exact) {
+    const Tensor distance = total_distance(residuals, theta, o.stationarity);
+    result.stationarity = distance.item();
+    total = total + o.stationarity_weight * distance;
+    const std::vector<Tensor> slopes = grad(total, std::vector<Tensor>{l.lambda, l.images});
+    result.by_lambda = slopes[0];
+    result.by_images = slopes[1];
+    return result;
+  }
+  const std::vector<Tensor> v = direction_of(residuals, theta, o.stationarity, result.stationarity);
+  const TwoPasses passes = two_passes(model, images, labels, lambda, theta, v);
+  const Recording off(false);
+  result.by_lambda = o.stationarity_weight * passes.by_lambda;
+  result.by_images = o.stationarity_weight * passes.by_images +
+                     per_image((o.primal_weight / n) * counted, images) * passes.loss_slopes;
+  return result;
 }
 
 Multipliers exact_multipliers(
@@ -258,9 +355,9 @@ Multipliers exact_multipliers(
     Pass pass;
     const Tensor y = slice(labels, 0, i, i + 1);
     const Tensor logits = model(slice(images, 0, i, i + 1), pass);
-    const std::vector<Tensor> g = grad(sum(losses_of(logits, y)), theta);
+    const std::vector<Tensor> g = grad(sum(cross_entropies(logits, y)), theta);
     const Recording off(false);
-    residual_size.push_back(norm_of(softmax(logits.detach()) - distributions(y, logits)));
+    residual_size.push_back(residual_sizes(logits, y).item());
     double* row = gradients.mutable_data<double>() + i * P;
     for (const Tensor& part : g) {
       for (const double value : part.to_vector()) *row++ = value;

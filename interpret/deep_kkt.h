@@ -37,7 +37,9 @@ namespace limpid::interpret {
 ///   squared  r^2              its algorithm
 ///   huber    r^2 / (2 delta) up to delta, |r| - delta / 2 beyond; delta is a tenth of the median
 ///            |theta| of the tensor
-enum class Distance : uint8_t { l1, squared, huber };
+///   cosine   not of one number: 1 - cos(theta, -sum_i lambda_i g_i) over all tensors together,
+///            which does not feel the length of lambda; Average plays no part
+enum class Distance : uint8_t { l1, squared, huber, cosine };
 
 enum class Average : uint8_t {
   tensor,  // c_k = 1 / (scalars of tensor k)
@@ -64,6 +66,11 @@ struct Stationarity {
 /// Names and tensors of the parameters that require a gradient: freeze() leaves others out.
 NamedTensors stationary_parameters(Module& model);
 
+/// L_i [n] of logits [n, K]; labels are classes [n] or distributions [n, K].
+Tensor cross_entropies(const Tensor& logits, const Tensor& labels);
+/// |p_i - y_i| [n] f64 of the same: what turns lambda into the multiplier of an SVM.
+Tensor residual_sizes(const Tensor& logits, const Tensor& labels);
+
 /// L_stat of the candidates in evaluation mode, with its slopes. The model is as it was afterwards,
 /// bit for bit, also if this throws.
 /// Throws ShapeError unless there is one label and one lambda per image, ValueError if no parameter
@@ -80,6 +87,36 @@ struct Primal {
   Tensor by_images;
 };
 Primal primal(Module& model, const Tensor& images, const Tensor& labels);
+
+/// Both conditions from one pass through the network, as a step of synthesis needs them.
+struct ConditionOptions {
+  StationarityOptions stationarity = {};
+  double stationarity_weight = 1;  // 0: L_stat is not computed
+  double primal_weight = 1;        // b_1
+  /// Candidates that satisfy the primal condition count 0: those classified as their label with
+  /// margin Phi_y - max_{c != y} Phi_c >= `margin` (eq. 3), or, for labels that are distributions,
+  /// with L_i - H(y_i) <= soft_tolerance (entropy H, nats).
+  bool masks_satisfied = true;
+  double margin = 0;             // logits
+  double soft_tolerance = 0.05;  // nats; ours
+};
+
+struct Conditions {
+  double stationarity = 0;  // L_stat
+  double primal = 0;        // L_primal
+  int64_t satisfied = 0;    // candidates that satisfy the primal condition
+  Tensor logits;            // [n, K]
+  Tensor by_lambda;         // [n], of the weighted sum of both
+  Tensor by_images;         // like the images, of the weighted sum of both
+};
+
+/// Values of both conditions, and the slopes of
+/// stationarity_weight L_stat + primal_weight L_primal. By two passes the slope of L_primal is that
+/// of the mean of both passes, error O(e^2) as well. Leaves the model alone and throws as
+/// stationarity() does.
+Conditions conditions(
+    Module& model, const Tensor& images, const Tensor& labels, const Tensor& lambda,
+    const ConditionOptions& options = {});
 
 /// The exact multipliers of the squared distance (Average::all up to its factor): the non-negative
 /// least squares problem min |theta + sum_i lambda_i g_i|^2 / 2 + rho sum lambda over the Gram

@@ -15,6 +15,8 @@
 #include "interpret/metrics/roar.h"                // remove and retrain
 #include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests
 #include "interpret/numerics/nnls.h"               // non-negative least squares
+#include "interpret/numerics/nonnegative_lasso.h"  // the same at scale, with a duality gap
+#include "interpret/numerics/linear_program.h"     // small linear programs, with a certificate
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page
@@ -30,4 +32,10 @@
 #include "interpret/interpretable_step.h"       // a training step with that penalty
 #include "interpret/interpretable_shift.h"      // what it shares with adversarial training
 #include "interpret/deep_kkt.h"                 // paper 2: the conditions of a deep support vector
+#include "interpret/deep_gradients.h"           // parameter gradients of many samples
+#include "interpret/deep_support_vectors.h"     // which samples of a data set are support vectors
+#include "interpret/deep_manifold.h"            // views and priors that keep images images
+#include "interpret/deep_synthesis.h"           // support vectors from weights alone
+#include "interpret/deep_editing.h"             // labels as latent variables
+#include "interpret/deep_retraining.h"          // networks made from support vectors
 // clang-format on

@@ -3,6 +3,8 @@
 
 #include "tools/arguments.h"
 
+#include <vector>
+
 namespace limpid::tools {
 
 Command demo_command();
@@ -18,5 +20,13 @@ Command metrics_command();
 Command sanity_command();
 Command report_command();
 Command bench_command();
+
+Command dsv_extract_command();
+Command dsv_synthesize_command();
+Command dsv_retrain_command();
+Command dsv_generate_command();
+Command dsv_edit_command();
+/// All commands of dsv.
+std::vector<Command> dsv_commands();
 
 }  // namespace limpid::tools

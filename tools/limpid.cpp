@@ -2,12 +2,16 @@
 #include "tools/commands.h"
 #include "tools/console.h"
 
+#include <utility>
+
 int main(int argc, char** argv) {
   using namespace limpid::tools;
   catch_interrupts();
-  return run_commands(
-      {demo_command(), data_list_command(), data_info_command(), data_get_command(),
-       train_command(), eval_command(), predict_command(), layers_command(), explain_command(),
-       metrics_command(), sanity_command(), report_command(), bench_command()},
-      argc, argv);
+  std::vector<Command> commands = {demo_command(),     data_list_command(), data_info_command(),
+                                   data_get_command(), train_command(),     eval_command(),
+                                   predict_command(),  layers_command(),    explain_command(),
+                                   metrics_command(),  sanity_command(),    report_command(),
+                                   bench_command()};
+  for (Command& command : dsv_commands()) commands.push_back(std::move(command));
+  return run_commands(commands, argc, argv);
 }

@@ -12,6 +12,7 @@
 #include "framework/optim/lbfgs.h"
 #include "interpret/numerics/nnls.h"
 #include "tests/interpret/small_nets.h"
+#include "tests/interpret/support_machine.h"
 #include "tests/support/compare.h"
 
 #include <doctest/doctest.h>
@@ -24,20 +25,10 @@ using namespace limpid::interpret;
 
 namespace {
 
-Tensor labels_of(int64_t n, int64_t classes) {
-  Tensor labels = Tensor::empty({n}, DType::i64);
-  for (int64_t i = 0; i < n; ++i) labels.mutable_data<int64_t>()[i] = i % classes;
-  return labels;
-}
-
 Tensor with_added(const Tensor& x, int64_t at, double h) {
   std::vector<double> values = x.to_vector();
   values[static_cast<size_t>(at)] += h;
   return Tensor::of(x.shape(), values, x.dtype());
-}
-
-double cosine(const Tensor& a, const Tensor& b) {
-  return sum(a * b).item() / std::sqrt(sum(a * a).item() * sum(b * b).item());
 }
 
 // Conv, ReLU, pooling, linear; and batch norm with running statistics, or instance norm
@@ -64,7 +55,8 @@ struct Case {
 
 TEST_CASE("deep_kkt: slopes of the stationarity are those of central differences") {
   // f64, h = 1e-6: differences are good to about 1e-8; the kinks of |R| and of ReLU are not near
-  for (const Distance distance : {Distance::l1, Distance::squared, Distance::huber}) {
+  for (const Distance distance :
+       {Distance::l1, Distance::squared, Distance::huber, Distance::cosine}) {
     for (const Average average : {Average::tensor, Average::all}) {
       for (const int kind : {0, 1, 2}) {
         Rng rng(3);
@@ -96,7 +88,8 @@ TEST_CASE("deep_kkt: slopes of the stationarity are those of central differences
 }
 
 TEST_CASE("deep_kkt: two passes give the slopes of double backward, and leave the model alone") {
-  for (const Distance distance : {Distance::l1, Distance::squared, Distance::huber}) {
+  for (const Distance distance :
+       {Distance::l1, Distance::squared, Distance::huber, Distance::cosine}) {
     Rng rng(5);
     Case c(true, true, false, rng);
     const auto before = bits(c.net);
@@ -135,6 +128,75 @@ TEST_CASE("deep_kkt: the primal loss counts what is misclassified alone") {
   CHECK(p.accuracy == right / 4.0);
   CHECK(right > 0);
   CHECK(right < 4);
+}
+
+TEST_CASE("deep_kkt: the cosine distance is that of all tensors as one vector") {
+  Rng rng(9);
+  Case c(true, true, false, rng);
+  const StationarityOptions o{.distance = Distance::cosine};
+  const double value = stationarity(c.net, c.images, c.labels, c.lambda, false, o).value;
+  // theta and -sum_i lambda_i g_i, written out
+  Pass pass;
+  const Tensor log_p = log_softmax(c.net(c.images, pass));
+  const Tensor weighted = one_hot(c.labels, 3, DType::f64) * reshape(c.lambda, {4, 1});
+  const Tensor negative = sum(weighted * log_p);  // -sum_i lambda_i L_i
+  double product = 0, theta = 0, reached = 0;
+  for (const auto& [name, t] : parameters(c.net)) {
+    const Tensor g = grad(negative, t);
+    product += sum(t.detach() * g).item();
+    theta += sum(t.detach() * t.detach()).item();
+    reached += sum(g * g).item();
+  }
+  CHECK(value == doctest::Approx(1 - product / std::sqrt(theta * reached)).epsilon(1e-10));
+  // Lengths of lambda do not matter
+  CHECK(
+      stationarity(c.net, c.images, c.labels, 7 * c.lambda, false, o).value ==
+      doctest::Approx(value).epsilon(1e-9));
+}
+
+TEST_CASE("deep_kkt: both conditions from one pass are those of two calls") {
+  for (const MixedRoute route : {MixedRoute::double_backward, MixedRoute::two_passes}) {
+    Rng rng(7);
+    Case c(true, false, false, rng);
+    const StationarityOptions o{.route = route};
+    const Stationarity s = stationarity(c.net, c.images, c.labels, c.lambda, true, o);
+    const Primal p = primal(c.net, c.images, c.labels);
+    const Conditions both = conditions(
+        c.net, c.images, c.labels, c.lambda,
+        {.stationarity = o, .stationarity_weight = 2, .primal_weight = 3});
+    CHECK(both.stationarity == s.value);
+    CHECK(both.primal == doctest::Approx(p.value).epsilon(1e-12));
+    CHECK(both.satisfied == std::lround(4 * p.accuracy));
+    CHECK(max_error(both.by_lambda, 2 * s.by_lambda) < 1e-12);
+    // By two passes the primal slope is good to e^2
+    CHECK(max_error(both.by_images, 2 * s.by_images + 3 * p.by_images) < 1e-6);
+    CHECK((both.satisfied > 0 && both.satisfied < 4));
+
+    // Without the mask all count; without stationarity the primal slope is left
+    const Conditions all = conditions(
+        c.net, c.images, c.labels, c.lambda, {.stationarity_weight = 0, .masks_satisfied = false});
+    CHECK(all.primal > p.value);
+    CHECK(all.stationarity == 0);
+    const Conditions alone =
+        conditions(c.net, c.images, c.labels, c.lambda, {.stationarity_weight = 0});
+    CHECK(max_error(alone.by_images, p.by_images) < 1e-14);
+  }
+}
+
+TEST_CASE("deep_kkt: a distribution is satisfied when the loss is near its entropy") {
+  Rng rng(7);
+  Case c(true, false, false, rng);
+  Pass pass;
+  const Tensor p = softmax(c.net(c.images, pass)).detach();
+  const auto satisfied = [&](const Tensor& labels, double tolerance) {
+    return conditions(
+               c.net, c.images, labels, c.lambda,
+               {.stationarity_weight = 0, .soft_tolerance = tolerance})
+        .satisfied;
+  };
+  CHECK(satisfied(p, 1e-9) == 4);  // the loss of its own prediction is its entropy
+  CHECK(satisfied(one_hot(c.labels, 3, DType::f64), 1e-9) == 0);
+  CHECK(satisfied(one_hot(c.labels, 3, DType::f64), 100) == 4);
 }
 
 TEST_CASE("deep_kkt: weight decay makes every multiplier 1 / (n wd)") {
@@ -184,60 +246,6 @@ TEST_CASE("deep_kkt: weights before instance norm cannot be reached, whatever la
     CHECK(s.relative_residual[0].second > 1 - 1e-3);
   }
 }
-
-namespace {
-
-// Two classes of points in d dimensions and the hard-margin support vector machine whose bias is
-// part of w: its dual, min 1/2 a'Qa - sum a over a >= 0, is non-negative least squares.
-struct Machine {
-  Tensor x, labels, alpha;  // [n, d], [n], [n]
-  std::vector<double> w;    // [d + 1], the bias last
-};
-
-Machine machine(int64_t n, int64_t d, double apart, Rng& rng) {
-  Machine m{Tensor::normal({n, d}, rng, 0, 1, DType::f64), labels_of(n, 2), {}, {}};
-  std::vector<double> values = m.x.to_vector();
-  for (int64_t i = 0; i < n; ++i) values[static_cast<size_t>(i * d)] += i % 2 == 1 ? apart : -apart;
-  m.x = Tensor::of({n, d}, values, DType::f64);
-  const Tensor one = Tensor::ones({n, 1}, DType::f64);
-  const Tensor sign = 2 * reshape(to(m.labels, DType::f64), {n, 1}) - 1;
-  const Tensor rows = sign * concat({m.x, one}, 1);  // y_i x~_i
-  m.alpha = nnls(matmul(rows, rows, {.transpose_b = true}), Tensor::ones({n}, DType::f64)).x;
-  m.w = matmul(rows, reshape(m.alpha, {n, 1}), {.transpose_a = true}).to_vector();
-  return m;
-}
-
-// The classifier of two logits -s w x~ / 2 and s w x~ / 2.
-void set_classifier(Sequential& net, const Machine& m, double s) {
-  const auto d = static_cast<int64_t>(m.w.size()) - 1;
-  std::vector<double> weight, bias;
-  for (const double side : {-0.5, 0.5}) {
-    for (int64_t j = 0; j < d; ++j) weight.push_back(side * s * m.w[static_cast<size_t>(j)]);
-    bias.push_back(side * s * m.w.back());
-  }
-  NamedTensors named = parameters(net);
-  named[0].second.assign(Tensor::of({2, d}, weight, DType::f64));
-  named[1].second.assign(Tensor::of({2}, bias, DType::f64));
-}
-
-struct Found {
-  int both = 0, found = 0, expected = 0;
-};
-Found compare_support(const Tensor& lambda, const Tensor& alpha) {
-  const std::vector<double> a = lambda.to_vector(), b = alpha.to_vector();
-  const double top_a = *std::max_element(a.begin(), a.end());
-  const double top_b = *std::max_element(b.begin(), b.end());
-  Found f;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const bool is_found = a[i] > 1e-6 * top_a, is_expected = b[i] > 1e-6 * top_b;
-    f.both += is_found && is_expected;
-    f.found += is_found;
-    f.expected += is_expected;
-  }
-  return f;
-}
-
-}  // namespace
 
 TEST_CASE("deep_kkt: fewer points than dimensions: the multipliers are those of the SVM") {
   Rng rng(17);

@@ -1,0 +1,332 @@
+// tools/dsv_extract.cpp: limpid dsv extract.
+#include "framework/core/error.h"
+#include "framework/ops/pointwise.h"
+#include "interpret/deep_support_vectors.h"
+#include "interpret/numerics/statistics.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/measuring.h"
+#include "tools/model.h"
+#include "tools/objective.h"
+#include "tools/support_file.h"
+
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+using interpret::SupportOptions;
+using interpret::SupportScore;
+using interpret::SupportSolver;
+using interpret::SupportVectors;
+
+struct ExtractOptions {
+  ModelOptions model;
+  std::string data;
+  int64_t per_class = 10;
+  std::string score = "alpha";
+  std::string solver = "nnls";
+  std::string parameters = "*";
+  bool keeps_invariant = false;
+  bool projects = false;
+  double rho = 0.01;
+  double tolerance = 1e-3;
+  int64_t steps = 200;
+  int64_t sketch_size = 2048;
+  int64_t limit_train = 0;
+  int64_t limit_test = 0;
+};
+
+const std::map<std::string, SupportSolver> kSolvers = {
+    {"paper", SupportSolver::paper},
+    {"nnls", SupportSolver::nnls},
+    {"lp", SupportSolver::lp},
+    {"sketch", SupportSolver::sketch}};
+const std::map<std::string, SupportScore> kScores = {
+    {"alpha", SupportScore::alpha},       {"lambda", SupportScore::lambda},
+    {"lambda-g", SupportScore::lambda_g}, {"cosine", SupportScore::cosine},
+    {"entropy", SupportScore::entropy},   {"random", SupportScore::random}};
+
+template <class T>
+std::vector<std::string> names_in(const std::map<std::string, T>& table) {
+  std::vector<std::string> names;
+  for (const auto& entry : table) names.push_back(entry.first);
+  return names;
+}
+
+Json numbers(std::span<const double> values) {
+  Json list = Json::array();
+  for (const double v : values) list.push(v);
+  return list;
+}
+Json texts(const std::vector<std::string>& values) {
+  Json list = Json::array();
+  for (const std::string& v : values) list.push(v);
+  return list;
+}
+
+SupportOptions support_options(
+    const ExtractOptions& o, const Common& common, const std::string& part, Console& console) {
+  SupportOptions s;
+  s.solver = kSolvers.at(o.solver);
+  s.rho = o.rho;
+  s.tolerance = o.tolerance;
+  s.parameters = o.parameters;
+  s.keeps_invariant = o.keeps_invariant;
+  s.steps = o.steps;
+  s.projects = o.projects;
+  s.sketch_size = o.sketch_size;
+  s.seed = static_cast<uint64_t>(common.seed);
+  s.progress = [&console, part](const char* stage, int64_t done, int64_t total) {
+    check_interrupt();
+    if (total > 0) console.progress(join_text(part, ", ", stage), done, total);
+    return true;
+  };
+  return s;
+}
+
+// Multipliers of one part of the data, with what the text says about them.
+SupportVectors extracted(
+    const Invocation& in, const ExtractOptions& o, const RunFolder& folder,
+    const datasets::Dataset& data, const std::string& part) {
+  Tensor images = standardised(data.images.tensor(), folder.card);
+  if (parameters(*folder.model)[0].second.dtype() == DType::f64) images = to(images, DType::f64);
+  SupportVectors v = as_usage([&] {
+    return interpret::extract_support_vectors(
+        *folder.model, images, data.labels, support_options(o, in.common, part, in.console));
+  });
+  in.console.stage(join_text(
+      part, ": ", v.status, ", gradients ", fixed(v.gradient_seconds, 2), " s, multipliers ",
+      fixed(v.solver_seconds, 2), " s"));
+  return v;
+}
+
+// Accuracy of each class; NaN for a class without samples.
+std::vector<double> class_accuracy(const SupportVectors& v, const Tensor& labels, int64_t classes) {
+  std::vector<double> right = interpret::class_sums(v.correct, labels, classes);
+  const std::vector<double> all =
+      interpret::class_sums(Tensor::ones(labels.shape(), DType::f64), labels, classes);
+  for (size_t k = 0; k < right.size(); ++k) right[k] /= all[k];
+  return right;
+}
+
+// Means over the indices given.
+double mean_at(const Tensor& values, std::span<const int64_t> indices) {
+  std::vector<double> chosen;
+  for (const int64_t i : indices) chosen.push_back(values.data<double>()[i]);
+  return interpret::mean_of(chosen);
+}
+
+Json trace_json(const SupportVectors& v) {
+  Json rows = Json::array();
+  for (const interpret::SupportStep& step : v.trace) {
+    rows.push(Json::object(
+        {{"objective", step.objective},
+         {"residual", step.residual},
+         {"gap", step.gap},
+         {"alive", step.alive}}));
+  }
+  return rows;
+}
+
+Json residual_json(const SupportVectors& v) {
+  Json rows = Json::array();
+  for (const auto& [name, residual] : v.relative_residual) {
+    rows.push(Json::object({{"parameter", name}, {"residual", residual}}));
+  }
+  return rows;
+}
+
+Json forms_json(const SupportVectors& v) {
+  Json rows = Json::array();
+  for (const auto& form : v.forms) {
+    rows.push(Json::object(
+        {{"parameters", form.parameters},
+         {"form", interpret::name_of(form.form)},
+         {"bytes", form.bytes}}));
+  }
+  return rows;
+}
+
+SupportSet support_set(
+    const datasets::Dataset& train, const SupportVectors& v, const std::vector<int64_t>& chosen,
+    const std::map<std::string, std::string>& metadata) {
+  const datasets::Dataset taken = datasets::take(train, chosen);
+  return {
+      .images = taken.images.tensor(),
+      .labels = taken.labels,
+      .lambda = datasets::gather(v.lambda, chosen),
+      .alpha = datasets::gather(v.alpha, chosen),
+      .indices = Tensor::of_integers({std::ssize(chosen)}, chosen),
+      .metadata = metadata};
+}
+
+Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
+  in.arguments.require("out");
+  const RunFolder folder = open_model(o.model, in.console);
+  check_classifier(folder, "dsv extract");
+  datasets::Split split = parts_of(o.data, in.common, folder, o.limit_test > 0 ? o.limit_test : -1);
+  if (o.limit_train > 0) split.train = datasets::limit_balanced(split.train, o.limit_train);
+
+  // An equation is satisfied exactly or not at all: rounding in f32 can make it either
+  if (o.solver == "lp") convert(*folder.model, DType::f64);
+  const SupportVectors v = extracted(in, o, folder, split.train, "train");
+  if (v.status == "infeasible") {
+    throw NumericError(
+        "infeasible: no lambda >= 0 satisfies stationarity exactly; --solver nnls has the closest",
+        v.total_residual);
+  }
+  const SupportVectors on_test = extracted(in, o, folder, split.test, "test");
+  const auto seed = static_cast<uint64_t>(in.common.seed);
+  const std::vector<int64_t> chosen =
+      interpret::select_support(v, split.train.labels, kScores.at(o.score), o.per_class, seed);
+  if (chosen.empty()) {
+    throw NumericError("no sample is both classified correctly and alive", v.total_residual);
+  }
+  const std::string data = o.data.empty() ? folder.card.data : o.data;
+  write_support(
+      in.common.out, support_set(
+                         split.train, v, chosen,
+                         {{"command", "dsv extract"}, {"score", o.score}, {"solver", o.solver}}));
+
+  // Sum of lambda per class against the accuracy of the class on test images
+  const int64_t classes = folder.card.classes();
+  const std::vector<double> accuracy = class_accuracy(on_test, split.test.labels, classes);
+  const std::vector<double> train_sums =
+      interpret::class_sums(v.lambda, split.train.labels, classes);
+  const std::vector<double> test_sums =
+      interpret::class_sums(on_test.lambda, split.test.labels, classes);
+  const double with_test = interpret::pearson(test_sums, accuracy);
+  const double with_train = interpret::pearson(train_sums, accuracy);
+  const double entropy_selected = mean_at(v.entropy, chosen);
+  const double entropy_all = interpret::mean_of(v.entropy.to_vector());
+  const double alive = interpret::mean_of(v.alive.to_vector());
+
+  const Console& console = in.console;
+  console.result(join_text(
+      chosen.size(), " of ", split.train.size(), " images selected by ", o.score, ", ",
+      percent(alive), " have lambda > 0"));
+  console.result(join_text(
+      "entropy   selected ", fixed(entropy_selected, 3), ", all ", fixed(entropy_all, 3), " nats"));
+  console.result(join_text(
+      "margin    selected ", fixed(mean_at(v.margin, chosen), 3), ", all ",
+      fixed(interpret::mean_of(v.margin.to_vector()), 3)));
+  console.result(join_text(
+      "residual  ", fixed(v.total_residual, 3),
+      " of |theta| (0: stationary, 1: lambda does nothing)"));
+  console.result(join_text(
+      "sum of lambda per class against its test accuracy: Pearson ", fixed(with_test, 3),
+      " fitted on test images, ", fixed(with_train, 3), " on training images"));
+  if (!v.parameters.invariant.empty()) {
+    std::string names;
+    for (const std::string& name : v.parameters.invariant) names += " " + name;
+    console.result("left out, their length has no effect:" + names);
+  }
+  console.result(in.common.out);
+
+  Json indices = Json::array();
+  Json labels = Json::array();
+  for (const int64_t i : chosen) {
+    indices.push(i);
+    labels.push(split.train.labels.data<int64_t>()[i]);
+  }
+  const auto at_chosen = [&](const Tensor& values) {
+    return numbers(datasets::gather(values, chosen).to_vector());
+  };
+  return Json::object(
+      {{"model", name_of(folder)},
+       {"data", data},
+       {"support", in.common.out},
+       {"solver", o.solver},
+       {"score", o.score},
+       {"status", v.status},
+       {"count", split.train.size()},
+       {"indices", indices},
+       {"labels", labels},
+       {"lambda", at_chosen(v.lambda)},
+       {"alpha", at_chosen(v.alpha)},
+       {"entropy", at_chosen(v.entropy)},
+       {"margin", at_chosen(v.margin)},
+       {"entropy_selected", entropy_selected},
+       {"entropy_all", entropy_all},
+       {"margin_selected", mean_at(v.margin, chosen)},
+       {"margin_all", interpret::mean_of(v.margin.to_vector())},
+       {"alive", alive},
+       {"lambda_accuracy_pearson", Json::object({{"test", with_test}, {"train", with_train}})},
+       {"lambda_per_class",
+        Json::object({{"test", numbers(test_sums)}, {"train", numbers(train_sums)}})},
+       {"accuracy_per_class", numbers(accuracy)},
+       {"stationarity_residual", residual_json(v)},
+       {"total_residual", v.total_residual},
+       {"parameters", texts(v.parameters.chosen)},
+       {"excluded", texts(v.parameters.invariant)},
+       {"rho", v.rho},
+       {"objective", v.objective},
+       {"gap", o.solver == "paper" ? Json() : Json(v.relative_gap)},
+       {"sketch_error", o.solver == "sketch" ? Json(v.sketch_error) : Json()},
+       {"trace", trace_json(v)},
+       {"forms", forms_json(v)},
+       {"stages", Json::array(
+                      {Json::object({{"name", "gradients"}, {"seconds", v.gradient_seconds}}),
+                       Json::object({{"name", "multipliers"}, {"seconds", v.solver_seconds}})})}});
+}
+
+Json run(const Invocation& in, const ExtractOptions& o) {
+  try {
+    return run_uninterrupted(in, o);
+  } catch (const Interrupted&) {
+    return Json::object();
+  }
+}
+
+}  // namespace
+
+Command dsv_extract_command() {
+  auto options = std::make_shared<ExtractOptions>();
+  return {
+      .name = "dsv extract",
+      .summary = "which training images support the decisions of a network",
+      .example = "limpid dsv extract runs/fashion --data fashion-2k --out support.safetensors",
+      .declare =
+          [options](Arguments& a) {
+            declare_model(a, options->model);
+            a.text("data", options->data, "the data; those of the run unless given");
+            a.integer("per-class", options->per_class, "images of each class", 1, INT64_MAX);
+            a.text(
+                "score", options->score,
+                "rank by lambda, alpha = lambda |p - y|, lambda |g|, the cosine of the weights and "
+                "-g, or as controls entropy or at random",
+                names_in(kScores));
+            a.text(
+                "solver", options->solver,
+                "gradient steps as in the paper, non-negative least squares, least sum of lambda, "
+                "or least squares on sketches of the gradients",
+                names_in(kSolvers));
+            a.number(
+                "rho", options->rho,
+                "price of lambda, in units of the steepest slope at lambda = 0; not for lp", 0, 1);
+            a.number("tolerance", options->tolerance, "relative duality gap", 0, 1);
+            a.text(
+                "parameters", options->parameters,
+                "which parameters: a name, * and ? stand for others (\"fc3.*\")");
+            a.flag(
+                "keep-invariant", options->keeps_invariant,
+                "also parameters whose length has no effect");
+            a.integer("steps", options->steps, "paper: gradient steps", 1, INT64_MAX);
+            a.flag("project", options->projects, "paper: images that were dropped may return");
+            a.integer(
+                "sketch-size", options->sketch_size, "sketch: numbers per gradient", 1, INT64_MAX);
+            a.integer(
+                "limit-train", options->limit_train, "use so many training images; 0: all", 0,
+                INT64_MAX);
+            a.integer(
+                "limit-test", options->limit_test,
+                "use so many test images; 0: as many as the run did", 0, INT64_MAX);
+          },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools
