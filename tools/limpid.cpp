@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   return run_commands(
       {demo_command(), data_list_command(), data_info_command(), data_get_command(),
        train_command(), eval_command(), predict_command(), layers_command(), explain_command(),
-       metrics_command(), sanity_command(), report_command(), bench_command()},
+       metrics_command(), sanity_command(), coreset_select_command(), report_command(),
+       bench_command()},
       argc, argv);
 }

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace limpid::interpret {
@@ -275,7 +276,8 @@ std::vector<Method> make_methods() {
       {features("graph-cut", "typical and not redundant"), graph_cut},
       {features("log-det", "largest volume of similarities"), log_determinant},
       {features("k-medoids", "smallest sum of distances to the nearest; BUILD of PAM"), medoids},
-      {logits("ccs", "all strata of EL2N but the hardest; Zheng et al. 2023"), strata, el2n_scores},
+      {randomly(logits("ccs", "all strata of EL2N but the hardest; Zheng et al. 2023")), strata,
+       el2n_scores},
       {both("craig", "medoids of gradients, weighted; Mirzasoleiman et al. 2020", true), craig},
       {both(
            "gradmatch", "weighted sum nearest to the full gradient; Killamsetty et al. 2021", true),

@@ -50,9 +50,9 @@ std::vector<std::string> commands(const TempDir& folder) {
 
 TEST_CASE("help: the commands of this version") {
   const TempDir folder;
-  const std::vector<std::string> expected = {"demo",  "data list", "data info", "train",
-                                             "eval",  "predict",   "layers",    "explain",
-                                             "bench", "metrics",   "sanity",    "report"};
+  const std::vector<std::string> expected = {
+      "demo",    "data list", "data info", "train",  "eval",           "predict", "layers",
+      "explain", "bench",     "metrics",   "sanity", "coreset select", "report"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);
