@@ -1,5 +1,4 @@
-// tools/coreset.h: what the coreset commands share: the samples of a data set as selectors see
-// them.
+// tools/coreset.h: the samples of a data set as selectors see them.
 #pragma once
 
 #include "interpret/coreset/select.h"

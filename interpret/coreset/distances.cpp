@@ -119,6 +119,19 @@ Tensor taken(const Tensor& rows, std::span<const int64_t> which) {
   return take_rows(rows, Tensor::of_integers({std::ssize(which)}, which));
 }
 
+// Rows divided by the root of their squares; rows with 0 there stay.
+Tensor with_unit_length(const Tensor& rows, const std::vector<double>& squares) {
+  Tensor result = rows.clone();
+  float* out = result.mutable_data<float>();
+  for (const double square : squares) {
+    const double scale = square > 0 ? 1 / std::sqrt(square) : 1;
+    for (int64_t k = 0; k < rows.size(1); ++k, ++out) {
+      *out = static_cast<float>(static_cast<double>(*out) * scale);
+    }
+  }
+  return result;
+}
+
 class Given : public Similarities {
  public:
   explicit Given(const Tensor& S) : S_(S) {
@@ -162,6 +175,10 @@ class FromProducts : public Similarities {
         largest < static_cast<double>(std::numeric_limits<float>::max()), "similarities",
         "products of samples do not fit f32, the largest square is ", largest);
     offset_ = 2 * std::sqrt(largest);
+    if (kind == Kind::cosine) {  // vectors of length 1, or 0
+      Tensor& scaled = samples.factors.defined() ? samples_.factors : samples_.features;
+      scaled = with_unit_length(scaled, squares_);
+    }
   }
 
   int64_t size() const override { return samples_.features.size(0); }
@@ -203,21 +220,20 @@ class FromProducts : public Similarities {
   // From <i, j> to s_ij for i in begin ... end - 1.
   void finish(int64_t j, int64_t begin, int64_t end, float* column) const {
     if (kind_ == Kind::product) return;
-    const double square_j = squares_[static_cast<size_t>(j)];
-    for (int64_t i = begin; i < end; ++i) {
-      const double product = static_cast<double>(column[i]),
-                   square = squares_[static_cast<size_t>(i)];
-      if (i == j) {
-        column[i] = static_cast<float>(diagonal(j));
-      } else if (kind_ == Kind::cosine) {
-        const double lengths = std::sqrt(square * square_j);
-        const double cosine = lengths > 0 ? product / lengths : 0;
-        column[i] = static_cast<float>(0.5 + 0.5 * std::clamp(cosine, -1.0, 1.0));
-      } else {
-        const double distance = std::sqrt(std::max(0.0, square + square_j - 2 * product));
-        column[i] = static_cast<float>(std::max(0.0, offset_ - distance));
+    if (kind_ == Kind::cosine) {
+      for (int64_t i = begin; i < end; ++i) {
+        column[i] = std::min(1.0F, std::max(0.0F, 0.5F + 0.5F * column[i]));
+      }
+    } else {
+      const auto c = static_cast<float>(offset_);
+      const auto square_j = static_cast<float>(squares_[static_cast<size_t>(j)]);
+      const double* squares = squares_.data();
+      for (int64_t i = begin; i < end; ++i) {
+        const float square = static_cast<float>(squares[i]) + square_j - 2 * column[i];
+        column[i] = std::max(0.0F, c - std::sqrt(std::max(0.0F, square)));
       }
     }
+    if (j >= begin && j < end) column[j] = static_cast<float>(diagonal(j));
   }
 
   SampleVectors samples_;

@@ -1,5 +1,4 @@
-// interpret/coreset/distances.h: distances and similarities of many samples, never all pairs at
-// once.
+// interpret/coreset/distances.h: distances and similarities of samples, never all pairs at once.
 //
 // Samples are the rows of Z [n, d], f32. What decides an order (distances to a point, neighbours)
 // is summed in f64 in a fixed order, so equal samples are exactly equally far and ties are ties.

@@ -14,20 +14,6 @@ namespace {
 
 constexpr int64_t kPerBlock = 1024;  // samples
 constexpr int64_t kTogether = 64;    // columns made at once
-constexpr int64_t kLanes = 8;
-
-// sum_i max(0, column_i - best_i), in a fixed order.
-double improvement(const float* column, const float* best, int64_t n) {
-  double lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) {
-      lanes[l] += static_cast<double>(std::max(0.0F, column[i + l] - best[i + l]));
-    }
-  }
-  for (; i < n; ++i) lanes[0] += static_cast<double>(std::max(0.0F, column[i] - best[i]));
-  return std::accumulate(lanes, lanes + kLanes, 0.0);
-}
 
 std::vector<float> one_column(const Similarities& S, int64_t j) {
   std::vector<float> column(static_cast<size_t>(S.size()));
@@ -35,82 +21,89 @@ std::vector<float> one_column(const Similarities& S, int64_t j) {
   return column;
 }
 
-}  // namespace
-
-FacilityLocation::FacilityLocation(std::shared_ptr<const Similarities> S, int64_t bytes)
-    : S_(std::move(S)), best_(static_cast<size_t>(S_->size())) {
-  const int64_t column = size() * static_cast<int64_t>(sizeof(float));
-  most_ = std::max(2 * kTogether, bytes / column);
+// f(which_c, column) for all of `which`, a few at a time.
+template <class F>
+void each_column(const Similarities& S, std::span<const int64_t> which, F f) {
+  const auto n = static_cast<size_t>(S.size());
+  std::vector<float> some(std::min<size_t>(kTogether, which.size()) * n);
+  for (size_t begin = 0; begin < which.size(); begin += kTogether) {
+    const auto part = which.subspan(begin, std::min<size_t>(kTogether, which.size() - begin));
+    S.columns(part, some.data());
+    f(part, some.data());
+  }
 }
 
-std::vector<const FacilityLocation::Column*> FacilityLocation::columns(
-    std::span<const int64_t> which) {
-  const auto n = static_cast<size_t>(size());
-  std::vector<int64_t> missing;
-  for (const int64_t j : which) {
-    const auto found = kept_.find(j);
-    if (found == kept_.end()) {
-      missing.push_back(j);
-    } else {
-      use_.splice(use_.begin(), use_, found->second.place);
-    }
+std::vector<int64_t> all_of(int64_t n) {
+  std::vector<int64_t> all(static_cast<size_t>(n));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return all;
+}
+
+// gain_j += max(0, s_j - now) - max(0, s_j - before).
+void move_bound(const float* s, float before, float now, int64_t begin, int64_t end, double* gain) {
+  for (int64_t j = begin; j < end; ++j) {
+    gain[j] += static_cast<double>(std::max(0.0F, s[j] - now)) -
+               static_cast<double>(std::max(0.0F, s[j] - before));
   }
-  if (!missing.empty()) {
-    std::vector<float> made(missing.size() * n);
-    S_->columns(missing, made.data());
-    for (size_t c = 0; c < missing.size(); ++c) {
-      Column column;
-      if (std::ssize(use_) >= most_) {  // the memory of the one that was used longest ago
-        column = std::move(kept_.at(use_.back()).column);
-        kept_.erase(use_.back());
-        use_.pop_back();
+}
+
+}  // namespace
+
+FacilityLocation::FacilityLocation(std::shared_ptr<const Similarities> S)
+    : S_(std::move(S)),
+      gain_(static_cast<size_t>(S_->size())),
+      best_(static_cast<size_t>(S_->size())) {
+  each_column(*S_, all_of(size()), [&](std::span<const int64_t> part, const float* columns) {
+    parallel::for_blocks(size(), kPerBlock, [&](int64_t begin, int64_t end) {
+      for (size_t c = 0; c < part.size(); ++c) {
+        const float* row = columns + static_cast<int64_t>(c) * size();
+        for (int64_t j = begin; j < end; ++j)
+          gain_[static_cast<size_t>(j)] += static_cast<double>(row[j]);
       }
-      column.assign(made.data() + c * n, made.data() + (c + 1) * n);
-      use_.push_front(missing[c]);
-      kept_[missing[c]] = {std::move(column), use_.begin()};
-    }
-  }
-  std::vector<const Column*> result;
-  for (const int64_t j : which) result.push_back(&kept_.at(j).column);
-  return result;
+    });
+  });
 }
 
 void FacilityLocation::gains(std::span<const int64_t> candidates, std::span<double> out) {
-  for (size_t begin = 0; begin < candidates.size(); begin += kTogether) {
-    const size_t count = std::min<size_t>(kTogether, candidates.size() - begin);
-    const auto some = columns(candidates.subspan(begin, count));
-    parallel::for_blocks(static_cast<int64_t>(count), 1, [&](int64_t c, int64_t) {
-      const auto k = static_cast<size_t>(c);
-      out[begin + k] = improvement(some[k]->data(), best_.data(), size());
-    });
+  for (size_t c = 0; c < candidates.size(); ++c) {
+    out[c] = gain_[static_cast<size_t>(candidates[c])];
   }
 }
 
 void FacilityLocation::add(int64_t j) {
-  const Column& column = *columns(std::span(&j, 1)).front();
+  const std::vector<float> column = one_column(*S_, j);
   representative_.resize(best_.size());
-  for (size_t i = 0; i < best_.size(); ++i) {
-    if (added_ == 0 || column[i] > best_[i]) {
-      best_[i] = column[i];
-      representative_[i] = added_;
-    }
+  std::vector<int64_t> moved;  // samples that j represents from now on
+  for (int64_t i = 0; i < size(); ++i) {
+    const auto k = static_cast<size_t>(i);
+    if (added_ > 0 && column[k] <= best_[k]) continue;
+    moved.push_back(i);
+    representative_[k] = added_;
+  }
+  each_column(*S_, moved, [&](std::span<const int64_t> part, const float* columns) {
+    parallel::for_blocks(size(), kPerBlock, [&](int64_t begin, int64_t end) {
+      for (size_t c = 0; c < part.size(); ++c) {
+        const auto i = static_cast<size_t>(part[c]);
+        move_bound(
+            columns + static_cast<int64_t>(c) * size(), best_[i], column[i], begin, end,
+            gain_.data());
+      }
+    });
+  });
+  for (const int64_t i : moved) {
+    best_[static_cast<size_t>(i)] = column[static_cast<size_t>(i)];
   }
   ++added_;
 }
 
 GraphCut::GraphCut(std::shared_ptr<const Similarities> S, double lambda)
     : S_(std::move(S)), redundancy_(static_cast<size_t>(S_->size())) {
-  const auto n = static_cast<size_t>(size());
-  std::vector<float> some(kTogether * n);
-  for (int64_t begin = 0; begin < size(); begin += kTogether) {
-    std::vector<int64_t> which(static_cast<size_t>(std::min(kTogether, size() - begin)));
-    std::iota(which.begin(), which.end(), begin);
-    S_->columns(which, some.data());
-    for (size_t c = 0; c < which.size(); ++c) {
-      const auto column = std::span(some).subspan(c * n, n);
-      worth_.push_back(lambda * std::accumulate(column.begin(), column.end(), 0.0));
+  each_column(*S_, all_of(size()), [&](std::span<const int64_t> part, const float* columns) {
+    for (size_t c = 0; c < part.size(); ++c) {
+      const float* column = columns + static_cast<int64_t>(c) * size();
+      worth_.push_back(lambda * std::accumulate(column, column + size(), 0.0));
     }
-  }
+  });
 }
 
 void GraphCut::gains(std::span<const int64_t> candidates, std::span<double> out) {

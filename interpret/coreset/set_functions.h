@@ -12,19 +12,17 @@
 #include "interpret/coreset/distances.h"
 #include "interpret/coreset/greedy.h"
 
-#include <list>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 namespace limpid::interpret {
 
-/// Columns of S that were needed stay in memory up to a limit, since lazy greedy comes back to the
-/// same elements again and again.
+/// All gains sum_i max(0, s_ij - b_i), b_i = max_{j in A} s_ij, are kept. A new element changes b_i
+/// of the samples that it represents from then on, in a typical order n / t of them at step t, and
+/// only their rows of S are made again: about n ln k rows for k elements, whatever the samples.
 class FacilityLocation : public SetFunction {
  public:
-  explicit FacilityLocation(
-      std::shared_ptr<const Similarities> S, int64_t bytes = int64_t{96} << 20);
+  explicit FacilityLocation(std::shared_ptr<const Similarities> S);
   int64_t size() const override { return S_->size(); }
   void gains(std::span<const int64_t> candidates, std::span<double> out) override;
   void add(int64_t j) override;
@@ -34,21 +32,11 @@ class FacilityLocation : public SetFunction {
   const std::vector<int64_t>& representatives() const { return representative_; }
 
  private:
-  using Column = std::vector<float>;
-  struct Kept {
-    Column column;
-    std::list<int64_t>::iterator place;
-  };
-  // The columns, from memory or made together; valid until the next call.
-  std::vector<const Column*> columns(std::span<const int64_t> which);
-
   std::shared_ptr<const Similarities> S_;
-  int64_t most_;             // columns kept
-  std::vector<float> best_;  // max_{j in A} s_ij
+  std::vector<double> gain_;
+  std::vector<float> best_;  // b_i
   std::vector<int64_t> representative_;
   int64_t added_ = 0;
-  std::unordered_map<int64_t, Kept> kept_;
-  std::list<int64_t> use_;  // the latest first
 };
 
 class GraphCut : public SetFunction {

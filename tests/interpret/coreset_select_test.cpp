@@ -1,5 +1,4 @@
-// tests/interpret/coreset_select_test.cpp: every method by name: counts, nesting, threads,
-// refusals.
+// tests/interpret/coreset_select_test.cpp: every method by name: counts, nesting, refusals.
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
