@@ -16,7 +16,8 @@ namespace limpid::interpret {
 namespace {
 
 constexpr int64_t kRowsPerBlock = 256;
-constexpr int64_t kLanes = 8;  // partial sums, always added up in the same order
+constexpr int64_t kProductRows = 512;  // of one matrix product
+constexpr int64_t kLanes = 8;          // partial sums, always added up in the same order
 
 const float* row(const Tensor& rows, int64_t i) { return rows.data<float>() + i * rows.size(1); }
 
@@ -189,7 +190,7 @@ class FromProducts : public Similarities {
     const Tensor h = taken(samples_.features, which);
     const Tensor g = has_factors ? taken(samples_.factors, which) : Tensor();
     const int64_t n = size(), count = std::ssize(which);
-    parallel::for_blocks(n, kRowsPerBlock, [&](int64_t begin, int64_t end) {
+    parallel::for_blocks(n, kProductRows, [&](int64_t begin, int64_t end) {
       products(h, samples_.features, begin, end, out + begin, n);
       if (has_factors) {
         const int64_t width = end - begin;

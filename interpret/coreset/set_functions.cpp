@@ -39,11 +39,11 @@ std::vector<int64_t> all_of(int64_t n) {
   return all;
 }
 
-// gain_j += max(0, s_j - now) - max(0, s_j - before).
+// gain_j += max(0, s_j - now) - max(0, s_j - before), which is before - min(max(s_j, before), now).
 void move_bound(const float* s, float before, float now, int64_t begin, int64_t end, double* gain) {
+  const auto low = static_cast<double>(before);
   for (int64_t j = begin; j < end; ++j) {
-    gain[j] += static_cast<double>(std::max(0.0F, s[j] - now)) -
-               static_cast<double>(std::max(0.0F, s[j] - before));
+    gain[j] -= static_cast<double>(std::min(std::max(s[j], before), now)) - low;
   }
 }
 
