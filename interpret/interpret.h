@@ -26,6 +26,8 @@
 #include "interpret/coreset/deepfool.h"            // how far another prediction is
 #include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests
 #include "interpret/numerics/nnls.h"               // non-negative least squares
+#include "interpret/numerics/lasso.h"              // few non-negative weights, along a path
+#include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page
