@@ -5,8 +5,9 @@
 //                                                                       typical, and not redundant
 //   log-determinant      f(A) = log det(S_A + epsilon I)                volume: diversity alone
 //
-// over similarities s_ij >= 0 (distances.h). All three are submodular; graph cut is monotone for
-// lambda >= 2 only, the log-determinant where the diagonal of S + epsilon I exceeds 1 enough.
+// over similarities s_ij >= 0 (distances.h). All three are submodular. Graph cut gains with every
+// element for lambda >= 2; the log-determinant loses where the remaining volume is below 1, and the
+// greedy order is still the one with the largest volume at each step.
 #pragma once
 
 #include "interpret/coreset/distances.h"
