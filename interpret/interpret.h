@@ -13,10 +13,23 @@
 #include "interpret/metrics/similarity.h"          // cosine, rank correlation, structural similarity
 #include "interpret/metrics/randomisation.h"       // maps of a network that forgets
 #include "interpret/metrics/roar.h"                // remove and retrain
+#include "interpret/coreset/select.h"              // which samples to keep, by the name of a method
+#include "interpret/coreset/scores.h"              // how hard a sample is
+#include "interpret/coreset/moderate.h"            // near the median distance from the class centre
+#include "interpret/coreset/diversity_graph.h"     // hard, and not each other's neighbours
+#include "interpret/coreset/cover.h"               // herding and k-center
+#include "interpret/coreset/greedy.h"              // submodular functions, greedily
+#include "interpret/coreset/set_functions.h"       // facility location, graph cut, log-determinant
+#include "interpret/coreset/gradient_matching.h"   // few samples with the gradient of all
+#include "interpret/coreset/distances.h"           // distances and similarities in blocks
+#include "interpret/coreset/last_layer.h"          // features and gradients before the logits
+#include "interpret/coreset/deepfool.h"            // how far another prediction is
 #include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests
 #include "interpret/numerics/nnls.h"               // non-negative least squares
 #include "interpret/numerics/nonnegative_lasso.h"  // the same at scale, with a duality gap
 #include "interpret/numerics/linear_program.h"     // small linear programs, with a certificate
+#include "interpret/numerics/lasso.h"              // few non-negative weights, along a path
+#include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/report.h"         // one self-contained HTML page

@@ -18,6 +18,7 @@ Command layers_command();
 Command explain_command();
 Command metrics_command();
 Command sanity_command();
+Command coreset_select_command();
 Command report_command();
 Command bench_command();
 

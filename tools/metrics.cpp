@@ -11,6 +11,7 @@
 #include "tools/model.h"
 #include "tools/objective.h"
 #include "tools/removing.h"
+#include "tools/retraining.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,21 +3,18 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
-#include "framework/optim/adam.h"
 #include "framework/train/metrics.h"
 #include "interpret/metrics/controls.h"
 #include "interpret/metrics/roar.h"
 #include "tools/arguments.h"
 #include "tools/console.h"
 #include "tools/explaining.h"
+#include "tools/retraining.h"
 
 #include <charconv>
 
 namespace limpid::tools {
 namespace {
-
-constexpr int64_t kBatch = 64;
-constexpr double kRate = 2e-3;
 
 std::vector<int64_t> labels_of(const datasets::Dataset& data) {
   const auto labels = data.labels.values<int64_t>();
@@ -29,23 +26,15 @@ BatchSource source_of(
     const Tensor& images, const datasets::Dataset& data, bool shuffles, uint64_t seed) {
   datasets::Dataset changed = data;
   changed.images = datasets::Examples(images);
-  return batches_of(changed, {.batch = kBatch, .seed = seed, .shuffle = shuffles});
+  return batches_of(changed, {.batch = 64, .seed = seed, .shuffle = shuffles});
 }
 
-// Training from scratch by Adam with a cosine.
 double retrained_accuracy(
     const RunFolder& folder, const datasets::Split& data, const Tensor& train, const Tensor& test,
     const RemovingOptions& o) {
   const auto net = fresh_network(folder, o.seed);
-  Adam optimizer(parameters(*net));
   const BatchSource source = source_of(train, data.train, true, o.seed);
-  const Schedule schedule{.learning_rate = kRate, .steps = o.epochs * source.batches};
-  const TrainOptions options{.epochs = o.epochs, .seed = o.seed, .after_step = [](const Progress&) {
-                               return !interrupted();
-                             }};
-  Progress progress;
-  fit(*net, optimizer, schedule, source, options, progress);
-  check_interrupt();
+  train_plainly(*net, source, {.epochs = o.epochs, .seed = o.seed});
   const Tensor logits = predict(*net, source_of(test, data.test, false, 0));
   return static_cast<double>(count_correct(logits, data.test.labels)) /
          static_cast<double>(data.test.size());
@@ -59,13 +48,6 @@ interpret::MappedImages random_maps(const Tensor& images, bool is_smooth, const 
 }
 
 }  // namespace
-
-std::unique_ptr<Module> fresh_network(const RunFolder& folder, uint64_t seed) {
-  Rng rng(seed);
-  return as_usage([&] {
-    return make_model(folder.card.architecture, {folder.card.input, folder.card.outputs()}, rng);
-  });
-}
 
 std::vector<Removal> remove_and_retrain_all(
     const RunFolder& folder, const datasets::Split& data, const RemovingOptions& o,

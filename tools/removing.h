@@ -3,7 +3,6 @@
 
 #include "tools/measuring.h"
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,10 +28,6 @@ struct Removal {
 std::vector<Removal> remove_and_retrain_all(
     const RunFolder& folder, const datasets::Split& data, const RemovingOptions& options,
     Console& console);
-
-/// A network of the same architecture with fresh weights. Throws UsageError for one that cannot be
-/// made by name.
-std::unique_ptr<Module> fresh_network(const RunFolder& folder, uint64_t seed);
 
 /// "10,50" as shares. Throws UsageError unless each is a percentage in 0 ... 100.
 std::vector<double> shares_from(const std::vector<std::string>& texts);

@@ -9,6 +9,7 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
+#include "interpret/coreset/select.h"
 #include "interpret/interpretable_gradients.h"
 #include "tools/arguments.h"
 
@@ -33,6 +34,9 @@ std::vector<Workload> make_workloads() {
       {"convnet128_interpretable_b32", Kind::interpretable, "convnet", small, 10},
       {"resnet8_train_b64", Kind::train, "resnet8", {64, 3, 32, 32}, 10},
       {"resnet8_interpretable_b64", Kind::interpretable, "resnet8", {64, 3, 32, 32}, 10},
+      {"coreset_k-center_n10000", Kind::select, "k-center", {10000, 512}, 10},
+      {"coreset_herding_n10000", Kind::select, "herding", {10000, 512}, 10},
+      {"coreset_facility-location_n10000", Kind::select, "facility-location", {10000, 512}, 10},
       {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
   };
 }
@@ -91,9 +95,13 @@ Problem problem_of(const Workload& workload) {
   Problem p;
   p.x = Tensor::normal(workload.images, rng, 0, 1);
   if (workload.kind == Kind::adds) return p;
-  const Shape example(workload.images.sizes().subspan(1));
-  p.net = make_model(workload.model, {example, workload.classes}, rng);
-  p.optimizer = optimizer_of(*p.net);
+  if (workload.kind == Kind::select) {
+    p.selector = workload.model;
+  } else {
+    const Shape example(workload.images.sizes().subspan(1));
+    p.net = make_model(workload.model, {example, workload.classes}, rng);
+    p.optimizer = optimizer_of(*p.net);
+  }
   p.labels = Tensor::empty({workload.images[0]}, DType::i64);
   for (int64_t n = 0; n < workload.images[0]; ++n) {
     p.labels.mutable_data<int64_t>()[n] = rng.integer(workload.classes);
@@ -105,6 +113,11 @@ Tensor do_step(Kind kind, Problem& p) {
   if (kind == Kind::adds) {
     p.x.require_gradient();
     thousand_adds(p.x);
+    return {};
+  }
+  if (kind == Kind::select) {
+    interpret::select_coreset(
+        p.selector, {.features = p.x, .labels = p.labels}, {.fraction = 0.05, .per_class = false});
     return {};
   }
   if (kind == Kind::infer) {

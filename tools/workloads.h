@@ -4,6 +4,7 @@
 //   NAME_infer_bN          a forward pass in evaluation, nothing recorded
 //   NAME_interpretable_bN  a training step with the cosine gradient penalty, lambda 7.5e-3, whose
 //                          target is a constant: one forward pass
+//   coreset_METHOD_n10000  500 of 10,000 samples with 512 features, of all classes together
 //   op_overhead_1000adds   1,000 recorded additions of eight numbers, their sum, backward
 //
 // resnet8_interpretable_b64 over resnet8_train_b64 is what the penalty costs: at most 3.5 times.
@@ -21,11 +22,11 @@
 namespace limpid::tools {
 
 struct Workload {
-  enum class Kind : uint8_t { train, infer, interpretable, adds };
+  enum class Kind : uint8_t { train, infer, interpretable, select, adds };
 
   std::string name;
   Kind kind = Kind::train;
-  std::string model;  // a name of make_model()
+  std::string model;  // a name of make_model(); of a selector where samples are selected
   Shape images;       // one batch
   int64_t classes = 0;
 };
@@ -41,11 +42,12 @@ struct Problem {
   Tensor x;           // [N, ...]
   Tensor labels;      // [N]
   bool drops = true;  // dropout is active while training
+  std::string selector;
 };
 Problem problem_of(const Workload& workload);
 std::shared_ptr<Sgd> optimizer_of(Module& net);
 
-/// One step. Returns the loss, or the logits of `infer`; undefined for `adds`.
+/// One step. Returns the loss, or the logits of `infer`; undefined for `adds` and `select`.
 Tensor do_step(Workload::Kind kind, Problem& problem);
 
 /// Multiply-adds of one forward pass over the whole batch.

@@ -1,0 +1,295 @@
+// tests/interpret/coreset_select_test.cpp: every method by name: counts, nesting, refusals.
+#include "framework/core/parallel.h"
+#include "framework/core/rng.h"
+#include "framework/ops/linear_maps.h"
+#include "interpret/coreset/select.h"
+#include "tests/support/failure.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+
+using namespace limpid;
+using namespace limpid::interpret;
+
+namespace {
+
+// n samples of K classes in clusters, with everything that any method needs.
+Samples samples_of(int64_t n, int64_t K, int64_t d, uint64_t seed) {
+  Rng rng(seed);
+  const Tensor centres = Tensor::normal({K, d}, rng, 0, 2);
+  Samples s;
+  s.features = Tensor::normal({n, d}, rng, 0, 1);
+  s.logits = Tensor::normal({n, K}, rng, 0, 1);
+  s.labels = Tensor::empty({n}, DType::i64);
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t c = i < K ? i : rng.integer(K);  // no class is empty
+    s.labels.mutable_data<int64_t>()[i] = c;
+    for (int64_t k = 0; k < d; ++k) {
+      s.features.mutable_data<float>()[i * d + k] += centres.data<float>()[c * d + k];
+    }
+    s.logits.mutable_data<float>()[i * K + c] += 2;
+    s.scores.push_back(rng.uniform());
+  }
+  return s;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const SelectorInfo& info : selectors()) all.push_back(info.name);
+  return all;
+}
+
+bool is_prefix(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
+  return a.size() <= b.size() && std::equal(a.begin(), a.end(), b.begin());
+}
+
+bool is_permutation(std::vector<int64_t> order, int64_t n) {
+  std::ranges::sort(order);
+  std::vector<int64_t> all(static_cast<size_t>(n));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  return order == all;
+}
+
+}  // namespace
+
+TEST_CASE("select: how many are kept") {
+  CHECK(kept_of(10, 0.3) == 3);
+  CHECK(kept_of(10, 0.25) == 3);
+  CHECK(kept_of(10, 0.01) == 1);
+  CHECK(kept_of(10, 1) == 10);
+  CHECK(kept_of(1, 0.5) == 1);
+  CHECK(kept_of(0, 0.5) == 0);
+  for (const double bad : {0.0, 1.5, -0.1, std::nan("")}) {
+    CHECK(contains(failure<ValueError>([&] { kept_of(10, bad); }), "fraction must be in (0, 1]"));
+    for (const std::string& name : names()) {
+      CHECK(contains(
+          failure<ValueError>(
+              [&] { select_coreset(name, samples_of(12, 2, 2, 1), {.fraction = bad}); }),
+          "fraction must be in (0, 1]"));
+    }
+  }
+}
+
+TEST_CASE("select: every method keeps its share of each class, or of all") {
+  const Samples samples = samples_of(120, 4, 5, 3);
+  std::vector<int64_t> sizes(4);
+  for (const int64_t y : samples.labels.values<int64_t>()) ++sizes[static_cast<size_t>(y)];
+  for (const std::string& name : names()) {
+    INFO(name);
+    for (const double fraction : {0.01, 0.2, 1.0}) {
+      const Selection found = select_coreset(name, samples, {.fraction = fraction});
+      int64_t total = 0;
+      for (size_t c = 0; c < 4; ++c) {
+        if (name != "uniform") CHECK(found.per_class[c] == kept_of(sizes[c], fraction));
+        total += found.per_class[c];
+      }
+      CHECK(total == std::ssize(found.indices));
+      CHECK(std::set(found.indices.begin(), found.indices.end()).size() == found.indices.size());
+      CHECK(found.nested);
+      const bool has_weights = selector_named(name).has_weights;
+      CHECK(found.weights.size() == (has_weights ? found.indices.size() : 0));
+      for (const double w : found.weights) CHECK(w >= 0);
+      if (name == "craig" || name == "weighted") {  // every sample counts once
+        CHECK(std::accumulate(found.weights.begin(), found.weights.end(), 0.0) == 120);
+      }
+      if (fraction == 1) CHECK(is_permutation(found.indices, 120));
+    }
+    const Selection global = select_coreset(name, samples, {.fraction = 0.1, .per_class = false});
+    CHECK(global.indices.size() == 12);
+    CHECK(std::accumulate(global.per_class.begin(), global.per_class.end(), int64_t{0}) == 12);
+    CHECK(is_permutation(
+        select_coreset(name, samples, {.fraction = 1, .per_class = false}).indices, 120));
+  }
+}
+
+TEST_CASE("select: a smaller fraction is a prefix, for every method and many samples") {
+  for (const std::string& name : names()) {
+    INFO(name);
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      Rng rng(100 + seed);
+      const Samples samples = samples_of(20 + rng.integer(50), 1 + rng.integer(4), 3, seed);
+      if (samples.logits.size(1) < 2 && name.ends_with("margin")) continue;
+      SelectOptions options{.per_class = seed % 3 != 0, .seed = seed};
+      std::vector<int64_t> before;
+      for (const double fraction : {0.05, 0.1, 0.23, 0.3, 0.5, 0.77, 1.0}) {
+        options.fraction = fraction;
+        const Selection found = select_coreset(name, samples, options);
+        REQUIRE(found.nested);
+        CHECK(is_prefix(before, found.indices));
+        CHECK(found.indices.size() > 0);
+        before = found.indices;
+      }
+      CHECK(is_permutation(before, samples.labels.size(0)));
+    }
+  }
+}
+
+TEST_CASE("select: stochastic greedy says that it does not nest") {
+  const Samples samples = samples_of(60, 2, 3, 1);
+  for (const char* name : {"facility-location", "weighted", "graph-cut", "log-det"}) {
+    const SelectOptions options{.greedy = GreedyKind::stochastic};
+    CHECK_FALSE(select_coreset(name, samples, options).nested);
+  }
+  CHECK(select_coreset("herding", samples, {.greedy = GreedyKind::stochastic}).nested);
+}
+
+TEST_CASE("select: one seed, one order, at any thread count; another seed, another order") {
+  const Samples samples = samples_of(700, 2, 9, 5);
+  for (const std::string& name : names()) {
+    INFO(name);
+    for (const bool per_class : {true, false}) {
+      SelectOptions options{.fraction = 0.05, .per_class = per_class, .seed = 7};
+      Selection first;
+      for (const int threads : {1, 2, 3}) {
+        const parallel::ThreadLimit limit(threads);
+        const Selection found = select_coreset(name, samples, options);
+        if (threads == 1) first = found;
+        CHECK(found.indices == first.indices);
+        CHECK(found.weights == first.weights);
+      }
+      options.seed = 8;
+      const bool differs = select_coreset(name, samples, options).indices != first.indices;
+      const SelectorInfo info = selector_named(name);
+      CHECK(differs == info.is_random);
+    }
+  }
+}
+
+TEST_CASE("select: random starts and stochastic greedy depend on the seed") {
+  const Samples samples = samples_of(200, 2, 4, 2);
+  const auto with = [&](const char* name, SelectOptions options, uint64_t seed) {
+    options.seed = seed;
+    return select_coreset(name, samples, options).indices;
+  };
+  const SelectOptions any{.start = Start::random}, some{.greedy = GreedyKind::stochastic};
+  CHECK(with("k-center", any, 1) == with("k-center", any, 1));
+  CHECK(with("k-center", any, 1) != with("k-center", any, 2));
+  CHECK(with("facility-location", some, 1) == with("facility-location", some, 1));
+  CHECK(with("facility-location", some, 1) != with("facility-location", some, 2));
+}
+
+TEST_CASE("select: equal samples, dead units and classes of one sample are no obstacle") {
+  Samples samples = samples_of(40, 3, 4, 6);
+  for (int64_t i = 0; i < 40; ++i) {  // class 2 has the one sample 2
+    int64_t& y = samples.labels.mutable_data<int64_t>()[i];
+    if (i != 2 && y == 2) y = 0;
+  }
+  for (const char* form : {"equal", "zero", "one dead unit"}) {
+    INFO(form);
+    for (int64_t i = 0; i < samples.features.numel(); ++i) {
+      float& z = samples.features.mutable_data<float>()[i];
+      if (form == std::string("zero")) z = 0;
+      if (form == std::string("equal")) z = static_cast<float>(i % 4);
+      if (form == std::string("one dead unit") && i % 4 == 1) z = 0;
+    }
+    for (const std::string& name : names()) {
+      INFO(name);
+      const Selection found = select_coreset(name, samples, {.fraction = 0.3});
+      if (name == "uniform") continue;
+      CHECK(found.per_class[2] == 1);
+      CHECK(std::ranges::count(found.indices, 2) == 1);
+      for (const double w : found.weights) CHECK(std::isfinite(w));
+    }
+    samples = [&] {
+      Samples fresh = samples_of(40, 3, 4, 6);
+      fresh.labels = samples.labels;
+      return fresh;
+    }();
+  }
+  // All alike: the smallest index wins
+  samples.features = Tensor::ones({40, 4});
+  for (const char* name : {"herding", "k-center", "facility-location", "log-det", "k-medoids"}) {
+    INFO(name);
+    CHECK(
+        select_coreset(name, samples, {.fraction = 0.05, .per_class = false}).indices ==
+        std::vector<int64_t>{0, 1});
+  }
+}
+
+TEST_CASE("select: a class without samples, a single sample") {
+  Samples samples = samples_of(10, 3, 2, 1);
+  for (int64_t i = 0; i < 10; ++i) {
+    int64_t& y = samples.labels.mutable_data<int64_t>()[i];
+    y = y == 1 ? 0 : y;
+  }
+  for (const std::string& name : names()) {
+    INFO(name);
+    const Selection found = select_coreset(name, samples, {.fraction = 0.5});
+    CHECK(found.per_class.size() == 3);
+    CHECK(found.per_class[1] == 0);
+    Samples one{
+        .features = Tensor::ones({1, 2}),
+        .logits = Tensor::of({1, 2}, {1, 0}),
+        .labels = Tensor::of_integers({1}, {1}),
+        .scores = {1}};
+    CHECK(select_coreset(name, one).indices == std::vector<int64_t>{0});
+  }
+}
+
+TEST_CASE("select: NaN, missing and misshapen samples are refused") {
+  for (const std::string& name : names()) {
+    INFO(name);
+    const SelectorInfo info = selector_named(name);
+    Samples bad = samples_of(12, 2, 2, 1);
+    if (info.needs_features) {
+      bad.features.mutable_data<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+      CHECK(
+          contains(failure<ValueError>([&] { select_coreset(name, bad); }), "sample 3 holds NaN"));
+      bad.features = Tensor();
+      CHECK(contains(failure<ShapeError>([&] { select_coreset(name, bad); }), "needs rows"));
+      bad.features = Tensor::zeros({11, 2});
+      CHECK(contains(failure<ShapeError>([&] { select_coreset(name, bad); }), "do not fit"));
+    }
+    bad = samples_of(12, 2, 2, 1);
+    if (info.needs_logits) {
+      bad.logits.mutable_data<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+      CHECK(contains(failure<ValueError>([&] { select_coreset(name, bad); }), "NaN"));
+      bad.logits = Tensor();
+      CHECK(contains(failure<ShapeError>([&] { select_coreset(name, bad); }), "needs logits"));
+    }
+    if (info.needs_scores) {
+      bad.scores[3] = std::nan("");
+      CHECK(contains(failure<ValueError>([&] { select_coreset(name, bad); }), "NaN"));
+      bad.scores.pop_back();
+      CHECK(contains(failure<ShapeError>([&] { select_coreset(name, bad); }), "needs 12 scores"));
+    }
+    bad.labels = Tensor();
+    CHECK(contains(failure<ShapeError>([&] { select_coreset(name, bad); }), "label"));
+  }
+  const std::string text =
+      failure<ValueError>([] { select_coreset("moderat", samples_of(12, 2, 2, 1)); });
+  CHECK(contains(text, "no method 'moderat'"));
+  CHECK(contains(text, "moderate-3q"));
+}
+
+TEST_CASE("select: what the methods are for, on samples where it is plain") {
+  // Class 0: 0 ... 9 and an outlier; class 1 alike, farther away
+  std::vector<double> values;
+  std::vector<int64_t> labels;
+  for (const int64_t c : {0, 1}) {
+    for (int v = 0; v < 10; ++v) values.push_back(v + 1000 * double(c));
+    values.push_back(100 + 1000 * double(c));
+    labels.insert(labels.end(), 11, c);
+  }
+  const Samples samples{
+      .features = Tensor::of({22, 1}, values), .labels = Tensor::of_integers({22}, labels)};
+  const auto kept = [&](const char* name, SelectOptions options) {
+    options.fraction = 0.28;  // 3 of each 11
+    const Selection found = select_coreset(name, samples, options);
+    return std::set(found.indices.begin(), found.indices.end());
+  };
+  CHECK(kept("moderate", {.centre = Centre::median}) == std::set<int64_t>{7, 2, 8, 18, 13, 19});
+  CHECK(kept("dgpruning", {}).contains(10));
+  CHECK(kept("dgpruning:center", {}) == kept("dgpruning", {}));
+  CHECK(kept("dgpruning", {}).contains(21));
+  CHECK_FALSE(kept("k-medoids", {}).empty());
+  // Globally the distance is still that to the centre of the own class
+  CHECK(
+      kept("moderate", {.per_class = false, .centre = Centre::median}).size() ==
+      static_cast<size_t>(kept_of(22, 0.28)));
+}
