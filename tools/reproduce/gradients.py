@@ -423,13 +423,12 @@ def main():
     p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
     o = p.parse_args()
     fashion = ["--data", o.fashion, "--limit-train", "10000", "--limit-test", "1000"]
-    augmented = ["--limit-train", "10000", "--augment", "crop-flip"]
     held = ["--penalty-mode", "held"]
     bench = Gradients(o.out, {
         "fashion": [*fashion, *held],
         "fashion" + BATCH: [*fashion, "--penalty-mode", "train"],
-        "cifar10": ["--data", o.cifar10, *augmented, *held],
-        "cifar100": ["--data", o.cifar100, *augmented, *held],
+        "cifar10": ["--data", o.cifar10, "--limit-train", "10000", "--augment", "crop-flip", *held],
+        "cifar100": ["--data", o.cifar100, "--limit-train", "5000", "--augment", "crop-flip", *held],
         "friedman": ["--data", "csv:" + os.path.join(o.out, "friedman.csv"), "--task", "regress"]},
         o.threads)
     friedman(o.out)
