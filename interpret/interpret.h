@@ -51,4 +51,8 @@
 #include "interpret/deep_synthesis.h"           // support vectors from weights alone
 #include "interpret/deep_editing.h"             // labels as latent variables
 #include "interpret/deep_retraining.h"          // networks made from support vectors
+#include "interpret/shallow/piecewise_linear.h"  // paper 4: a network as stages with rectifiers
+#include "interpret/shallow/regions.h"           // all its activation regions
+#include "interpret/shallow/polygons.h"          // the same in the plane
+#include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
 // clang-format on

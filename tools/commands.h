@@ -19,6 +19,7 @@ Command explain_command();
 Command metrics_command();
 Command sanity_command();
 Command coreset_select_command();
+Command shallow_convert_command();
 Command report_command();
 Command bench_command();
 

@@ -1,5 +1,6 @@
 // interpret/shallow/from_tape.cpp: a network's affine stages, read off the tape of one pass.
 #include "framework/core/error.h"
+#include "framework/core/rng.h"
 #include "framework/nn/layers.h"
 #include "framework/ops/pointwise.h"
 #include "framework/tensor/record.h"
@@ -14,19 +15,27 @@
 namespace limpid::interpret {
 namespace {
 
-// Values of every op of a pass, by node.
+// Values of every op of a pass, by node. A value is seen before it gets its node.
 class Values : public Observer {
  public:
-  void on_result(const char*, const Tensor& value) override {
-    if (value.node()) values_[value.node().get()] = value;
-  }
+  void on_result(const char*, const Tensor& value) override { seen_.push_back(value); }
   void on_gradient(const char*, const Tensor&) override {}
-  void add(const Tensor& value) { values_[value.node().get()] = value; }
+  /// Once the pass is over.
+  void sort(const Tensor& x) {
+    seen_.push_back(x);
+    for (const Tensor& value : seen_) {
+      if (value.node()) values_[value.node().get()] = value;
+    }
+  }
   const Tensor& of(const Node* node) const { return values_.at(node); }
 
  private:
-  std::map<const Node*, Tensor> values_;  // holds the graph too
+  std::vector<Tensor> seen_;  // holds the graph too
+  std::map<const Node*, Tensor> values_;
 };
+
+// What the formulas of a node are handed beside the gradient
+Tensor out_of(const Node& node) { return node.out.defined() ? *node.out : Tensor(); }
 
 // An affine form over the variables [x; units so far]: rows of weights, shorter ones end in zeros.
 struct Form {
@@ -102,9 +111,11 @@ class Reader {
         pools_[output.node().get()] = const_cast<Module*>(&layer);  // run again, never changed
       }
     };
-    values_.add(x_);
-    const Observing watch(values_);
-    y_ = model(x_, pass);
+    {
+      const Observing watch(values_);
+      y_ = model(x_, pass);
+    }
+    values_.sort(x_);
   }
 
   PiecewiseLinear read() {
@@ -116,7 +127,8 @@ class Reader {
         !part_.nodes.empty(), "piecewise_linear", "the output does not depend on the input");
     forms_[x_.node().get()] = unit_form(0, static_cast<size_t>(inputs_));
     for (auto node = part_.nodes.rbegin(); node != part_.nodes.rend(); ++node) read_node(**node);
-    return {inputs_, std::move(hidden_), stage_of(form_of(*y_.node()))};
+    AffineStage output = stage_of(form_of(*y_.node()));
+    return {inputs_, std::move(hidden_), std::move(output)};
   }
 
  private:
@@ -135,8 +147,12 @@ class Reader {
           "leaky_relu, abs and MaxPool2d are");
       forms_[&node] = rectified(form_of(*node.edges[0].input));
     } else {
+      const std::string known = op == "erf"           ? " (of a gelu)"
+                                : op == "standardize" ? " (of an instance, group or layer norm)"
+                                : op == "exp"         ? " (of a softmax or elu)"
+                                                      : "";
       check_value(
-          is_linear(node, part_), "piecewise_linear", "the op ", op,
+          is_linear(node, part_), "piecewise_linear", "the op ", op, known,
           " is not piecewise linear; the exact form exists for relu, relu6, leaky_relu, abs, "
           "max-pool and what is linear");
     }
@@ -145,7 +161,7 @@ class Reader {
   // mask(z, z): open where z > 0, closed elsewhere, and not by chance
   bool is_positive_part(const Node& node) const {
     const Tensor& z = values_.of(node.edges[0].input.get());
-    const Tensor gate = node.edges[0].formula(Tensor::ones(z.shape(), DType::f64), node.out);
+    const Tensor gate = node.edges[0].formula(Tensor::ones(z.shape(), DType::f64), out_of(node));
     const Tensor expected = greater(z, Tensor::scalar(0, DType::f64));
     return std::ranges::equal(gate.values<double>(), expected.values<double>());
   }
@@ -279,7 +295,7 @@ class Reader {
       }
       for (const Edge& edge : node->edges) {
         if (!part_.dependent.contains(edge.input.get())) continue;
-        const Tensor part = edge.formula(g, node->out);
+        const Tensor part = edge.formula(g, out_of(*node));
         auto& place = open[edge.input->sequence];
         place = {edge.input.get(), place.first == nullptr ? part : place.second + part};
       }
@@ -298,6 +314,36 @@ class Reader {
   int64_t variables_ = 0;
 };
 
+// The stages give what the network gives, at points of three sizes: what the tape shows at one
+// point might hold there only by chance.
+void check_equal(const PiecewiseLinear& net, Module& model, const Shape& example) {
+  constexpr int64_t kPoints = 48;
+  const Recording off(false);
+  Rng rng(0);
+  std::vector<double> points(static_cast<size_t>(kPoints * net.inputs()));
+  rng.normal(points, 0, 1);
+  for (size_t i = 0; i < points.size(); ++i) points[i] *= std::pow(10.0, static_cast<double>(i % 3) - 1);
+  std::vector<int64_t> sizes = {kPoints};
+  for (const int64_t size : example.sizes()) sizes.push_back(size);
+  Pass pass;
+  const Tensor y =
+      model(Tensor::of(Shape(std::span<const int64_t>(sizes)), points, DType::f64), pass);
+  const std::span<const double> x = points;
+  double largest = 0, error = 0;
+  for (int64_t p = 0; p < kPoints; ++p) {
+    const auto n = static_cast<size_t>(net.inputs());
+    const std::vector<double> own = net(x.subspan(static_cast<size_t>(p) * n, n));
+    for (size_t o = 0; o < own.size(); ++o) {
+      const double expected = y.data<double>()[static_cast<size_t>(p) * own.size() + o];
+      largest = std::max(largest, std::abs(expected));
+      error = std::max(error, std::abs(own[o] - expected));
+    }
+  }
+  check_value(
+      error <= 1e-9 * std::max(largest, 1.0), "piecewise_linear",
+      "the stages differ from the network by ", error, ": it chooses in a way that is not read");
+}
+
 }  // namespace
 
 PiecewiseLinear piecewise_linear(Module& model, const Shape& example, int64_t max_numbers) {
@@ -311,7 +357,9 @@ PiecewiseLinear piecewise_linear(Module& model, const Shape& example, int64_t ma
         std::ranges::all_of(values, [](double v) { return std::isfinite(v); }), "piecewise_linear",
         name, " holds NaN or infinity");
   }
-  return Reader(model, example, max_numbers).read();
+  PiecewiseLinear net = Reader(model, example, max_numbers).read();
+  check_equal(net, model, example);
+  return net;
 }
 
 }  // namespace limpid::interpret

@@ -10,8 +10,9 @@
 namespace limpid::interpret {
 namespace {
 
-// Onto a cut above the point's region, by two steps of the projection x - z a / |a|^2
-void move_onto_cut(const RegionTree& tree, std::span<double> x, Rng& rng) {
+// Onto a cut above the point's region, by two steps of the projection x - z a / |a|^2, then so far
+// along a
+void move_onto_cut(const RegionTree& tree, std::span<double> x, double distance, Rng& rng) {
   std::vector<int32_t> path;
   const int64_t region = tree.find(x);
   if (region < 0) return;
@@ -28,12 +29,16 @@ void move_onto_cut(const RegionTree& tree, std::span<double> x, Rng& rng) {
     const double z = tree.row_value(cut, x);
     for (int64_t i = 0; i < tree.inputs; ++i) x[static_cast<size_t>(i)] -= z / square * a[i];
   }
+  for (int64_t i = 0; i < tree.inputs; ++i) {
+    x[static_cast<size_t>(i)] += distance / std::sqrt(square) * a[i];
+  }
 }
 
 }  // namespace
 
 CheckPoints check_points(
-    const RegionTree& tree, int64_t interior, int64_t boundary, uint64_t seed) {
+    const RegionTree& tree, int64_t interior, int64_t boundary, uint64_t seed,
+    double distance) {
   CheckPoints result{.points = interior + boundary, .boundary_points = boundary, .x = {}};
   Rng rng(seed);
   std::vector<double> x(static_cast<size_t>(tree.inputs));
@@ -47,7 +52,7 @@ CheckPoints check_points(
       }
     }
     if (p >= interior) {
-      move_onto_cut(tree, x, rng);
+      move_onto_cut(tree, x, distance, rng);
       // Back into the box, for outside of it nothing is promised
       for (size_t i = 0; i < x.size() && !tree.domain.is_all; ++i) {
         x[i] = std::clamp(x[i], tree.domain.low[i], tree.domain.high[i]);

@@ -93,14 +93,14 @@ RegionTree merge_equal(const RegionTree& tree);
 ShallowNetwork with_finite_weights(const ShallowNetwork& network, double large);
 
 /// Points to compare on: uniform in the box (for R^n: normal, of sizes 0.1 to 10), then as many as
-/// wanted of them moved onto a cut above their region.
+/// wanted of them moved onto a cut above their region, or to so far on its positive side.
 struct CheckPoints {
   int64_t points = 0;           // all
   int64_t boundary_points = 0;  // of them, the last ones
   std::vector<double> x;        // [points, n]
 };
 CheckPoints check_points(
-    const RegionTree& tree, int64_t interior, int64_t boundary, uint64_t seed);
+    const RegionTree& tree, int64_t interior, int64_t boundary, uint64_t seed, double distance = 0);
 
 struct ShallowCheck {
   int64_t points = 0;
