@@ -51,7 +51,7 @@ struct RegionOptions {
   int64_t max_bytes = int64_t{2} << 30;  // of the tree, estimated
   double time_limit = 0;                 // seconds; 0: none
   double margin = 0;                     // 0: 1e-9 of the box's diagonal, 1e-11 for R^n
-  std::function<bool()> should_stop;     // asked now and then, by any thread
+  std::function<bool()> should_stop = {};  // asked now and then, by any thread
 };
 
 /// One cut; a child >= 0 is another cut, ~child a region, kUnexplored neither.
