@@ -45,6 +45,26 @@ std::vector<double> stage_values(
   return z;
 }
 
+// Adds w_i (a x + d) to every row i of a map; w is a column, `stride` apart.
+void add_unit(
+    LocalMap& map, int64_t inputs, const double* w, int64_t stride, const double* a, double d) {
+  double* to = map.weight.data();
+  double* bias = map.bias.data();
+  if (inputs == 2) {  // the plane, where maps are most of the work
+    const double a0 = a[0], a1 = a[1];
+    for (int64_t i = 0; i < map.rows; ++i, w += stride) {
+      to[2 * i] += *w * a0;
+      to[2 * i + 1] += *w * a1;
+      bias[i] += *w * d;
+    }
+    return;
+  }
+  for (int64_t i = 0; i < map.rows; ++i, w += stride, to += inputs) {
+    for (int64_t c = 0; c < inputs; ++c) to[c] += *w * a[c];
+    bias[i] += *w * d;
+  }
+}
+
 }  // namespace
 
 PiecewiseLinear::PiecewiseLinear(
@@ -115,17 +135,9 @@ LocalMap stage_map(
     const auto k = static_cast<size_t>(block.source - 1);
     const LocalMap& h = *earlier[k];
     const uint8_t* on = earlier_on[k];
-    for (int64_t i = 0; i < stage.rows; ++i, w += h.rows) {
-      double* a = map.weight.data() + i * inputs;
-      double d = map.bias[static_cast<size_t>(i)];
-      const double* b = h.weight.data();
-      for (int64_t j = 0; j < h.rows; ++j, b += inputs) {
-        if (on[j] == 0) continue;
-        const double scale = w[j];
-        for (int64_t c = 0; c < inputs; ++c) a[c] += scale * b[c];
-        d += scale * h.bias[static_cast<size_t>(j)];
-      }
-      map.bias[static_cast<size_t>(i)] = d;
+    for (int64_t j = 0; j < h.rows; ++j) {
+      if (on[j] == 0) continue;
+      add_unit(map, inputs, w + j, h.rows, h.weight.data() + j * inputs, h.bias[static_cast<size_t>(j)]);
     }
   }
   return map;

@@ -235,7 +235,7 @@ TEST_CASE("shallow regions: the bound of Serra et al.") {
 
 TEST_CASE("shallow regions: the same set as trying all 2^N patterns") {
   for (const std::vector<int64_t>& widths : std::vector<std::vector<int64_t>>{
-           {2, 3, 3, 1}, {2, 4, 4, 1}, {3, 5, 5, 1}, {2, 3, 3, 3, 1}, {4, 3, 4, 3, 1}, {6, 5, 4, 1}}) {
+           {2, 3, 3, 1}, {2, 4, 4, 1}, {3, 5, 5, 1}, {2, 3, 3, 3, 1}, {4, 3, 4, 3, 1}, {2, 4, 4, 4, 1}, {10, 6, 6, 1}}) {
     for (uint64_t seed = 1; seed <= 3; ++seed) {
       CAPTURE(widths.size());
       CAPTURE(seed);
