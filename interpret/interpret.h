@@ -32,6 +32,7 @@
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
+#include "interpret/report/region_plot.h"    // regions of a network in the plane
 #include "interpret/report/report.h"         // one self-contained HTML page
 #include "interpret/saliency/methods.h"      // every saliency method, by name
 #include "interpret/saliency/gradient.h"     // gradients: plain, by rule, integrated, smoothed
@@ -55,4 +56,5 @@
 #include "interpret/shallow/regions.h"           // all its activation regions
 #include "interpret/shallow/polygons.h"          // the same in the plane
 #include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
+#include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
 // clang-format on

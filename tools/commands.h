@@ -20,6 +20,8 @@ Command metrics_command();
 Command sanity_command();
 Command coreset_select_command();
 Command shallow_convert_command();
+Command shallow_plot_command();
+Command shallow_certify_command();
 Command report_command();
 Command bench_command();
 
