@@ -38,8 +38,8 @@ ShallowModel open_piecewise_linear(const ShallowOptions& o, Console& console) {
   RunFolder folder = open_model(o.model, console);
   check_finite(folder, o.model.model);
   convert(*folder.model, DType::f64);
-  interpret::PiecewiseLinear net = as_usage(
-      [&] { return interpret::piecewise_linear(*folder.model, folder.card.input); });
+  interpret::PiecewiseLinear net =
+      as_usage([&] { return interpret::piecewise_linear(*folder.model, folder.card.input); });
   return {.folder = std::move(folder), .net = std::move(net)};
 }
 

@@ -1,4 +1,5 @@
-// tools/shallow.h: what the commands `shallow ...` share: a model as affine stages, a domain, limits.
+// tools/shallow.h: what the commands `shallow ...` share: a model as affine stages, a domain,
+// limits.
 #pragma once
 
 #include "interpret/shallow/regions.h"

@@ -61,8 +61,8 @@ Json run(const Invocation& in, const CertifyOptions& o) {
   const interpret::Domain domain = domain_from(o.shallow.box, model.net.inputs());
   const datasets::Dataset test = test_part(o.data, in.common, model.folder);
   const std::vector<int64_t> indices = indices_from(o.indices, test.size());
-  const Tensor inputs = standardised(
-      datasets::take(test, indices).images.tensor(), model.folder.card);
+  const Tensor inputs =
+      standardised(datasets::take(test, indices).images.tensor(), model.folder.card);
   const interpret::RegionTree tree = as_usage(
       [&] { return interpret::enumerate_regions(model.net, domain, region_options(o.shallow)); });
   if (interrupted()) return Json::object();
@@ -74,8 +74,8 @@ Json run(const Invocation& in, const CertifyOptions& o) {
   const std::vector<double> values = inputs.to_vector();
   const auto n = static_cast<size_t>(model.net.inputs());
   for (size_t k = 0; k < indices.size(); ++k) {
-    const interpret::Certificate c = as_usage(
-        [&] { return interpret::certify(tree, std::span(values).subspan(k * n, n)); });
+    const interpret::Certificate c =
+        as_usage([&] { return interpret::certify(tree, std::span(values).subspan(k * n, n)); });
     in.console.result(join_text(
         padded(std::to_string(indices[k]), 10), padded(std::to_string(c.label), 8),
         padded(c.other >= 0 ? std::to_string(c.other) : "-", 10),

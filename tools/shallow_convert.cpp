@@ -62,7 +62,8 @@ Json report_form(
     bool has_gates, const Console& console) {
   const auto check = interpret::check(network, checked.points.x, checked.expected);
   console.result(join_text(
-      padded(name, 24), padded(widths_text(network), 24), padded(join_text(check.max_abs_error), 16),
+      padded(name, 24), padded(widths_text(network), 24),
+      padded(join_text(check.max_abs_error), 16),
       padded(join_text(check.wrong, " of ", check.points), 18),
       padded(has_gates ? std::to_string(check.unclaimed) : "-", 12),
       has_gates ? std::to_string(check.multiply_claimed) : "-"));
@@ -81,8 +82,8 @@ Json report_form(
 double bound_of(const interpret::PiecewiseLinear& net) {
   std::vector<int64_t> widths;
   for (const interpret::AffineStage& stage : net.hidden()) {
-    const bool is_plain = stage.blocks.size() == 1 &&
-                          stage.blocks[0].source == static_cast<int64_t>(widths.size());
+    const bool is_plain =
+        stage.blocks.size() == 1 && stage.blocks[0].source == static_cast<int64_t>(widths.size());
     if (!is_plain) return NAN;  // the bound is for plain multilayer networks
     widths.push_back(stage.rows);
   }
@@ -122,8 +123,8 @@ Json run(const Invocation& in, const ConvertOptions& o) {
   if (tree.truncated) {
     in.console.note("truncated: points of the rest of the domain are claimed by no region");
   }
-  const Checked checked = points_to_check(
-      model, tree, chosen, o.check, static_cast<uint64_t>(in.common.seed));
+  const Checked checked =
+      points_to_check(model, tree, chosen, o.check, static_cast<uint64_t>(in.common.seed));
   in.console.result(in.console.bold(
       padded("form", 24) + padded("widths", 24) + padded("largest error", 16) +
       padded("wrong", 18) + padded("unclaimed", 12) + "multiply claimed"));
@@ -160,11 +161,10 @@ Json run(const Invocation& in, const ConvertOptions& o) {
        {"margin", tree.margin},
        {"regions_per_second", static_cast<double>(regions) / seconds},
        {"check", (is_exact ? exact_json : paper_json).at("check")},
-       {"forms",
-        Json::object(
-            {{"exact", exact_json},
-             {"paper", paper_json},
-             {"finite", Json(finite_json).set("large", o.large)}})},
+       {"forms", Json::object(
+                     {{"exact", exact_json},
+                      {"paper", paper_json},
+                      {"finite", Json(finite_json).set("large", o.large)}})},
        {"out", in.common.out}});
 }
 
@@ -184,8 +184,8 @@ Command shallow_convert_command() {
                 {"exact", "paper"});
             a.flag("merge", options->merge, "take back cuts between regions with equal maps");
             a.integer(
-                "check", options->check, "points inside and as many on cuts, fewer if regions are many",
-                1, 10'000'000);
+                "check", options->check,
+                "points inside and as many on cuts, fewer if regions are many", 1, 10'000'000);
             a.number("large", options->large, "stands for infinity in the finite form", 1, 1e300);
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};

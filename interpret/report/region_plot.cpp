@@ -151,7 +151,8 @@ std::string region_plot(const Polygons& polygons, const Domain& box, const Regio
     svg.text({at, bottom + 16}, x.tick_texts[i], {Anchor::middle, "muted"});
   }
   for (size_t i = 0; i < y.ticks.size(); ++i) {
-    svg.text({left - 8, y.place(y.ticks[i], bottom, kTop)}, y.tick_texts[i], {Anchor::end, "muted"});
+    svg.text(
+        {left - 8, y.place(y.ticks[i], bottom, kTop)}, y.tick_texts[i], {Anchor::end, "muted"});
   }
   svg.text({0, 9}, plot.y_title, {Anchor::start, "strong"});
   svg.text({(left + right) / 2, bottom + 37}, plot.x_title, {Anchor::middle, "strong"});

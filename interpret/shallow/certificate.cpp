@@ -90,8 +90,8 @@ class Projection {
   // r with sum_j r_j a_j nearest to a, by orthogonalising the active normals twice over
   std::vector<double> combination(const double* a) const {
     const size_t count = active_.size();
-    std::vector<std::vector<double>> Q;                 // orthonormal
-    std::vector<std::vector<double>> R(count);          // a_j = sum_i R[j][i] Q_i
+    std::vector<std::vector<double>> Q;         // orthonormal
+    std::vector<std::vector<double>> R(count);  // a_j = sum_i R[j][i] Q_i
     for (size_t j = 0; j < count; ++j) {
       std::vector<double> q(row(active_[j]), row(active_[j]) + n_);
       R[j].assign(j + 1, 0.0);
@@ -176,7 +176,10 @@ class Search {
     }
     result_.label = label_of(tree_.value(home, x0_));
     result_.linear_radius = linear_radius(home);
-    push({.child = tree_.cuts.empty() ? ~0 : 0, .rows = box_rows(tree_), .point = {x0_.begin(), x0_.end()}});
+    push(
+        {.child = tree_.cuts.empty() ? ~0 : 0,
+         .rows = box_rows(tree_),
+         .point = {x0_.begin(), x0_.end()}});
     while (!queue_.empty()) {
       Item item = queue_.top();
       queue_.pop();
@@ -208,8 +211,14 @@ class Search {
   }
 
   // A part cut down by a . x + c >= 0; pushes it unless it is empty
-  void push_below(const Item& above, int32_t child, int64_t other, const std::vector<double>& a, double c) {
-    Item item{.distance = above.distance, .child = child, .other = other, .rows = above.rows, .point = above.point};
+  void push_below(
+      const Item& above, int32_t child, int64_t other, const std::vector<double>& a, double c) {
+    Item item{
+        .distance = above.distance,
+        .child = child,
+        .other = other,
+        .rows = above.rows,
+        .point = above.point};
     if (dot(a.data(), a.data(), a.size()) == 0) {
       if (c < 0) return;
     } else {
@@ -249,7 +258,8 @@ class Search {
     for (int64_t k = 0; k < q; ++k) {
       if (k == result_.label) continue;
       std::vector<double> a;
-      for (int64_t i = 0; i < n; ++i) a.push_back(weights[k * n + i] - weights[result_.label * n + i]);
+      for (int64_t i = 0; i < n; ++i)
+        a.push_back(weights[k * n + i] - weights[result_.label * n + i]);
       push_below(item, item.child, k, a, biases[k] - biases[result_.label]);
     }
   }

@@ -8,10 +8,10 @@
 namespace limpid::interpret {
 namespace {
 
-constexpr double kFlat = 1e-12;      // gain per length that counts as none; |g| = 1
-constexpr double kParallel = 1e-11;  // approach per length that counts as none
+constexpr double kFlat = 1e-12;        // gain per length that counts as none; |g| = 1
+constexpr double kParallel = 1e-11;    // approach per length that counts as none
 constexpr double kStandstill = 1e-14;  // a step that counts as none
-constexpr int32_t kFresh = 60;       // pivots after which rounding in the edges is wiped out
+constexpr int32_t kFresh = 60;         // pivots after which rounding in the edges is wiped out
 constexpr int64_t kMaxPivots = 20000;
 
 double dot(const double* a, const double* b, int64_t n) {
@@ -98,8 +98,8 @@ int64_t choose_edge(const Vertex& v, const double* g, int64_t D, bool by_index) 
       length += E[i] * E[i];
     }
     if (gain <= 0 || gain * gain <= kFlat * kFlat * length) continue;
-    const double score = by_index ? -static_cast<double>(v.basis[static_cast<size_t>(j)])
-                                  : gain * gain / length;
+    const double score =
+        by_index ? -static_cast<double>(v.basis[static_cast<size_t>(j)]) : gain * gain / length;
     if (best < 0 || score > best_score) {
       best = j;
       best_score = score;
@@ -122,8 +122,7 @@ void meet(Hit& hit, double slack, double rate, int32_t index, bool by_index) {
   hit = {step, rate, index};
 }
 
-Hit first_hit(
-    const Polytope& K, const Vertex& v, const double* E, double* rates, bool by_index) {
+Hit first_hit(const Polytope& K, const Vertex& v, const double* E, double* rates, bool by_index) {
   const int64_t D = K.dimension;
   Hit hit;
   const double least = kParallel * std::sqrt(dot(E, E, D));
@@ -163,7 +162,7 @@ void pivot(const Polytope& K, Vertex& v, int64_t j, const Hit& hit, const double
   for (int64_t o = 0; o < D; ++o) {
     if (o == j) continue;
     double* F = v.edges.data() + o * D;
-    const double across = is_row            ? dot(normal, F, D)
+    const double across = is_row          ? dot(normal, F, D)
                           : hit.index < D ? F[hit.index]
                                           : -F[hit.index - D];
     if (across == 0) continue;

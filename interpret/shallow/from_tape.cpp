@@ -168,8 +168,7 @@ class Reader {
 
   Form pooled(const Node& node, const Form& z) {
     const auto found = pools_.find(&node);
-    check_value(
-        found != pools_.end(), "piecewise_linear", "a max-pool outside a MaxPool2d layer");
+    check_value(found != pools_.end(), "piecewise_linear", "a max-pool outside a MaxPool2d layer");
     const Shape& in = values_.of(node.edges[0].input.get()).shape();
     const auto windows = windows_of(*found->second, in[2], in[3]);
     const int64_t cells = in[2] * in[3];
@@ -322,7 +321,8 @@ void check_equal(const PiecewiseLinear& net, Module& model, const Shape& example
   Rng rng(0);
   std::vector<double> points(static_cast<size_t>(kPoints * net.inputs()));
   rng.normal(points, 0, 1);
-  for (size_t i = 0; i < points.size(); ++i) points[i] *= std::pow(10.0, static_cast<double>(i % 3) - 1);
+  for (size_t i = 0; i < points.size(); ++i)
+    points[i] *= std::pow(10.0, static_cast<double>(i % 3) - 1);
   std::vector<int64_t> sizes = {kPoints};
   for (const int64_t size : example.sizes()) sizes.push_back(size);
   Pass pass;

@@ -137,7 +137,8 @@ LocalMap stage_map(
     const uint8_t* on = earlier_on[k];
     for (int64_t j = 0; j < h.rows; ++j) {
       if (on[j] == 0) continue;
-      add_unit(map, inputs, w + j, h.rows, h.weight.data() + j * inputs, h.bias[static_cast<size_t>(j)]);
+      add_unit(
+          map, inputs, w + j, h.rows, h.weight.data() + j * inputs, h.bias[static_cast<size_t>(j)]);
     }
   }
   return map;

@@ -3,9 +3,9 @@
 //   symbol   code           shape              meaning
 //   x        inputs         [n]                one example, flattened
 //   h^(l)                   [n_l]              units of hidden stage l; h^(0) = x
-//   z^(l)    AffineStage    [n_l]              sum_k W^(l,k) h^(k) + b^(l) over earlier stages k < l
-//   P        Pattern        [N]                P_i = 1 where z_i > 0 (strict: 0 is off)
-//   A, d     LocalMap       [rows, n], [rows]  z^(l) = A x + d wherever the pattern is P
+//   z^(l)    AffineStage    [n_l]              sum_k W^(l,k) h^(k) + b^(l) over earlier stages k <
+//   l P        Pattern        [N]                P_i = 1 where z_i > 0 (strict: 0 is off) A, d
+//   LocalMap       [rows, n], [rows]  z^(l) = A x + d wherever the pattern is P
 //
 //   h^(l) = relu(z^(l)),   f(x) = z^(L+1)
 //

@@ -217,8 +217,7 @@ double Polygons::area(int64_t region) const {
   return sum / 2;
 }
 
-Polygons clip_regions(
-    const PiecewiseLinear& net, const Domain& box, const RegionOptions& options) {
+Polygons clip_regions(const PiecewiseLinear& net, const Domain& box, const RegionOptions& options) {
   check_shape(net.inputs() == 2, "clip_regions", "needs two inputs, got ", net.inputs());
   check_value(!box.is_all, "clip_regions", "needs a box");
   for (size_t i = 0; i < 2; ++i) {
@@ -251,26 +250,27 @@ Polygons clip_regions(
   const int64_t block = (std::ssize(pieces) + kPieces - 1) / kPieces;
   std::vector<Polygons> parts(static_cast<size_t>(kPieces));
   std::vector<std::exception_ptr> errors(parts.size());
-  parallel::for_blocks(std::ssize(pieces), std::max<int64_t>(block, 1), [&](int64_t begin, int64_t end) {
-    const auto k = static_cast<size_t>(begin / block);
-    try {
-      Clipper clipper(net, margin);
-      std::vector<Open> todo;
-      for (int64_t i = end; i-- > begin;) todo.push_back(pieces[static_cast<size_t>(i)]);
-      for (int64_t steps = 0; !todo.empty(); ++steps) {
-        if (clipper.result().size() >= options.max_regions || (steps % 64 == 0 && is_late())) {
-          clipper.result().truncated = true;
-          break;
+  parallel::for_blocks(
+      std::ssize(pieces), std::max<int64_t>(block, 1), [&](int64_t begin, int64_t end) {
+        const auto k = static_cast<size_t>(begin / block);
+        try {
+          Clipper clipper(net, margin);
+          std::vector<Open> todo;
+          for (int64_t i = end; i-- > begin;) todo.push_back(pieces[static_cast<size_t>(i)]);
+          for (int64_t steps = 0; !todo.empty(); ++steps) {
+            if (clipper.result().size() >= options.max_regions || (steps % 64 == 0 && is_late())) {
+              clipper.result().truncated = true;
+              break;
+            }
+            Open open = std::move(todo.back());
+            todo.pop_back();
+            clipper.step(std::move(open), todo);
+          }
+          parts[k] = std::move(clipper.result());
+        } catch (...) {
+          errors[k] = std::current_exception();
         }
-        Open open = std::move(todo.back());
-        todo.pop_back();
-        clipper.step(std::move(open), todo);
-      }
-      parts[k] = std::move(clipper.result());
-    } catch (...) {
-      errors[k] = std::current_exception();
-    }
-  });
+      });
   for (size_t k = 0; k < parts.size(); ++k) {
     if (errors[k]) std::rethrow_exception(errors[k]);
     append(whole, parts[k], options.max_regions - whole.size());

@@ -15,11 +15,11 @@ namespace limpid::interpret {
 
 struct Polygons {
   int64_t units = 0, outputs = 0;
-  std::vector<uint8_t> patterns;      // [p, N]
-  std::vector<double> corners;        // [total, 2], counter-clockwise within a polygon
-  std::vector<int64_t> start = {0};   // [p + 1]: corners of polygon j are start[j] .. start[j+1] - 1
-  std::vector<double> weights;        // [p, q, 2]
-  std::vector<double> biases;         // [p, q]
+  std::vector<uint8_t> patterns;     // [p, N]
+  std::vector<double> corners;       // [total, 2], counter-clockwise within a polygon
+  std::vector<int64_t> start = {0};  // [p + 1]: corners of polygon j are start[j] .. start[j+1] - 1
+  std::vector<double> weights;       // [p, q, 2]
+  std::vector<double> biases;        // [p, q]
   bool truncated = false;
   double margin = 0;
 
@@ -28,14 +28,13 @@ struct Polygons {
   /// x and y of the corners, one after the other.
   std::span<const double> polygon(int64_t region) const {
     const auto j = static_cast<size_t>(region);
-    return {
-        corners.data() + 2 * start[j], static_cast<size_t>(2 * (start[j + 1] - start[j]))};
+    return {corners.data() + 2 * start[j], static_cast<size_t>(2 * (start[j + 1] - start[j]))};
   }
   double area(int64_t region) const;
 };
 
-/// The same at any thread count, unless the time limit ends it. Throws ShapeError unless the network
-/// has two inputs, ValueError for all of R^n and for a box that is empty.
+/// The same at any thread count, unless the time limit ends it. Throws ShapeError unless the
+/// network has two inputs, ValueError for all of R^n and for a box that is empty.
 Polygons clip_regions(
     const PiecewiseLinear& net, const Domain& box, const RegionOptions& options = {});
 

@@ -120,9 +120,8 @@ void improve_centre(const Problem& problem, Part& part) {
   }
   const auto nearest = std::min_element(part.centre_slack.begin(), part.centre_slack.end());
   if (nearest != part.centre_slack.end()) {
-    const double* u =
-        part.polytope.normals.data() +
-        (nearest - part.centre_slack.begin()) * part.polytope.dimension;
+    const double* u = part.polytope.normals.data() +
+                      (nearest - part.centre_slack.begin()) * part.polytope.dimension;
     const Chord c = chord(problem, part, u);
     move_centre(part, u, (c.low + c.high) / 2);
   }
@@ -291,9 +290,7 @@ class Splitter {
   // Cuts the part by the pending unit that passes nearest to the inner point.
   template <class Parts>
   void split(Part part, Parts& todo) {
-    const auto distance = [&](int32_t unit) {
-      return std::abs(value_at(part, unit, part.centre));
-    };
+    const auto distance = [&](int32_t unit) { return std::abs(value_at(part, unit, part.centre)); };
     size_t nearest = 0;
     for (size_t k = 1; k < part.pending.size(); ++k) {
       if (distance(part.pending[k]) < distance(part.pending[nearest])) nearest = k;
@@ -309,7 +306,8 @@ class Splitter {
     const double side = at_vertex > 0 ? -1 : 1;  // of the second vertex
     Part other = part;
     walk_beyond(other, a, offset, side, problem_.margin);
-    if (std::abs(at_vertex) <= problem_.margin) walk_beyond(part, a, offset, -side, problem_.margin);
+    if (std::abs(at_vertex) <= problem_.margin)
+      walk_beyond(part, a, offset, -side, problem_.margin);
 
     place_centres(part, other, a, offset, side);
     for (Part* child : {&part, &other}) {
@@ -333,14 +331,12 @@ class Splitter {
   double walk_beyond(Part& part, const double* a, double offset, double side, double enough) {
     direction_.assign(a, a + problem_.dimension);
     for (double& d : direction_) d *= side;
-    return walk(
-        part.polytope, part.vertex, direction_.data(), side * offset, enough, tree_.counts);
+    return walk(part.polytope, part.vertex, direction_.data(), side * offset, enough, tree_.counts);
   }
 
   // Inner points of both sides: the halves of the chord across the cut, or half way from the cut to
   // a vertex beyond it where the chord ends before.
-  void place_centres(
-      Part& near, Part& far, const double* a, double offset, double far_side) const {
+  void place_centres(Part& near, Part& far, const double* a, double offset, double far_side) const {
     const Chord c = chord(problem_, near, a);
     const double cut = -(dot(a, near.centre.data(), problem_.dimension) + offset);
     const double room = 0.05 * (c.high - c.low);
@@ -354,8 +350,7 @@ class Splitter {
     const bool is_far = centre_value * far_side > 0;  // the old inner point belongs to `far`
     Part& lacking = is_far ? near : far;
     const double sign = is_far ? -far_side : far_side;
-    const double at_vertex =
-        sign * (dot(a, lacking.vertex.y.data(), problem_.dimension) + offset);
+    const double at_vertex = sign * (dot(a, lacking.vertex.y.data(), problem_.dimension) + offset);
     const double at_centre = sign * centre_value;  // <= 0
     const double crossing = at_centre / (at_centre - at_vertex);
     const double share = (crossing + 1) / 2;
@@ -461,7 +456,8 @@ void keep_first(Subtree& part, int64_t limit) {
 
   std::vector<int32_t> place(tree.cuts.size(), kUnexplored);  // new number of a cut that stays
   for (int32_t cut : tree.parents) {
-    for (; cut >= 0 && place[static_cast<size_t>(cut)] < 0; cut = tree.cuts[static_cast<size_t>(cut)].parent) {
+    for (; cut >= 0 && place[static_cast<size_t>(cut)] < 0;
+         cut = tree.cuts[static_cast<size_t>(cut)].parent) {
       place[static_cast<size_t>(cut)] = 0;
     }
   }
@@ -481,8 +477,9 @@ void keep_first(Subtree& part, int64_t limit) {
         .unit = cut.unit,
         .off = moved(cut.off),
         .on = moved(cut.on)};
-    std::copy_n(tree.rows.begin() + static_cast<std::ptrdiff_t>(k * columns), columns,
-                tree.rows.begin() + static_cast<std::ptrdiff_t>(to * columns));
+    std::copy_n(
+        tree.rows.begin() + static_cast<std::ptrdiff_t>(k * columns), columns,
+        tree.rows.begin() + static_cast<std::ptrdiff_t>(to * columns));
   }
   tree.cuts.resize(static_cast<size_t>(next));
   tree.rows.resize(static_cast<size_t>(next) * columns);
@@ -513,7 +510,9 @@ void append(RegionTree& whole, const RegionTree& part, const Part& top) {
          .on = moved(cut.on)});
   }
   for (const int32_t parent : part.parents) whole.parents.push_back(parent_of(parent));
-  const auto join = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  const auto join = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
   join(whole.rows, part.rows);
   join(whole.patterns, part.patterns);
   join(whole.centres, part.centres);
@@ -527,12 +526,12 @@ void append(RegionTree& whole, const RegionTree& part, const Part& top) {
   whole.truncated = whole.truncated || part.truncated;
 }
 
-Problem problem_of(
-    const PiecewiseLinear& net, const Domain& domain, const RegionOptions& options) {
+Problem problem_of(const PiecewiseLinear& net, const Domain& domain, const RegionOptions& options) {
   const int64_t n = net.inputs();
   check_value(
-      n <= kMaxInputs, "enumerate_regions", "at most ", kMaxInputs, " inputs can be enumerated, the ",
-      "network has ", n, "; the regions that data visit can be listed for any network");
+      n <= kMaxInputs, "enumerate_regions", "at most ", kMaxInputs,
+      " inputs can be enumerated, the ", "network has ", n,
+      "; the regions that data visit can be listed for any network");
   Problem problem{
       .net = net,
       .domain = domain,
@@ -657,8 +656,8 @@ RegionTree enumerate_regions(
       const auto k = static_cast<size_t>(i);
       const auto is_over = [&, k, calls = 0, is_done = false](int64_t size) mutable {
         if (calls++ % 64 == 0) {
-          is_done = is_done || is_late() ||
-                    found + progress.before(k) + size >= problem.max_regions;
+          is_done =
+              is_done || is_late() || found + progress.before(k) + size >= problem.max_regions;
         }
         return is_done || found + size >= problem.max_regions;
       };
@@ -674,7 +673,8 @@ RegionTree enumerate_regions(
     if (errors[k]) std::rethrow_exception(errors[k]);
     const int64_t room = problem.max_regions - tree.size();
     const RegionTree& part = subtrees[k].tree;
-    if (part.size() > room || (part.size() == room && part.truncated)) keep_first(subtrees[k], room);
+    if (part.size() > room || (part.size() == room && part.truncated))
+      keep_first(subtrees[k], room);
     append(tree, part, open[k]);
     subtrees[k] = {};
   }

@@ -48,9 +48,9 @@ struct Domain {
 
 struct RegionOptions {
   int64_t max_regions = 1'000'000;
-  int64_t max_bytes = int64_t{2} << 30;  // of the tree, estimated
-  double time_limit = 0;                 // seconds; 0: none
-  double margin = 0;                     // 0: 1e-9 of the box's diagonal, 1e-11 for R^n
+  int64_t max_bytes = int64_t{2} << 30;    // of the tree, estimated
+  double time_limit = 0;                   // seconds; 0: none
+  double margin = 0;                       // 0: 1e-9 of the box's diagonal, 1e-11 for R^n
   std::function<bool()> should_stop = {};  // asked now and then, by any thread
 };
 
@@ -65,15 +65,15 @@ inline constexpr int32_t kUnexplored = INT32_MIN;
 struct RegionTree {
   int64_t inputs = 0, units = 0, outputs = 0;
   Domain domain;
-  std::vector<Cut> cuts;           // the root first; none if there is one region
-  std::vector<double> rows;        // [cuts, n + 1]: z = row . (x, 1), as the network has it
-  std::vector<uint8_t> patterns;   // [p, N]
-  std::vector<double> centres;     // [p, n]: a point inside
-  std::vector<double> radii;       // [p]: of a ball around it that is inside (in y for R^n)
-  std::vector<int32_t> parents;    // [p]: the last cut, -1 for the only region
-  std::vector<double> weights;     // [p, q, n]: Lambda_j(x) = weights x + biases
-  std::vector<double> biases;      // [p, q]
-  bool truncated = false;          // a limit was met: some leaves are kUnexplored
+  std::vector<Cut> cuts;          // the root first; none if there is one region
+  std::vector<double> rows;       // [cuts, n + 1]: z = row . (x, 1), as the network has it
+  std::vector<uint8_t> patterns;  // [p, N]
+  std::vector<double> centres;    // [p, n]: a point inside
+  std::vector<double> radii;      // [p]: of a ball around it that is inside (in y for R^n)
+  std::vector<int32_t> parents;   // [p]: the last cut, -1 for the only region
+  std::vector<double> weights;    // [p, q, n]: Lambda_j(x) = weights x + biases
+  std::vector<double> biases;     // [p, q]
+  bool truncated = false;         // a limit was met: some leaves are kUnexplored
   WalkCounts counts;
   int64_t borderline = 0;
   double margin = 0;

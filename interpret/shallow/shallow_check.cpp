@@ -37,8 +37,7 @@ void move_onto_cut(const RegionTree& tree, std::span<double> x, double distance,
 }  // namespace
 
 CheckPoints check_points(
-    const RegionTree& tree, int64_t interior, int64_t boundary, uint64_t seed,
-    double distance) {
+    const RegionTree& tree, int64_t interior, int64_t boundary, uint64_t seed, double distance) {
   CheckPoints result{.points = interior + boundary, .boundary_points = boundary, .x = {}};
   Rng rng(seed);
   std::vector<double> x(static_cast<size_t>(tree.inputs));

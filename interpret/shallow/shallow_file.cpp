@@ -25,7 +25,8 @@ int64_t number_in(const SafetensorsFile& file, const std::string& path, const ch
 }
 
 template <class T>
-std::vector<T> column_in(const SafetensorsFile& file, const std::string& path, const std::string& key) {
+std::vector<T> column_in(
+    const SafetensorsFile& file, const std::string& path, const std::string& key) {
   const auto found = file.tensors.find(key);
   if (found == file.tensors.end() || found->second.dtype() != dtype_of<T> ||
       found->second.rank() != 1) {

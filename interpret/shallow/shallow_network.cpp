@@ -298,7 +298,8 @@ RegionTree merge_equal(const RegionTree& tree) {
 
   // Copy what is left, from the root down
   RegionTree merged = tree;
-  for (auto* part : {&merged.rows, &merged.centres, &merged.radii, &merged.weights, &merged.biases}) {
+  for (auto* part :
+       {&merged.rows, &merged.centres, &merged.radii, &merged.weights, &merged.biases}) {
     part->clear();
   }
   merged.cuts.clear();
@@ -330,7 +331,8 @@ RegionTree merge_equal(const RegionTree& tree) {
       const Cut& cut = tree.cuts[static_cast<size_t>(open.child)];
       number = static_cast<int32_t>(merged.cuts.size());
       merged.cuts.push_back({.parent = open.parent, .unit = cut.unit, .off = 0, .on = 0});
-      const auto row = tree.rows.begin() + static_cast<std::ptrdiff_t>(open.child) * (tree.inputs + 1);
+      const auto row =
+          tree.rows.begin() + static_cast<std::ptrdiff_t>(open.child) * (tree.inputs + 1);
       merged.rows.insert(merged.rows.end(), row, row + tree.inputs + 1);
       todo.push_back({resolved(cut.on), number, true});
       todo.push_back({resolved(cut.off), number, false});
@@ -346,7 +348,8 @@ RegionTree merge_equal(const RegionTree& tree) {
 }
 
 ShallowNetwork with_finite_weights(const ShallowNetwork& network, double large) {
-  check_value(large > 0 && std::isfinite(large), "shallow", "needs a finite number over 0, got ", large);
+  check_value(
+      large > 0 && std::isfinite(large), "shallow", "needs a finite number over 0, got ", large);
   ShallowNetwork finite = network;
   for (ExtendedLayer& layer : finite.layers) {
     for (double& v : layer.value) v = v == kMinusInfinity ? -large : v;

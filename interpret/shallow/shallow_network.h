@@ -6,11 +6,13 @@
 //   z           row of a cut, z > 0 on, z <= 0 off
 //   layer 1     conditions                                u = relu(H x + c)       u = relu(z)
 //               local models Lambda_j(x), both signs      v+- = relu(+-Lambda)    the same
-//   layer 2     which conditions fail                     t = relu(R u)           s = relu(1 - inf u)
+//   layer 2     which conditions fail                     t = relu(R u)           s = relu(1 - inf
+//   u)
 //               carried                                   v+-                     u, v+-
 //   layer 3     g+-_j = relu(v+-_j - inf gate_j)          gate = t_j              see below
 //   output      sum_j (g+_j - g-_j)
-//   widths      layer 1, 2, 3                             k + 2pq, p + 2pq, 2pq   m + 2pq, 2m + 2pq, 2pq
+//   widths      layer 1, 2, 3                             k + 2pq, p + 2pq, 2pq   m + 2pq, 2m +
+//   2pq, 2pq
 //
 //   exact: gate_j = sum over z_i that must be on of s_i + sum over z_i that must be off of u_i
 //
@@ -104,10 +106,10 @@ CheckPoints check_points(
 
 struct ShallowCheck {
   int64_t points = 0;
-  double max_abs_error = 0;     // over the points that a region claims
-  int64_t wrong = 0;            // points with an error over `tolerance`
-  int64_t unclaimed = 0;        // no region open
-  int64_t multiply_claimed = 0; // more than one
+  double max_abs_error = 0;      // over the points that a region claims
+  int64_t wrong = 0;             // points with an error over `tolerance`
+  int64_t unclaimed = 0;         // no region open
+  int64_t multiply_claimed = 0;  // more than one
 };
 /// `expected` [points, q]: what the deep network gives.
 ShallowCheck check(

@@ -54,6 +54,9 @@ TEST_CASE("help: the commands of this version") {
       "demo",        "data list",      "data info",   "train",        "eval",     "predict",
       "layers",      "explain",        "bench",       "metrics",      "sanity",   "report",
       "dsv extract", "dsv synthesize", "dsv retrain", "dsv generate", "dsv edit", "coreset select"};
+      "demo",    "data list", "data info",       "train",        "eval",
+      "predict", "layers",    "explain",         "bench",        "metrics",
+      "sanity",  "report",    "shallow convert", "shallow plot", "shallow certify"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);
@@ -82,6 +85,7 @@ TEST_CASE("help: every example runs as it stands") {
   train(
       folder, "runs/fashion",
       "--data fashion-2k --model lenet5 --epochs 1 --limit-train 100 --limit-test 50");
+  train(folder, "runs/moons", "--data moons --model mlp:8 --epochs 1");
   save_npy(
       folder.file("digits.npy"),
       slice(datasets::digits().images.tensor(), 0, 0, 5));  // [5, 1, 8, 8]

@@ -27,8 +27,7 @@ double difference(Module& model, const PiecewiseLinear& net, const Shape& exampl
   std::vector<int64_t> sizes = {1};
   for (const int64_t size : example.sizes()) sizes.push_back(size);
   for (int k = 0; k < 20; ++k) {
-    const Tensor x =
-        Tensor::normal(Shape(std::span<const int64_t>(sizes)), rng, 0, 2, DType::f64);
+    const Tensor x = Tensor::normal(Shape(std::span<const int64_t>(sizes)), rng, 0, 2, DType::f64);
     Pass pass;
     const std::vector<double> expected = model(x, pass).to_vector();
     const std::vector<double> own = net(x.values<double>());
@@ -52,8 +51,9 @@ void disturb(Module& model) {
     if (tensor.dtype() == DType::i64) continue;
     Tensor t = tensor;
     const bool is_variance = name.ends_with("running_var");
-    t.assign(is_variance ? Tensor::uniform(t.shape(), rng, 0.5, 2)
-                         : Tensor::normal(t.shape(), rng, 0, 0.5));
+    t.assign(
+        is_variance ? Tensor::uniform(t.shape(), rng, 0.5, 2)
+                    : Tensor::normal(t.shape(), rng, 0, 0.5));
   }
   convert(model, DType::f64);
 }
@@ -99,8 +99,7 @@ TEST_CASE("piecewise linear: multilayer networks keep their weights") {
 
 TEST_CASE("piecewise linear: convolutions, norms, pools, residual sums") {
   // Sums of at most some thousand products of size 1 to 10
-  for (const char* name :
-       {"convnet:2x2:none:avg", "convnet:2x2:batch:max", "resnet8"}) {
+  for (const char* name : {"convnet:2x2:none:avg", "convnet:2x2:batch:max", "resnet8"}) {
     CAPTURE(name);
     Rng rng(2);
     const Shape example = {1, 4, 4};

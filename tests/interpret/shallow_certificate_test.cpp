@@ -1,7 +1,6 @@
 // tests/interpret/shallow_certificate_test.cpp: distances to the decision boundary.
-#include "interpret/shallow/certificate.h"
-
 #include "framework/core/error.h"
+#include "interpret/shallow/certificate.h"
 #include "tests/interpret/shallow_nets.h"
 
 #include <doctest/doctest.h>
@@ -59,7 +58,8 @@ TEST_CASE("certificate: a distance that is known") {
   CHECK(none.other == -1);
   CHECK(none.distance == std::numeric_limits<double>::infinity());
   CHECK_THROWS_WITH_AS(
-      certify(tree, std::vector<double>{5, 0}), doctest::Contains("outside of the box"), ValueError);
+      certify(tree, std::vector<double>{5, 0}), doctest::Contains("outside of the box"),
+      ValueError);
 }
 
 TEST_CASE("certificate: random networks, nothing nearer and a tie at the point") {

@@ -30,13 +30,15 @@ Whole whole(double value) {
   return static_cast<Whole>(static_cast<int64_t>(value));
 }
 
-std::vector<Whole> exact_layer(const ExtendedLayer& layer, const std::vector<Whole>& x, Whole W, bool relu) {
+std::vector<Whole> exact_layer(
+    const ExtendedLayer& layer, const std::vector<Whole>& x, Whole W, bool relu) {
   std::vector<Whole> y;
   for (int64_t i = 0; i < layer.rows(); ++i) {
     const auto k = static_cast<size_t>(i);
     Whole sum = whole(layer.bias[k]) * W;
     bool is_open = true;
-    for (auto e = static_cast<size_t>(layer.start[k]); e < static_cast<size_t>(layer.start[k + 1]); ++e) {
+    for (auto e = static_cast<size_t>(layer.start[k]); e < static_cast<size_t>(layer.start[k + 1]);
+         ++e) {
       const Whole in = x[static_cast<size_t>(layer.column[e])];
       if (std::isinf(layer.value[e])) {
         is_open = is_open && in <= 0;
@@ -94,8 +96,9 @@ std::vector<Rational> corners_and_edges(const RegionTree& tree) {
       if (W == 0) continue;
       const Whole sign = W < 0 ? -1 : 1;
       on_line.push_back(
-          {.X = {sign * (Whole{a[1]} * b[2] - Whole{a[2]} * b[1]),
-                 sign * (Whole{a[2]} * b[0] - Whole{a[0]} * b[2])},
+          {.X =
+               {sign * (Whole{a[1]} * b[2] - Whole{a[2]} * b[1]),
+                sign * (Whole{a[2]} * b[0] - Whole{a[0]} * b[2])},
            .W = sign * W});
     }
     for (const Rational& p : on_line) {
@@ -130,8 +133,8 @@ TEST_CASE("shallow network: the tent of two levels, in both forms") {
   std::multiset<std::pair<double, double>> models;
   for (size_t j = 0; j < 6; ++j) models.emplace(tree.weights[j], tree.biases[j]);
   CHECK(
-      models == std::multiset<std::pair<double, double>>{
-                    {0, 0}, {4, 0}, {-4, 2}, {4, -2}, {-4, 4}, {0, 0}});
+      models ==
+      std::multiset<std::pair<double, double>>{{0, 0}, {4, 0}, {-4, 2}, {4, -2}, {-4, 4}, {0, 0}});
   CHECK(half_spaces(tree) == 10);
   const ShallowNetwork closed = assemble(tree, Boundary::closed);
   const ShallowNetwork exact = assemble(tree, Boundary::half_open);
@@ -189,8 +192,9 @@ TEST_CASE("shallow network: whole numbers on a lattice, to the last bit") {
     seeds_with_faces += wrong > before ? 1 : 0;
   }
   MESSAGE(
-      "closed half-spaces, as the paper has them: wrong at " << wrong << " of " << points
-      << " lattice points, in " << seeds_with_faces << " of 20 networks; half-open ones: at none");
+      "closed half-spaces, as the paper has them: wrong at "
+      << wrong << " of " << points << " lattice points, in " << seeds_with_faces
+      << " of 20 networks; half-open ones: at none");
   CHECK(wrong > 0);
 }
 
@@ -239,8 +243,7 @@ TEST_CASE("shallow network: random networks inside and on cuts") {
 
 TEST_CASE("shallow network: a truncated tree claims nothing elsewhere") {
   const PiecewiseLinear net = random_network({2, 8, 8, 1}, 3);
-  const RegionTree tree =
-      enumerate_regions(net, Domain::box(2, -10, 10), {.max_regions = 20});
+  const RegionTree tree = enumerate_regions(net, Domain::box(2, -10, 10), {.max_regions = 20});
   REQUIRE(tree.truncated);
   const ShallowNetwork network = assemble(tree, Boundary::half_open);
   const CheckPoints points = check_points(tree, 1000, 500, 3);
@@ -293,8 +296,9 @@ TEST_CASE("shallow network: finite weights leak beside every cut") {
     return check(network, points.x, deep_values(net, points.x)).wrong;
   };
   const int64_t near = wrong_beside(finite, 0.1 / large);
-  MESSAGE("infinity as " << large << ": wrong at " << near << " of 2000 points at " << 0.1 / large
-                         << " beside a cut");
+  MESSAGE(
+      "infinity as " << large << ": wrong at " << near << " of 2000 points at " << 0.1 / large
+                     << " beside a cut");
   CHECK(near > 200);
   CHECK(wrong_beside(exact, 0.1 / large) == 0);
   CHECK(wrong_beside(with_finite_weights(exact, 1e12), 0.1 / large) < near / 10);
@@ -333,9 +337,11 @@ TEST_CASE("shallow network: files keep every weight, infinite ones too") {
     CHECK(read.claims(x) == 1);
   }
   auto tensors = load_safetensors(folder.file("s.safetensors"));
-  CHECK(std::ranges::count(
-            tensors.tensors["layer2.value"].values<double>(),
-            -std::numeric_limits<double>::infinity()) == assemble(tree, Boundary::half_open).conditions);
+  CHECK(
+      std::ranges::count(
+          tensors.tensors["layer2.value"].values<double>(),
+          -std::numeric_limits<double>::infinity()) ==
+      assemble(tree, Boundary::half_open).conditions);
   tensors.tensors["layer3.column"].mutable_data<int64_t>()[0] = 1 << 30;
   save_safetensors(folder.file("bad.safetensors"), tensors.tensors, tensors.metadata);
   CHECK_THROWS_WITH_AS(

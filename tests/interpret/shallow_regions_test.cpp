@@ -170,7 +170,8 @@ TEST_CASE("shallow regions: one layer in general position, Zaslavsky's counts") 
         .weight = net.hidden()[0].blocks[0].weight,
         .bias = std::vector<double>(static_cast<size_t>(h), 0.0)};
     const PiecewiseLinear central = multilayer(
-        n, {first, {.rows = 1, .weight = std::vector<double>(static_cast<size_t>(h), 1.0), .bias = {0}}});
+        n, {first,
+            {.rows = 1, .weight = std::vector<double>(static_cast<size_t>(h), 1.0), .bias = {0}}});
     const RegionTree cones = enumerate_regions(central, Domain::box(n, -1, 1));
     CHECK(cones.size() == 2 * sum_choose(h - 1, n - 1));
     CHECK(enumerate_regions(central, Domain::all()).size() == cones.size());
@@ -179,8 +180,8 @@ TEST_CASE("shallow regions: one layer in general position, Zaslavsky's counts") 
 }
 
 TEST_CASE("shallow regions: neighbours of one layer differ in one unit") {
-  for (const auto& [n, h, edges] : std::vector<std::array<int64_t, 3>>{
-           {2, 6, 36}, {3, 8, 232}, {4, 9, 837}}) {
+  for (const auto& [n, h, edges] :
+       std::vector<std::array<int64_t, 3>>{{2, 6, 36}, {3, 8, 232}, {4, 9, 837}}) {
     const auto patterns =
         pattern_set(enumerate_regions(random_network({n, h, 1}, 3), Domain::all()));
     int64_t count = 0;
@@ -235,7 +236,13 @@ TEST_CASE("shallow regions: the bound of Serra et al.") {
 
 TEST_CASE("shallow regions: the same set as trying all 2^N patterns") {
   for (const std::vector<int64_t>& widths : std::vector<std::vector<int64_t>>{
-           {2, 3, 3, 1}, {2, 4, 4, 1}, {3, 5, 5, 1}, {2, 3, 3, 3, 1}, {4, 3, 4, 3, 1}, {2, 4, 4, 4, 1}, {10, 6, 6, 1}}) {
+           {2, 3, 3, 1},
+           {2, 4, 4, 1},
+           {3, 5, 5, 1},
+           {2, 3, 3, 3, 1},
+           {4, 3, 4, 3, 1},
+           {2, 4, 4, 4, 1},
+           {10, 6, 6, 1}}) {
     for (uint64_t seed = 1; seed <= 3; ++seed) {
       CAPTURE(widths.size());
       CAPTURE(seed);
@@ -249,8 +256,8 @@ TEST_CASE("shallow regions: the same set as trying all 2^N patterns") {
 }
 
 TEST_CASE("shallow regions: polygons are the same regions and fill the box") {
-  for (const std::vector<int64_t>& widths :
-       std::vector<std::vector<int64_t>>{{2, 4, 4, 4, 1}, {2, 16, 16, 1}, {2, 32, 32, 2}, {2, 12, 12, 12, 1}}) {
+  for (const std::vector<int64_t>& widths : std::vector<std::vector<int64_t>>{
+           {2, 4, 4, 4, 1}, {2, 16, 16, 1}, {2, 32, 32, 2}, {2, 12, 12, 12, 1}}) {
     const PiecewiseLinear net = random_network(widths, 4);
     const Domain box = Domain::box(2, -10, 10);
     const RegionTree tree = enumerate_regions(net, box);
@@ -300,18 +307,27 @@ TEST_CASE("shallow regions: degenerate networks") {
   };
   const DenseLayer sum3{.rows = 1, .weight = {1, 1, 1}, .bias = {0}};
   // Rows of zeros are constant, whatever the bias
-  CHECK(count(multilayer(2, {{.rows = 3, .weight = {1, 0, 0, 0, 0, 0}, .bias = {0, 1, 0}}, sum3})) == 2);
+  CHECK(
+      count(multilayer(2, {{.rows = 3, .weight = {1, 0, 0, 0, 0, 0}, .bias = {0, 1, 0}}, sum3})) ==
+      2);
   // The same line three times, once turned around
-  CHECK(count(multilayer(2, {{.rows = 3, .weight = {1, 2, 2, 4, -1, -2}, .bias = {1, 2, -1}}, sum3})) == 2);
+  CHECK(
+      count(multilayer(
+          2, {{.rows = 3, .weight = {1, 2, 2, 4, -1, -2}, .bias = {1, 2, -1}}, sum3})) == 2);
   // Three lines through one point: six regions, not seven
-  CHECK(count(multilayer(2, {{.rows = 3, .weight = {1, 0, 0, 1, 1, 1}, .bias = {0, 0, 0}}, sum3})) == 6);
+  CHECK(
+      count(multilayer(2, {{.rows = 3, .weight = {1, 0, 0, 1, 1, 1}, .bias = {0, 0, 0}}, sum3})) ==
+      6);
   // A line along a side of the box, and one that touches a corner
-  CHECK(count(multilayer(2, {{.rows = 3, .weight = {1, 0, 1, 1, 0, 1}, .bias = {4, -8, -4}}, sum3})) == 1);
+  CHECK(
+      count(multilayer(
+          2, {{.rows = 3, .weight = {1, 0, 1, 1, 0, 1}, .bias = {4, -8, -4}}, sum3})) == 1);
   // A second layer that is dead everywhere
-  CHECK(count(multilayer(
-            2, {{.rows = 3, .weight = {1, 0, 0, 1, 1, 1}, .bias = {0, 0, 0}},
-                {.rows = 3, .weight = {-1, -1, -1, -1, 0, 0, 0, 0, 0}, .bias = {-1, 0, -2}},
-                sum3})) == 6);
+  CHECK(
+      count(multilayer(
+          2, {{.rows = 3, .weight = {1, 0, 0, 1, 1, 1}, .bias = {0, 0, 0}},
+              {.rows = 3, .weight = {-1, -1, -1, -1, 0, 0, 0, 0, 0}, .bias = {-1, 0, -2}},
+              sum3})) == 6);
   // Bias-free and deep: cones, so the same in every box and in all of R^n
   for (uint64_t seed = 0; seed < 5; ++seed) {
     const PiecewiseLinear net = random_network({3, 5, 5, 1}, seed, false);
@@ -328,7 +344,8 @@ TEST_CASE("shallow regions: limits leave a part of the tree, the same at any thr
   const Domain box = Domain::box(3, -10, 10);
   const RegionTree whole = enumerate_regions(net, box);
   REQUIRE(whole.size() > 500);
-  for (const int64_t limit : {int64_t{1}, int64_t{7}, int64_t{150}, whole.size() - 1, whole.size()}) {
+  for (const int64_t limit :
+       {int64_t{1}, int64_t{7}, int64_t{150}, whole.size() - 1, whole.size()}) {
     CAPTURE(limit);
     const RegionTree part = enumerate_regions(net, box, {.max_regions = limit});
     const parallel::ThreadLimit one(1);
