@@ -56,5 +56,6 @@
 #include "interpret/shallow/regions.h"           // all its activation regions
 #include "interpret/shallow/polygons.h"          // the same in the plane
 #include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
+#include "interpret/shallow/visited.h"           // the regions that data visit
 #include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
 // clang-format on

@@ -22,6 +22,7 @@ Command coreset_select_command();
 Command shallow_convert_command();
 Command shallow_plot_command();
 Command shallow_certify_command();
+Command shallow_visited_command();
 Command report_command();
 Command bench_command();
 

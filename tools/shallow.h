@@ -1,5 +1,4 @@
-// tools/shallow.h: what the commands `shallow ...` share: a model as affine stages, a domain,
-// limits.
+// tools/shallow.h: what the commands `shallow ...` share: model, domain, limits.
 #pragma once
 
 #include "interpret/shallow/regions.h"

@@ -531,7 +531,7 @@ Problem problem_of(const PiecewiseLinear& net, const Domain& domain, const Regio
   check_value(
       n <= kMaxInputs, "enumerate_regions", "at most ", kMaxInputs,
       " inputs can be enumerated, the ", "network has ", n,
-      "; the regions that data visit can be listed for any network");
+      "; `limpid shallow visited` lists those that data visit");
   Problem problem{
       .net = net,
       .domain = domain,

@@ -1,18 +1,17 @@
-// interpret/shallow/shallow_network.h: three hidden layers over the extended reals, equal to a deep
-// network.
+// interpret/shallow/shallow_network.h: three hidden layers over the extended reals.
 //
-//   symbol      meaning                                   paper's form            exact form
-//   p, q, n     regions, outputs, inputs
-//   z           row of a cut, z > 0 on, z <= 0 off
-//   layer 1     conditions                                u = relu(H x + c)       u = relu(z)
-//               local models Lambda_j(x), both signs      v+- = relu(+-Lambda)    the same
-//   layer 2     which conditions fail                     t = relu(R u)           s = relu(1 - inf
-//   u)
-//               carried                                   v+-                     u, v+-
-//   layer 3     g+-_j = relu(v+-_j - inf gate_j)          gate = t_j              see below
-//   output      sum_j (g+_j - g-_j)
-//   widths      layer 1, 2, 3                             k + 2pq, p + 2pq, 2pq   m + 2pq, 2m +
-//   2pq, 2pq
+//   symbol     meaning                                paper's form          exact form
+//   p, q, n    regions, outputs, inputs
+//   z          row of a cut, z > 0 on, z <= 0 off
+//   layer 1    k or m conditions                      u = relu(H x + c)     u = relu(z)
+//              local models Lambda_j(x), both signs   v+- = relu(+-Lambda)  the same
+//   layer 2    which conditions fail                  t = relu(R u)         s = relu(1 - inf u)
+//              carried                                v+-                   u, v+-
+//   layer 3    g+-_j = relu(v+-_j - inf gate_j)       gate_j = t_j          see below
+//   output     sum_j (g+_j - g-_j)
+//   widths     layer 1                                k + 2pq               m + 2pq
+//              layer 2                                p + 2pq               2m + 2pq
+//              layer 3                                2pq                   2pq
 //
 //   exact: gate_j = sum over z_i that must be on of s_i + sum over z_i that must be off of u_i
 //

@@ -57,6 +57,10 @@ TEST_CASE("help: the commands of this version") {
       "demo",    "data list", "data info",       "train",        "eval",
       "predict", "layers",    "explain",         "bench",        "metrics",
       "sanity",  "report",    "shallow convert", "shallow plot", "shallow certify"};
+      "demo",           "data list", "data info",       "train",        "eval",
+      "predict",        "layers",    "explain",         "bench",        "metrics",
+      "sanity",         "report",    "shallow convert", "shallow plot", "shallow certify",
+      "shallow visited"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);

@@ -120,6 +120,27 @@ TEST_CASE("shallow plot and certify") {
   }
 }
 
+TEST_CASE("shallow visited: networks of any size") {
+  const TempDir folder;
+  train_moons(folder);
+  train(folder, "conv", "--data digits --model convnet:4x2:batch:max" + kSmall);
+  train(folder, "vit", "--data digits --model tiny_vit --epochs 1 --limit-train 20");
+  for (const std::string run : {"r", "conv"}) {
+    const Json result = run_json(folder, "shallow visited " + run + " --count 100");
+    CHECK(result.integer("points") == 100);
+    CHECK(result.integer("test_points") == 40);
+    CHECK(result.integer("regions") <= 100);
+    CHECK(result.integer("single_point_regions") <= result.integer("regions"));
+    CHECK(result.integer("largest_region") * result.integer("regions") >= 100);
+    CHECK(result.number("coverage") >= 0);
+    CHECK(result.number("coverage") <= 1);
+  }
+  const Json moons = run_json(folder, "shallow visited r --count 100");
+  CHECK(moons.integer("regions") < 60);
+  CHECK(moons.number("coverage") > 0.5);
+  check_refused(folder, "shallow visited vit", 2, {"not piecewise linear"});
+}
+
 TEST_CASE("shallow: what is refused leaves nothing behind") {
   const TempDir folder;
   train_moons(folder);
