@@ -37,13 +37,17 @@ TEST_CASE("region plot: the boundary of a network that is known") {
 }
 
 TEST_CASE("region plot: at every point of the boundary the two largest outputs tie") {
-  const PiecewiseLinear net = random_network({2, 8, 8, 3}, 6);
-  const std::vector<double> b = decision_boundary(clip_regions(net, Domain::box(2, -5, 5)));
-  REQUIRE(b.size() > 40);
-  for (size_t k = 0; k < b.size(); k += 4) {
-    const std::vector<double> middle = {(b[k] + b[k + 2]) / 2, (b[k + 1] + b[k + 3]) / 2};
-    std::vector<double> y = net(middle);
-    std::ranges::sort(y);
-    CHECK(y[2] - y[1] <= 1e-9);
+  size_t pieces = 0;
+  for (uint64_t seed = 1; seed <= 6; ++seed) {  // in some, one class is always the largest
+    const PiecewiseLinear net = random_network({2, 8, 8, 3}, seed);
+    const std::vector<double> b = decision_boundary(clip_regions(net, Domain::box(2, -5, 5)));
+    pieces += b.size() / 4;
+    for (size_t k = 0; k < b.size(); k += 4) {
+      const std::vector<double> middle = {(b[k] + b[k + 2]) / 2, (b[k + 1] + b[k + 3]) / 2};
+      std::vector<double> y = net(middle);
+      std::ranges::sort(y);
+      CHECK(y[2] - y[1] <= 1e-9);
+    }
   }
+  CHECK(pieces > 10);
 }
