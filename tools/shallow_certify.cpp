@@ -67,15 +67,21 @@ Json run(const Invocation& in, const CertifyOptions& o) {
       [&] { return interpret::enumerate_regions(model.net, domain, region_options(o.shallow)); });
   if (interrupted()) return Json::object();
 
+  // All of them before anything is printed
+  const std::vector<double> values = inputs.to_vector();
+  const auto n = static_cast<size_t>(model.net.inputs());
+  std::vector<interpret::Certificate> certificates;
+  for (size_t k = 0; k < indices.size(); ++k) {
+    certificates.push_back(
+        as_usage([&] { return interpret::certify(tree, std::span(values).subspan(k * n, n)); }));
+  }
+
   in.console.result(in.console.bold(
       padded("example", 10) + padded("class", 8) + padded("nearest", 10) + padded("distance", 14) +
       padded("linear radius", 16) + "regions opened"));
   Json rows = Json::array();
-  const std::vector<double> values = inputs.to_vector();
-  const auto n = static_cast<size_t>(model.net.inputs());
   for (size_t k = 0; k < indices.size(); ++k) {
-    const interpret::Certificate c =
-        as_usage([&] { return interpret::certify(tree, std::span(values).subspan(k * n, n)); });
+    const interpret::Certificate& c = certificates[k];
     in.console.result(join_text(
         padded(std::to_string(indices[k]), 10), padded(std::to_string(c.label), 8),
         padded(c.other >= 0 ? std::to_string(c.other) : "-", 10),
