@@ -51,15 +51,27 @@ std::vector<std::string> commands(const TempDir& folder) {
 TEST_CASE("help: the commands of this version") {
   const TempDir folder;
   const std::vector<std::string> expected = {
-      "demo",        "data list",      "data info",   "train",        "eval",     "predict",
-      "layers",      "explain",        "bench",       "metrics",      "sanity",   "report",
-      "dsv extract", "dsv synthesize", "dsv retrain", "dsv generate", "dsv edit", "coreset select"};
-      "demo",    "data list", "data info",       "train",        "eval",
-      "predict", "layers",    "explain",         "bench",        "metrics",
-      "sanity",  "report",    "shallow convert", "shallow plot", "shallow certify"};
-      "demo",           "data list", "data info",       "train",        "eval",
-      "predict",        "layers",    "explain",         "bench",        "metrics",
-      "sanity",         "report",    "shallow convert", "shallow plot", "shallow certify",
+      "demo",
+      "data list",
+      "data info",
+      "train",
+      "eval",
+      "predict",
+      "layers",
+      "explain",
+      "bench",
+      "metrics",
+      "sanity",
+      "report",
+      "dsv extract",
+      "dsv synthesize",
+      "dsv retrain",
+      "dsv generate",
+      "dsv edit",
+      "coreset select",
+      "shallow convert",
+      "shallow plot",
+      "shallow certify",
       "shallow visited"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
