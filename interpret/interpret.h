@@ -32,6 +32,7 @@
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
+#include "interpret/report/region_plot.h"    // regions of a network in the plane
 #include "interpret/report/report.h"         // one self-contained HTML page
 #include "interpret/saliency/methods.h"      // every saliency method, by name
 #include "interpret/saliency/gradient.h"     // gradients: plain, by rule, integrated, smoothed
@@ -51,4 +52,10 @@
 #include "interpret/deep_synthesis.h"           // support vectors from weights alone
 #include "interpret/deep_editing.h"             // labels as latent variables
 #include "interpret/deep_retraining.h"          // networks made from support vectors
+#include "interpret/shallow/piecewise_linear.h"  // paper 4: a network as stages with rectifiers
+#include "interpret/shallow/regions.h"           // all its activation regions
+#include "interpret/shallow/polygons.h"          // the same in the plane
+#include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
+#include "interpret/shallow/visited.h"           // the regions that data visit
+#include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
 // clang-format on

@@ -27,8 +27,9 @@ interpret/numerics:   framework
 interpret/metrics:    framework interpret/numerics
 interpret/saliency:   framework interpret/numerics
 interpret/coreset:    framework interpret/numerics
+interpret/shallow:    framework interpret/numerics interpret/saliency
 interpret:            framework interpret/numerics interpret/metrics interpret/saliency
-                      interpret/coreset
+                      interpret/coreset interpret/shallow
 interpret/report:     framework interpret
 tools:                framework datasets interpret
 tests:                framework datasets interpret tools

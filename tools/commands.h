@@ -19,6 +19,10 @@ Command explain_command();
 Command metrics_command();
 Command sanity_command();
 Command coreset_select_command();
+Command shallow_convert_command();
+Command shallow_plot_command();
+Command shallow_certify_command();
+Command shallow_visited_command();
 Command report_command();
 Command bench_command();
 

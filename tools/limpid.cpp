@@ -8,10 +8,24 @@ int main(int argc, char** argv) {
   using namespace limpid::tools;
   catch_interrupts();
   std::vector<Command> commands = {
-      demo_command(),    data_list_command(), data_info_command(), data_get_command(),
-      train_command(),   eval_command(),      predict_command(),   layers_command(),
-      explain_command(), metrics_command(),   sanity_command(),    coreset_select_command(),
-      report_command(),  bench_command()};
+      demo_command(),
+      data_list_command(),
+      data_info_command(),
+      data_get_command(),
+      train_command(),
+      eval_command(),
+      predict_command(),
+      layers_command(),
+      explain_command(),
+      metrics_command(),
+      sanity_command(),
+      coreset_select_command(),
+      shallow_convert_command(),
+      shallow_plot_command(),
+      shallow_certify_command(),
+      shallow_visited_command(),
+      report_command(),
+      bench_command()};
   for (Command& command : dsv_commands()) commands.push_back(std::move(command));
   return run_commands(commands, argc, argv);
 }

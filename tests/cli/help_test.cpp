@@ -51,9 +51,28 @@ std::vector<std::string> commands(const TempDir& folder) {
 TEST_CASE("help: the commands of this version") {
   const TempDir folder;
   const std::vector<std::string> expected = {
-      "demo",        "data list",      "data info",   "train",        "eval",     "predict",
-      "layers",      "explain",        "bench",       "metrics",      "sanity",   "report",
-      "dsv extract", "dsv synthesize", "dsv retrain", "dsv generate", "dsv edit", "coreset select"};
+      "demo",
+      "data list",
+      "data info",
+      "train",
+      "eval",
+      "predict",
+      "layers",
+      "explain",
+      "bench",
+      "metrics",
+      "sanity",
+      "report",
+      "dsv extract",
+      "dsv synthesize",
+      "dsv retrain",
+      "dsv generate",
+      "dsv edit",
+      "coreset select",
+      "shallow convert",
+      "shallow plot",
+      "shallow certify",
+      "shallow visited"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);
@@ -82,6 +101,7 @@ TEST_CASE("help: every example runs as it stands") {
   train(
       folder, "runs/fashion",
       "--data fashion-2k --model lenet5 --epochs 1 --limit-train 100 --limit-test 50");
+  train(folder, "runs/moons", "--data moons --model mlp:8 --epochs 1");
   save_npy(
       folder.file("digits.npy"),
       slice(datasets::digits().images.tensor(), 0, 0, 5));  // [5, 1, 8, 8]

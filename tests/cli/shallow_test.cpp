@@ -1,0 +1,175 @@
+// tests/cli/shallow_test.cpp: limpid shallow convert, plot and certify.
+#include "framework/io/safetensors.h"
+#include "interpret/shallow/shallow_network.h"
+#include "tests/cli/limpid.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace limpid;
+using namespace limpid::cli;
+
+namespace {
+
+const std::string kSmall = " --epochs 3 --limit-train 200 --limit-test 40 ";
+
+void train_moons(const TempDir& folder, const std::string& model = "mlp:8-8") {
+  train(folder, "r", "--data moons --model " + model + kSmall);
+}
+
+}  // namespace
+
+TEST_CASE("shallow convert: keys, exactness on cuts, and a file that can be read") {
+  const TempDir folder;
+  train_moons(folder);
+  for (const std::string box : {"-5,5", "all"}) {
+    CAPTURE(box);
+    const Json result = run_json(folder, "shallow convert r --box " + box + " --out s.safetensors");
+    const int64_t regions = result.integer("regions");
+    CHECK(regions > 10);
+    CHECK(static_cast<double>(regions) <= result.number("region_bound"));
+    CHECK(result.boolean("truncated") == false);
+    CHECK(result.integer("lp_solves") >= regions - 1);
+    CHECK(result.integer("lp_failures") == 0);
+    CHECK(result.number("regions_per_second") > 0);
+    const int64_t m = result.integer("conditions");
+    const Json::Items widths = result.at("widths").items();
+    REQUIRE(widths.size() == 3);
+    CHECK(widths[0].integer() == m + 4 * regions);  // two outputs: 2 p q = 4 p
+    CHECK(widths[1].integer() == 2 * m + 4 * regions);
+    CHECK(widths[2].integer() == 4 * regions);
+    const Json& check = result.at("check");
+    CHECK(check.integer("points") == 4000);
+    CHECK(check.integer("boundary_points") == 2000);
+    CHECK(check.number("max_abs_error") <= 1e-9);
+    CHECK(check.integer("unclaimed") == 0);
+    CHECK(check.integer("multiply_claimed") == 0);
+    const Json& paper = result.at("forms").at("paper");
+    CHECK(paper.at("check").integer("multiply_claimed") > 0);
+    CHECK(paper.at("widths").items()[1].integer() == 5 * regions);
+    CHECK(paper.integer("conditions") == result.integer("halfspaces"));
+    CHECK(result.at("forms").at("finite").at("check").integer("wrong") > 0);
+
+    const interpret::ShallowNetwork read = interpret::load_shallow(folder.file("s.safetensors"));
+    CHECK(read.widths()[0] == widths[0].integer());
+    CHECK(read.boundary == interpret::Boundary::half_open);
+  }
+  const Json paper = run_json(folder, "shallow convert r --form paper --out p.safetensors");
+  CHECK(
+      interpret::load_shallow(folder.file("p.safetensors")).boundary ==
+      interpret::Boundary::closed);
+  CHECK(paper.at("check").integer("wrong") > 0);
+  const std::string text = succeed(folder, "shallow convert r --out s.safetensors --merge").out;
+  for (const char* part :
+       {" regions, ", "exact", "paper, closed faces", "inf = 1e+06", "merging"}) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+TEST_CASE("shallow convert: too many regions are cut off and said to be (bad input 40)") {
+  const TempDir folder;
+  train_moons(folder, "mlp:16-16");
+  const Json result =
+      run_json(folder, "shallow convert r --max-regions 20 --out s.safetensors --threads 1");
+  CHECK(result.integer("regions") == 20);
+  CHECK(result.boolean("truncated"));
+  CHECK(result.at("check").integer("unclaimed") > 0);
+  CHECK(result.at("check").integer("multiply_claimed") == 0);
+  CHECK(result.at("check").integer("wrong") == 0);
+  CHECK(result.at("check").number("max_abs_error") <= 1e-9);
+  const std::string one = checksum(folder.file("s.safetensors"));
+  const Json again =
+      run_json(folder, "shallow convert r --max-regions 20 --out s.safetensors --threads 3");
+  CHECK(checksum(folder.file("s.safetensors")) == one);
+  CHECK(again.integer("lp_solves") == result.integer("lp_solves"));
+  const ProcessResult said =
+      succeed(folder, "shallow convert r --max-regions 20 --out s.safetensors");
+  CHECK(said.out.find("20 regions so far") != std::string::npos);
+  CHECK(said.err.find("truncated") != std::string::npos);
+}
+
+TEST_CASE("shallow plot and certify") {
+  const TempDir folder;
+  train_moons(folder);
+  const Json plot = run_json(folder, "shallow plot r --box -3,3 --out r.svg");
+  CHECK(std::abs(plot.number("area") - 36) <= 36e-9);
+  CHECK(
+      plot.integer("regions") ==
+      run_json(folder, "shallow convert r --box -3,3 --out s.safetensors").integer("regions"));
+  CHECK(content(folder.file("r.svg")).starts_with("<svg"));
+  CHECK(content(folder.file("r.svg")).find("lower") != std::string::npos);
+
+  const Json certified = run_json(folder, "shallow certify r --indices 3,0,7");
+  const Json::Items& rows = certified.at("certificates").items();
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].integer("index") == 3);
+  for (const Json& row : rows) {
+    CHECK(row.boolean("exact"));
+    CHECK(row.number("linear_radius") > 0);
+    CHECK(row.integer("regions_opened") >= 1);
+    if (row.at("distance").is_null()) continue;
+    CHECK(row.number("distance") > 0);
+    CHECK(row.integer("other") == 1 - row.integer("class"));
+    CHECK(row.at("point").items().size() == 2);
+  }
+  for (const std::string line : {"shallow convert r --out s.safetensors", "shallow certify r"}) {
+    CHECK(succeed(folder, line + " --threads 1").out == succeed(folder, line + " --threads 3").out);
+  }
+}
+
+TEST_CASE("shallow visited: networks of any size") {
+  const TempDir folder;
+  train_moons(folder);
+  train(folder, "conv", "--data digits --model convnet:4x2:batch:max" + kSmall);
+  train(folder, "vit", "--data digits --model tiny_vit --epochs 1 --limit-train 20");
+  for (const std::string run : {"r", "conv"}) {
+    const Json result = run_json(folder, "shallow visited " + run + " --count 100");
+    CHECK(result.integer("points") == 100);
+    CHECK(result.integer("test_points") == 40);
+    CHECK(result.integer("regions") <= 100);
+    CHECK(result.integer("single_point_regions") <= result.integer("regions"));
+    CHECK(result.integer("largest_region") * result.integer("regions") >= 100);
+    CHECK(result.number("coverage") >= 0);
+    CHECK(result.number("coverage") <= 1);
+  }
+  const Json moons = run_json(folder, "shallow visited r --count 100");
+  CHECK(moons.integer("regions") < 60);
+  CHECK(moons.number("coverage") > 0.5);
+  check_refused(folder, "shallow visited vit", 2, {"not piecewise linear"});
+}
+
+TEST_CASE("shallow: what is refused leaves nothing behind") {
+  const TempDir folder;
+  train_moons(folder);
+  train(folder, "conv", "--data digits --model convnet:4x2" + kSmall);
+  train(folder, "many", "--data digits --model mlp:4" + kSmall);
+  train(folder, "vit", "--data digits --model tiny_vit --epochs 1 --limit-train 20");
+  const std::string out = " --out s.safetensors";
+  check_refused(folder, "shallow", 2, {"limpid: shallow: ", "convert", "plot"});
+  check_refused(folder, "shallow convert", 2, {"MODEL"});
+  check_refused(folder, "shallow convert r", 2, {"--out"});
+  check_refused(folder, "shallow convert r --box 3,-3" + out, 2, {"--box", "\"3,-3\"", "empty"});
+  check_refused(folder, "shallow convert r --box 1,1" + out, 2, {"--box", "empty"});
+  check_refused(folder, "shallow convert r --box nan,1" + out, 2, {"--box", "two numbers"});
+  check_refused(folder, "shallow convert r --box 1" + out, 2, {"--box", "LO,HI or all"});
+  check_refused(folder, "shallow convert r --max-regions 0" + out, 2, {"--max-regions", "from 1"});
+  check_refused(folder, "shallow convert r --form nope" + out, 2, {"exact, paper"});
+  check_refused(folder, "shallow convert many" + out, 2, {"at most 24 inputs", "64"});
+  check_refused(folder, "shallow convert conv" + out, 2, {"standardize", "not piecewise linear"});
+  check_refused(folder, "shallow convert vit" + out, 2, {"not piecewise linear"});
+  check_refused(folder, "shallow plot r --box all --out r.svg", 2, {"--box", "LO,HI"});
+  check_refused(folder, "shallow plot many --out r.svg", 2, {"two inputs", "64"});
+  check_refused(folder, "shallow certify r --indices 0,x", 2, {"\"x\"", "--indices"});
+  check_refused(folder, "shallow certify r --indices 40", 2, {"\"40\"", "0 to 39"});
+  check_refused(folder, "shallow certify r --box 0.5,0.6", 2, {"outside of the box"});
+
+  // Weights that are not numbers
+  SafetensorsFile file = load_safetensors(folder.file("r/last.safetensors"));
+  file.tensors.at("fc2.weight").mutable_data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+  save_safetensors(folder.file("r/last.safetensors"), file.tensors);
+  check_refused(folder, "shallow convert r" + out, 3, {"last.safetensors", "fc2.weight", "nan"});
+  check_refused(folder, "shallow plot r --out r.svg", 3, {"fc2.weight", "nan"});
+}
