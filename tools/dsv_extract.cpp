@@ -120,6 +120,20 @@ double mean_at(const Tensor& values, std::span<const int64_t> indices) {
   return interpret::mean_of(chosen);
 }
 
+// Multipliers of the samples that are classified as their label (or not), and how many have one.
+Json multipliers_where(const SupportVectors& v, bool is_correct) {
+  std::vector<double> lambda, alive;
+  for (int64_t i = 0; i < v.lambda.numel(); ++i) {
+    if ((v.correct.data<double>()[i] > 0) != is_correct) continue;
+    lambda.push_back(v.lambda.data<double>()[i]);
+    alive.push_back(v.alive.data<double>()[i]);
+  }
+  return Json::object(
+      {{"count", std::ssize(lambda)},
+       {"lambda", interpret::mean_of(lambda)},
+       {"alive", interpret::mean_of(alive)}});
+}
+
 Json trace_json(const SupportVectors& v) {
   Json rows = Json::array();
   for (const interpret::SupportStep& step : v.trace) {
@@ -259,6 +273,8 @@ Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
        {"lambda_per_class",
         Json::object({{"test", numbers(test_sums)}, {"train", numbers(train_sums)}})},
        {"accuracy_per_class", numbers(accuracy)},
+       {"test_right", multipliers_where(on_test, true)},
+       {"test_wrong", multipliers_where(on_test, false)},
        {"stationarity_residual", residual_json(v)},
        {"total_residual", v.total_residual},
        {"parameters", texts(v.parameters.chosen)},

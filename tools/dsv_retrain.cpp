@@ -1,6 +1,7 @@
 // tools/dsv_retrain.cpp: limpid dsv retrain.
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/io/npy.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
@@ -20,7 +21,7 @@ namespace limpid::tools {
 namespace {
 
 struct RetrainArguments {
-  std::string support, model, data;
+  std::string support, indices, model, data;
   int64_t seeds = 5;
   int64_t steps = 2000;
   int64_t batch = 64;
@@ -30,6 +31,7 @@ struct RetrainArguments {
   std::string labels = "hard";
   std::string weights = "none";
   std::string source;
+  bool skips_baseline = false;
 };
 
 // One set that is compared: standardised vectors with targets and weights.
@@ -70,6 +72,27 @@ std::vector<int64_t> random_images(
     }
   }
   return chosen;
+}
+
+// The training images at the positions in an array, as `coreset select` writes it.
+SupportSet set_of(const std::string& path, const datasets::Dataset& train) {
+  const Tensor array = load_npy(path);
+  if (array.dtype() != DType::i64 || array.rank() != 1 || array.numel() == 0) {
+    throw FormatError(path, "", "holds no list of positions (i64, one dimension)");
+  }
+  const auto positions = array.values<int64_t>();
+  for (const int64_t i : positions) {
+    if (i >= 0 && i < train.size()) continue;
+    throw FormatError(path, "", join_text("position ", i, " is not in 0 to ", train.size() - 1));
+  }
+  const datasets::Dataset taken = datasets::take(train, {positions.begin(), positions.end()});
+  const Tensor ones = Tensor::ones({array.numel()}, DType::f64);
+  return {
+      .images = taken.images.tensor(),
+      .labels = taken.labels,
+      .lambda = ones,
+      .alpha = ones,
+      .indices = array};
 }
 
 // A card for a network that does not exist yet: standardisation by the training part of --data.
@@ -134,8 +157,10 @@ Json from_source(
 }
 
 Json run(const Invocation& in, const RetrainArguments& o) {
-  for (const char* name : {"support", "model", "data"}) in.arguments.require(name);
-  const SupportSet set = read_support(o.support);
+  for (const char* name : {"model", "data"}) in.arguments.require(name);
+  if (o.support.empty() == o.indices.empty()) {
+    throw UsageError("either --support FILE or --indices FILE.npy says what to train on");
+  }
   const datasets::Split parts = load_data(
       o.data,
       {.data_dir = data_folder(in.common.data_dir),
@@ -144,6 +169,8 @@ Json run(const Invocation& in, const RetrainArguments& o) {
       nullptr);
   if (parts.test.is_empty()) throw UsageError(o.data + " has no test part");
   if (parts.train.is_regression()) throw UsageError(o.data + " has no classes");
+  const SupportSet set =
+      o.indices.empty() ? read_support(o.support) : set_of(o.indices, parts.train);
   const ModelCard card = card_of(o, parts.train);
   if (Shape(set.images.shape().sizes().subspan(1)) != card.input) {
     throw UsageError(join_text(
@@ -188,22 +215,17 @@ Json run(const Invocation& in, const RetrainArguments& o) {
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const Row ours = accuracies(
       o, card, parts.test, [&](uint64_t) { return vectors; }, "support vectors", seed, in.console);
-  const Row random = accuracies(
-      o, card, parts.test,
-      [&](uint64_t s) {
-        const datasets::Dataset chosen =
-            datasets::take(parts.train, random_images(parts.train, counts, s));
-        return Candidate{
-            standardised(chosen.images.tensor(), card), one_hot(chosen.labels, K), Tensor()};
-      },
-      "random images", seed, in.console);
+  const auto random_candidate = [&](uint64_t s) {
+    const datasets::Dataset chosen =
+        datasets::take(parts.train, random_images(parts.train, counts, s));
+    return Candidate{
+        standardised(chosen.images.tensor(), card), one_hot(chosen.labels, K), Tensor()};
+  };
   in.console.result(join_text(
       "vectors       ", percent(ours.mean()), " +- ", percent(ours.deviation()), " over ", o.seeds,
       " seeds (", set.size(), " vectors, ", o.steps, " steps)"));
-  in.console.result(
-      join_text("random images ", percent(random.mean()), " +- ", percent(random.deviation())));
   Json result = Json::object(
-      {{"support", o.support},
+      {{"support", o.indices.empty() ? o.support : o.indices},
        {"model", o.model},
        {"vectors", set.size()},
        {"steps", o.steps},
@@ -211,10 +233,16 @@ Json run(const Invocation& in, const RetrainArguments& o) {
        {"weights", o.weights},
        {"accuracy_mean", ours.mean()},
        {"accuracy_std", ours.deviation()},
-       {"accuracy", ours.list()},
-       {"baseline_random_mean", random.mean()},
-       {"baseline_random_std", random.deviation()},
-       {"baseline_random", random.list()}});
+       {"accuracy", ours.list()}});
+  if (!o.skips_baseline) {
+    const Row random =
+        accuracies(o, card, parts.test, random_candidate, "random images", seed, in.console);
+    in.console.result(
+        join_text("random images ", percent(random.mean()), " +- ", percent(random.deviation())));
+    result.set("baseline_random_mean", random.mean())
+        .set("baseline_random_std", random.deviation())
+        .set("baseline_random", random.list());
+  }
   if (source != nullptr) {
     result.set("last_layer", from_source(*source, set, hard, parts.test, in.console));
   }
@@ -234,6 +262,9 @@ Command dsv_retrain_command() {
       .declare =
           [options](Arguments& a) {
             a.text("support", options->support, "file of support vectors");
+            a.text(
+                "indices", options->indices,
+                "or: positions in the training part, as coreset select writes them (.npy)");
             a.text("model", options->model, "architecture, with fresh weights");
             a.text("data", options->data, "the test part judges, the training part is drawn from");
             a.integer("seeds", options->seeds, "trainings", 1, 1000);
@@ -250,6 +281,9 @@ Command dsv_retrain_command() {
             a.text(
                 "source", options->source,
                 "the network the vectors are from: its last layer is read off them too");
+            a.flag(
+                "no-baseline", options->skips_baseline,
+                "do not train on as many random images for comparison");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

@@ -168,3 +168,20 @@ TEST_CASE("dsv retrain: networks from vectors beside networks from as many rando
   write(folder.file("bad.safetensors"), "no such file");
   check_refused(folder, replaced(line, "v.safetensors", "bad.safetensors"), 3, {"bad.safetensors"});
 }
+
+TEST_CASE("dsv retrain: on training images chosen by their positions") {
+  const TempDir folder;
+  train(folder, "r", "--data digits --model mlp:16 --epochs 2");
+  succeed(folder, "coreset select r --method herding --fraction 0.05 --out h.npy");
+  const std::string retrain = "dsv retrain --model mlp:32 --data digits --seeds 2 --steps 100 ";
+  const Json result = run_json(folder, retrain + "--indices h.npy --no-baseline");
+  CHECK(result.integer("vectors") == load_npy(folder.file("h.npy")).numel());
+  CHECK(result.number("accuracy_mean") > 0.3);  // chance: 0.1
+  CHECK(result.find("baseline_random_mean") == nullptr);
+
+  check_refused(folder, retrain, 2, {"--support FILE", "--indices FILE.npy"});
+  save_npy(folder.file("far.npy"), Tensor::of_integers({2}, {0, 1438}));
+  check_refused(folder, retrain + "--indices far.npy", 3, {"far.npy", "1438", "0 to 1437"});
+  save_npy(folder.file("real.npy"), Tensor::ones({3}, DType::f32));
+  check_refused(folder, retrain + "--indices real.npy", 3, {"real.npy", "no list of positions"});
+}
