@@ -10,6 +10,7 @@ PREFIX ?= /usr/local
 PART ?= all
 FASHION ?= fashion-mnist
 CIFAR10 ?= cifar10
+MNIST ?= $(HOME)/.cache/limpid/mnist
 CIFAR100 ?= cifar100
 
 # $(call build,preset,build options): configure, then build with every core. The make that CMake
@@ -20,6 +21,7 @@ sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.
 
 .NOTPARALLEL:
 .PHONY: all setup demo test debug asan tsan fuzz lint tidy check bench reproduce reproduce-gradients \
+        reproduce-dsv \
         format install clean help
 
 all: setup  ## build the release, build/limpid (plain "make" does this)
@@ -66,12 +68,16 @@ bench: setup  ## Google Benchmark, when it is installed (Debian: libbenchmark-de
 	$(call build,release,--target limpid_bench)
 	@build/limpid_bench $(ARGS)
 
-reproduce: reproduce-gradients  ## the experiments of the papers, hours in all
+reproduce: reproduce-gradients reproduce-dsv  ## the experiments of the papers, hours in all
 
 # Fashion-MNIST and CIFAR-10 by `limpid data get`, or: FASHION=idx:FOLDER CIFAR10=cifar:FOLDER
 reproduce-gradients: all  ## predictions of interpretable gradients; PART=fashion for one part
 	@python3 tools/reproduce/gradients.py --part $(PART) --fashion $(FASHION) --cifar10 $(CIFAR10) \
 	--cifar100 $(CIFAR100)
+
+# MNIST=FOLDER is where its IDX files are
+reproduce-dsv: all  ## claims of deep support vectors; PART=select for one part
+	@python3 tools/reproduce/dsv.py --part $(PART) --mnist $(MNIST) --cifar10 $(CIFAR10)
 
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i

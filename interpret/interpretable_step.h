@@ -15,8 +15,8 @@
 // gates of the first (framework/tensor/gates.h), as derivatives do: it sees no kink, and agrees
 // with double_backward to h. shift is training on other images, and a pass over those has its own
 // gates. Section 4 of interpretable_gradients.md has the figures.
-// Where the penalised gradient is that of another network than the trained pass (`mode`), the loss
-// has a pass of its own, at 3 more.
+// Where the penalised gradient is that of another network than the trained pass (`evaluate`), the
+// loss has a pass of its own, at 3 more.
 // Further passes over the batch repeat its dropout, take their own batch statistics, and leave
 // running statistics alone. Whatever the route, the value of the loss is L_C + lambda L_R, and what
 // is random is a function of the generator of the pass.
