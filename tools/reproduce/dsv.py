@@ -12,9 +12,8 @@ import gzip
 import os
 import random
 import struct
-import sys
 
-from predictions import Bench, Table, mean, seed_interval
+from predictions import Bench, Table, mean, parts_named, seed_interval
 
 SEEDS = range(5)
 SCORES = ("alpha", "lambda", "cosine", "entropy", "random")
@@ -416,9 +415,7 @@ def main():
     b = Dsv(o.out, {"mnist": ["--data", "idx:" + o.mnist, *limit],
                     "cifar10": ["--data", o.cifar10, *limit]}, o.threads)
     b.folder = o.mnist
-    parts = list(PARTS) if o.part == "all" else o.part.split(",")
-    if not set(parts) <= set(PARTS):
-        sys.exit(f"reproduce: the parts are {', '.join(PARTS)} and all")
+    parts = parts_named(o.part, PARTS)
     if not o.table:
         for part in parts:
             PARTS[part](b)

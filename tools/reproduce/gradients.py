@@ -13,9 +13,8 @@ import collections
 import math
 import os
 import random
-import sys
 
-from predictions import Bench, Table, mean, seed_interval
+from predictions import Bench, Table, mean, parts_named, seed_interval
 
 SEEDS = (0, 1, 2)
 MEASURED = (7.5e-3, 1e-1)  # strengths at which the long measurements are made
@@ -432,9 +431,7 @@ def main():
         "friedman": ["--data", "csv:" + os.path.join(o.out, "friedman.csv"), "--task", "regress"]},
         o.threads)
     friedman(o.out)
-    parts = list(PARTS) if o.part == "all" else o.part.split(",")
-    if not set(parts) <= set(PARTS):
-        sys.exit(f"reproduce: the parts are {', '.join(PARTS)} and all")
+    parts = parts_named(o.part, PARTS)
     if not o.table:
         for part in parts:
             PARTS[part](bench)

@@ -52,6 +52,14 @@ class Bench:
         return result
 
 
+def parts_named(text, parts):
+    """The parts of a comma-separated list, or all."""
+    names = list(parts) if text == "all" else text.split(",")
+    if not set(names) <= set(parts):
+        sys.exit(f"reproduce: the parts are {', '.join(parts)} and all")
+    return names
+
+
 # ---- Statistics over seeds ----
 
 T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % points of Student's t for so many seeds
