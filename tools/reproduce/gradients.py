@@ -267,7 +267,7 @@ def tabulate_long(bench, data, measured, signs, table):
         after = [[m["sanity"][k]["rows"][-1]["spearman_abs"] for m in measured[s]] for k in (0, 1)]
         change = [b - a for a, b in zip(*after)]
         table.add("R8 gradient depends on the weights", data, f"lambda {s:g}",
-                  f"Spearman of |gradient| after randomisation {mean(after[0]):.3f} -> "
+                  f"rank correlation of the gradient's size after randomisation {mean(after[0]):.3f} -> "
                   f"{mean(after[1]):.3f}", "reproduced" if max(change) <= 0.1 else "not reproduced",
                   headline=True)
     tabulate_smooth(bench, data, table)
