@@ -24,12 +24,19 @@
 #include "interpret/coreset/distances.h"           // distances and similarities in blocks
 #include "interpret/coreset/last_layer.h"          // features and gradients before the logits
 #include "interpret/coreset/deepfool.h"            // how far another prediction is
+#include "interpret/coreset/interpreter.h"         // one method of interpretation on any part
+#include "interpret/coreset/vebi.h"                // the few units that tell classes apart
+#include "interpret/coreset/ice.h"                 // concepts that add up to a layer's output
+#include "interpret/coreset/probe.h"               // a linear classifier of features
+#include "interpret/coreset/similarity.h"          // how alike two interpretations are
+#include "interpret/coreset/grow.h"                // enough data, found in stages
 #include "interpret/numerics/statistics.h"         // correlations, intervals and paired tests
 #include "interpret/numerics/nnls.h"               // non-negative least squares
 #include "interpret/numerics/nonnegative_lasso.h"  // the same at scale, with a duality gap
 #include "interpret/numerics/linear_program.h"     // small linear programs, with a certificate
 #include "interpret/numerics/lasso.h"              // few non-negative weights, along a path
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
+#include "interpret/numerics/assignment.h"         // pairs of least total cost
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/region_plot.h"    // regions of a network in the plane

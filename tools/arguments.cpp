@@ -128,6 +128,24 @@ void Arguments::list(
        .get = get});
 }
 
+void Arguments::numbers(
+    const std::string& name, std::vector<double>& value, const std::string& help, double low,
+    double high) {
+  const auto set = [=, &value](const std::string& text) {
+    std::vector<double> numbers;
+    for (const std::string& part : split_commas(text)) {
+      numbers.push_back(parse_number<double>(name, part, low, high));
+    }
+    value = numbers;
+  };
+  const auto get = [&value] {
+    Json items = Json::array();
+    for (const double item : value) items.push(item);
+    return items;
+  };
+  add({.name = name, .help = help, .set = set, .get = get});
+}
+
 void Arguments::positional(const std::string& name, std::string& value, const std::string& help) {
   add(
       {.name = name,

@@ -60,6 +60,10 @@ class Arguments {
   void flag(const std::string& name, bool& value, const std::string& help);
   /// Comma-separated texts.
   void list(const std::string& name, std::vector<std::string>& value, const std::string& help);
+  /// Comma-separated real numbers in [low, high].
+  void numbers(
+      const std::string& name, std::vector<double>& value, const std::string& help, double low,
+      double high);
   /// A word without an option name.
   void positional(const std::string& name, std::string& value, const std::string& help);
   /// One word or more without an option name.

@@ -26,7 +26,7 @@ datasets:             framework/core framework/tensor framework/io
 interpret/numerics:   framework
 interpret/metrics:    framework interpret/numerics
 interpret/saliency:   framework interpret/numerics
-interpret/coreset:    framework interpret/numerics
+interpret/coreset:    framework interpret/numerics interpret/saliency
 interpret/shallow:    framework interpret/numerics interpret/saliency
 interpret:            framework interpret/numerics interpret/metrics interpret/saliency
                       interpret/coreset interpret/shallow

@@ -19,6 +19,8 @@ Command explain_command();
 Command metrics_command();
 Command sanity_command();
 Command coreset_select_command();
+Command coreset_interpret_command();
+Command coreset_grow_command();
 Command shallow_convert_command();
 Command shallow_plot_command();
 Command shallow_certify_command();

@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
       metrics_command(),
       sanity_command(),
       coreset_select_command(),
+      coreset_interpret_command(),
+      coreset_grow_command(),
       shallow_convert_command(),
       shallow_plot_command(),
       shallow_certify_command(),

@@ -2,6 +2,7 @@
 #include "interpret/numerics/factorise.h"
 
 #include "framework/core/error.h"
+#include "framework/core/rng.h"
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
@@ -46,6 +47,14 @@ void start_from_svd(const Tensor& A, int64_t k, Tensor& S, Tensor& V) {
     for (int64_t i = 0; i < n; ++i) s[i * k + part] = entry(u[i * most + part], a);
     for (int64_t j = 0; j < C; ++j) v[part * C + j] = entry(vt[part * C + j], b);
   }
+}
+
+// Uniform numbers whose product has the mean of A.
+void start_at_random(const Tensor& A, int64_t k, uint64_t seed, Tensor& S, Tensor& V) {
+  Rng rng(seed);
+  const double most = 2 * std::sqrt(mean(A).item() / static_cast<double>(k));
+  S = Tensor::uniform(S.shape(), rng, 0, most, DType::f64);
+  V = Tensor::uniform(V.shape(), rng, 0, most, DType::f64);
 }
 
 // F [rows, k] -> max(0, F + (P - F G)_t / g_tt) for each column t in turn, with P = A W [rows, k]
@@ -98,7 +107,11 @@ Factorisation factorise(const Tensor& A, int64_t k, const FactoriseOptions& o) {
     result.converged = true;
     return result;
   }
-  start_from_svd(A, k, result.S, result.V);
+  if (o.seed) {
+    start_at_random(A, k, *o.seed, result.S, result.V);
+  } else {
+    start_from_svd(A, k, result.S, result.V);
+  }
   Tensor columns = permute(result.V, {1, 0}).clone();  // V' [C, k]
   double before = 1;
   while (result.rounds < o.max_rounds && !result.converged) {

@@ -6,18 +6,21 @@
 // of A holds. Hierarchical alternating least squares (Cichocki and Phan 2009): one column of S or
 // row of V at a time has the exact minimum, given all others. The start is NNDSVDa (Boutsidis and
 // Gallopoulos 2008): the positive or negative parts of the singular vectors, zeros raised to the
-// mean of A. Nothing is random.
+// mean of A. Nothing is random,
+// unless a seed asks for a start from uniform numbers, to see how much the start decides.
 #pragma once
 
 #include "framework/tensor/tensor.h"
 
 #include <cstdint>
+#include <optional>
 
 namespace limpid::interpret {
 
 struct FactoriseOptions {
   int64_t max_rounds = 200;
   double tolerance = 1e-5;  // ends when a round lowers the relative error by less than this share
+  std::optional<uint64_t> seed = {};  // of a random start
 };
 
 struct Factorisation {

@@ -149,7 +149,7 @@ Tensor between(const LassoKnot& a, const LassoKnot& b, double share) {
 
 }  // namespace
 
-LassoPath::LassoPath(const Tensor& Q, const Tensor& q, const LassoOptions& o) {
+LassoPath::LassoPath(const Tensor& Q, const Tensor& q, const LassoPathOptions& o) {
   check_problem(Q, q);
   check_value(o.ridge >= 0, "lasso", "ridge must be at least 0, got ", o.ridge);
   Tensor Q2 = Q, q2 = q;

@@ -25,7 +25,7 @@
 
 namespace limpid::interpret {
 
-struct LassoOptions {
+struct LassoPathOptions {
   bool is_signed = false;
   /// Added to the diagonal of Q, in units of its mean: the solution is unique where columns depend
   /// on each other, as shares that add up to 1 do.
@@ -44,7 +44,7 @@ class LassoPath {
  public:
   /// Q [m, m] and q [m] in f64. Throws ShapeError if they do not fit, ValueError if they are not
   /// finite, NumericError if the path does not end within max_knots.
-  LassoPath(const Tensor& Q, const Tensor& q, const LassoOptions& options = {});
+  LassoPath(const Tensor& Q, const Tensor& q, const LassoPathOptions& options = {});
 
   /// From the largest lambda, where w = 0, to lambda = 0.
   const std::vector<LassoKnot>& knots() const { return knots_; }

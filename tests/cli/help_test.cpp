@@ -69,6 +69,8 @@ TEST_CASE("help: the commands of this version") {
       "dsv generate",
       "dsv edit",
       "coreset select",
+      "coreset interpret",
+      "coreset grow",
       "shallow convert",
       "shallow plot",
       "shallow certify",

@@ -20,8 +20,8 @@ using namespace limpid::interpret;
 namespace {
 
 // With the exact problems below no ridge is needed.
-const LassoOptions kExact{.ridge = 0};
-const LassoOptions kSigned{.is_signed = true, .ridge = 0};
+const LassoPathOptions kExact{.ridge = 0};
+const LassoPathOptions kSigned{.is_signed = true, .ridge = 0};
 
 Tensor vector(std::initializer_list<double> values) {
   return Tensor::of({std::ssize(values)}, values, DType::f64);

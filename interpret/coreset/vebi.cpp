@@ -1,0 +1,272 @@
+// interpret/coreset/vebi.cpp: shares of energy, moments, and one path per class.
+#include "interpret/coreset/vebi.h"
+
+#include "framework/autograd/grad.h"
+#include "framework/core/error.h"
+#include "framework/core/parallel.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/matmul.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/reduce.h"
+#include "framework/tensor/record.h"
+#include "interpret/coreset/similarity.h"
+#include "interpret/numerics/lasso.h"
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <numeric>
+
+namespace limpid::interpret {
+namespace {
+
+// e / total, in [b, C]; 0 where a layer is silent.
+Tensor shares_of(const Tensor& energy) {
+  const Tensor total = sum(energy, {1});
+  const Tensor is_silent = equal(total, Tensor::scalar(0, DType::f64));
+  return energy / where(is_silent, Tensor::scalar(1, DType::f64), total);
+}
+
+// Outputs of the layers in the order of their names.
+std::vector<Tensor> outputs_of(
+    Module& model, const std::vector<std::string>& names, const Tensor& images, Tensor& logits) {
+  Pass pass;
+  for (const std::string& name : names) pass.watch(find_layer(model, name));
+  logits = model(images, pass).detach();
+  std::vector<Tensor> outputs;
+  for (const std::string& name : names) {
+    outputs.push_back(pass.activation(find_layer(model, name)).detach());
+  }
+  return outputs;
+}
+
+Readings::Reader reader_of(Module& model, const std::vector<std::string>& names) {
+  return [&model, names](const Tensor& images) {
+    Reading reading;
+    std::vector<Tensor> parts;
+    for (const Tensor& output : outputs_of(model, names, images, reading.logits)) {
+      parts.push_back(energy_shares(output));
+    }
+    reading.rows = to(concat(parts, 1), DType::f32);
+    return reading;
+  };
+}
+
+VebiOptions with_layers(Module& model, const Readings::Images& images, VebiOptions o) {
+  const int64_t first = 0;
+  const Tensor one = images({&first, 1});
+  if (o.layers.empty()) o.layers = rectified_layers(model, one);
+  check_value(!o.layers.empty(), "vebi", "no layer of the network is rectified; name some");
+  return o;
+}
+
+void check_options(const VebiOptions& o) {
+  check_value(
+      o.strength >= 0 && (o.form != VebiForm::share || o.strength <= 1), "vebi",
+      "needs a share in [0, 1], or mu or alpha of at least 0, got ", o.strength);
+}
+
+Tensor column(const Tensor& matrix, int64_t c) {
+  return reshape(slice(matrix, 1, c, c + 1), {matrix.size(0)});
+}
+
+}  // namespace
+
+Tensor energy_shares(const Tensor& output) {
+  const Recording off(false);
+  check_shape(
+      output.rank() >= 2, "energy_shares", "needs the output of units [b, C, ...], got ",
+      output.shape());
+  const int64_t b = output.size(0), C = output.size(1);
+  const Tensor values = reshape(to(output, DType::f64), {b, C, output.numel() / (b * C)});
+  return shares_of(reshape(sum(values * values, {2}), {b, C}));
+}
+
+void VebiMoments::add(const Tensor& X, std::span<const int64_t> classes, int64_t K) {
+  const Recording off(false);
+  const Tensor L = one_hot(
+      Tensor::of_integers({std::ssize(classes)}, classes), K, DType::f64);
+  const Tensor more_Q = matmul(X, X, {.transpose_a = true});
+  const Tensor more_q = matmul(X, L, {.transpose_a = true});
+  Q = Q.defined() ? Q + more_Q : more_Q;
+  q = q.defined() ? q + more_q : more_q;
+  samples += X.size(0);
+}
+
+Tensor vebi_weights(
+    const VebiMoments& moments, const VebiOptions& o, std::vector<double>& budgets) {
+  const Recording off(false);
+  check_options(o);
+  const int64_t m = moments.q.size(0), K = moments.q.size(1);
+  const bool is_first = budgets.empty();
+  if (is_first) budgets.assign(static_cast<size_t>(K), 0);
+  Tensor W = Tensor::empty({K, m}, DType::f64);
+  double* out = W.mutable_data<double>();
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(K));
+  const auto solve = [&](int64_t c) {
+    const LassoPath path(moments.Q, column(moments.q, c), {.ridge = o.ridge});
+    double& mu = budgets[static_cast<size_t>(c)];
+    if (is_first) mu = o.form == VebiForm::share ? o.strength * path.knots().back().sum : o.strength;
+    const Tensor w = o.form == VebiForm::alpha
+                         ? path.at_lambda(static_cast<double>(moments.samples) * o.strength)
+                         : path.at_mu(mu);
+    std::ranges::copy(w.values<double>(), out + c * m);
+  };
+  parallel::for_blocks(K, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      try {
+        solve(c);
+      } catch (...) {
+        failures[static_cast<size_t>(c)] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+  return W;
+}
+
+// ---- The interpreter ----
+
+Vebi::Vebi(Module& model, const Data& data, const VebiOptions& options)
+    : Vebi(model, data, with_layers(model, data.images, options), Completed{}) {}
+
+Vebi::Vebi(Module& model, const Data& data, const VebiOptions& options, Completed)
+    : WeightInterpreter(data, options.has_true_labels, reader_of(model, options.layers)),
+      options_(options) {
+  check_options(options_);
+  const Recording off(false);
+  const int64_t first = 0;
+  Tensor logits;
+  groups_ = {0};
+  for (const Tensor& output :
+       outputs_of(model, options_.layers, data.images({&first, 1}), logits)) {
+    groups_.push_back(groups_.back() + output.size(1));
+  }
+}
+
+Interpretation Vebi::solve(SampleList samples, std::span<const int64_t> classes) {
+  constexpr size_t kRows = 4096;  // of X at a time
+  VebiMoments moments;
+  check_value(!samples.empty(), "vebi", "no samples to interpret the network on");
+  for (size_t begin = 0; begin < samples.size(); begin += kRows) {
+    const size_t count = std::min(kRows, samples.size() - begin);
+    moments.add(
+        readings_.rows(samples.subspan(begin, count)), classes.subspan(begin, count), K_);
+  }
+  Interpretation found{.weights = vebi_weights(moments, options_, budgets_)};
+  for (int64_t c = 0; c < K_; ++c) found.active.push_back(std::ssize(relevant_units(found, c)));
+  return found;
+}
+
+std::vector<RelevantUnit> Vebi::relevant_units(const Interpretation& found, int64_t c) const {
+  const auto m = static_cast<size_t>(found.weights.size(1));
+  const Weights w = found.weights.values<double>().subspan(static_cast<size_t>(c) * m, m);
+  std::vector<RelevantUnit> units;
+  for (const int64_t j : ranked_support(w)) {
+    const auto after = std::ranges::upper_bound(groups_, j);
+    const auto layer = static_cast<size_t>(after - groups_.begin()) - 1;
+    units.push_back({options_.layers[layer], j - groups_[layer], w[static_cast<size_t>(j)]});
+  }
+  return units;
+}
+
+// ---- Pictures ----
+
+namespace {
+
+struct Reach {
+  int64_t top = 0, left = 0, bottom = 0, right = 0;  // the last two excluded
+};
+
+// Where a gradient [1, C, H, W] is not 0; empty if nowhere.
+Reach reach_of(const Tensor& slope) {
+  const Tensor largest = max(abs(slope), 1);
+  const int64_t H = slope.size(2), W = slope.size(3);
+  const std::vector<double> values = largest.to_vector();
+  Reach r{H, W, 0, 0};
+  for (int64_t y = 0; y < H; ++y) {
+    for (int64_t x = 0; x < W; ++x) {
+      if (values[static_cast<size_t>(y * W + x)] == 0) continue;
+      r = {std::min(r.top, y), std::min(r.left, x), std::max(r.bottom, y + 1),
+           std::max(r.right, x + 1)};
+    }
+  }
+  return r.bottom > 0 ? r : Reach{};
+}
+
+struct Response {
+  double size = 0;
+  Reach reach = {};
+  Tensor heat = {};  // [1, 1, H, W]
+};
+
+// The largest response of a unit on one image, with its gradients under two rules.
+Response response_on(Module& model, const Module& layer, int64_t unit, const Tensor& image) {
+  const Recording on(true);
+  Tensor x = image.detach();
+  x.require_gradient();
+  Pass pass;
+  pass.watch(layer);
+  model(x, pass);
+  const Tensor& output = pass.activation(layer);
+  check_value(
+      unit >= 0 && unit < output.size(1), "picture_of_unit", "no unit ", unit, " among ",
+      output.size(1));
+  const Tensor map = slice(output, 1, unit, unit + 1);
+  const Tensor largest = max(reshape(map, {map.numel()}), 0);
+  Response response{.size = largest.item()};
+  response.reach = reach_of(grad(largest, x));
+  response.heat = relu(max(grad(largest, x, {.relu = ReluRule::guided}), 1).detach()).detach();
+  return response;
+}
+
+// The h x w part of an image [1, C, H, W] around the middle of the reach, black outside: [C, h, w].
+Tensor crop(const Tensor& image, const Reach& reach, int64_t h, int64_t w) {
+  const Tensor wide = pad(pad(image, 2, h, h), 3, w, w);
+  const int64_t top = (reach.top + reach.bottom - h) / 2 + h;
+  const int64_t left = (reach.left + reach.right - w) / 2 + w;
+  return reshape(slice(slice(wide, 2, top, top + h), 3, left, left + w), {image.size(1), h, w});
+}
+
+}  // namespace
+
+UnitPicture picture_of_unit(
+    Module& model, const std::string& layer, int64_t unit, const Tensor& images, int64_t count) {
+  check_shape(
+      images.rank() == 4, "picture_of_unit", "needs images [N, C, H, W], got ", images.shape());
+  check_value(images.size(0) > 0 && count > 0, "picture_of_unit", "needs at least one image");
+  const Module& watched = find_layer(model, layer);
+  std::vector<Response> responses;
+  for (int64_t n = 0; n < images.size(0); ++n) {
+    responses.push_back(response_on(model, watched, unit, slice(images, 0, n, n + 1)));
+  }
+  UnitPicture picture;
+  picture.images.resize(responses.size());
+  std::iota(picture.images.begin(), picture.images.end(), int64_t{0});
+  const auto size_of = [&](int64_t n) { return responses[static_cast<size_t>(n)].size; };
+  std::ranges::stable_sort(picture.images, std::ranges::greater{}, size_of);
+  picture.images.resize(std::min(picture.images.size(), static_cast<size_t>(count)));
+
+  const Recording off(false);
+  int64_t h = 1, w = 1;
+  std::vector<Tensor> heat;
+  for (const int64_t n : picture.images) {
+    const Response& r = responses[static_cast<size_t>(n)];
+    h = std::max(h, r.reach.bottom - r.reach.top);
+    w = std::max(w, r.reach.right - r.reach.left);
+    heat.push_back(r.heat);
+  }
+  std::vector<Tensor> crops;
+  for (const int64_t n : picture.images) {
+    crops.push_back(
+        crop(slice(images, 0, n, n + 1), responses[static_cast<size_t>(n)].reach, h, w));
+  }
+  const Tensor all = stack(crops, 0);
+  picture.average = reshape(mean(all, {0}), {images.size(1), h, w});
+  picture.heat = reshape(concat(heat, 0), {std::ssize(heat), 1, images.size(2), images.size(3)});
+  return picture;
+}
+
+}  // namespace limpid::interpret

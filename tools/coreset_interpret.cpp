@@ -1,0 +1,267 @@
+// tools/coreset_interpret.cpp: limpid coreset interpret.
+#include "framework/core/error.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/interpreting.h"
+#include "tools/measuring.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <numeric>
+
+namespace limpid::tools {
+namespace {
+
+using interpret::Interpretation;
+using interpret::SampleList;
+using interpret::Similarity;
+
+struct ProtocolOptions {
+  InterpretingOptions interpreting;
+  std::vector<std::string> methods = {"random", "moderate", "dgpruning"};
+  std::vector<double> fractions = {0.05, 0.1, 0.2, 0.3, 0.4, 0.5};
+  int64_t seeds = 5;
+};
+
+// What a method needs to know, and the seconds it took.
+struct Prepared {
+  interpret::SelectorInfo info;
+  interpret::Samples samples;
+  double seconds = 0;
+};
+
+struct Row {
+  std::string method;
+  double fraction = 0;
+  int64_t count = 0;  // samples
+  int64_t runs = 0;
+  Similarity values = {};  // of all runs together
+  double active = 0;       // units or concepts, mean over classes and runs
+  double seconds_features = 0, seconds_select = 0, seconds_fit = 0;
+};
+
+void append(Similarity& all, const Similarity& more) {
+  for (const auto& [name, values] : more) {
+    all[name].insert(all[name].end(), values.begin(), values.end());
+  }
+}
+
+double mean_count(const std::vector<int64_t>& counts) {
+  const double sum = std::accumulate(counts.begin(), counts.end(), 0.0);
+  return sum / static_cast<double>(std::max<size_t>(1, counts.size()));
+}
+
+// The network on all data, and how alike two interpretations are at best and by chance.
+struct Reference {
+  std::vector<int64_t> all;
+  Interpretation full;
+  double seconds_activations = 0, seconds_fit = 0;
+  Similarity floor, null;
+};
+
+Reference reference_of(
+    interpret::Interpreter& interpreter, int64_t n, int64_t seeds, uint64_t seed,
+    Console& console) {
+  Reference r;
+  r.all.resize(static_cast<size_t>(n));
+  std::iota(r.all.begin(), r.all.end(), int64_t{0});
+  const Stopwatch seeing;
+  interpreter.see(r.all);
+  r.seconds_activations = seeing.seconds();
+  const Stopwatch fitting;
+  r.full = interpreter.fit(r.all);
+  r.seconds_fit = fitting.seconds();
+  console.stage(join_text(
+      "all ", n, " samples: activations ", fixed(r.seconds_activations, 3), " s, fit ",
+      fixed(r.seconds_fit, 3), " s"));
+  for (int64_t s = 0; s < seeds; ++s) {
+    check_interrupt();
+    const uint64_t other = seed + static_cast<uint64_t>(s);
+    append(r.floor, interpreter.compare(r.full, interpreter.again(r.all, other)));
+    append(r.null, interpreter.compare(r.full, interpreter.chance(r.all, other)));
+  }
+  return r;
+}
+
+double mean_of_known(std::vector<double> values) {
+  std::erase_if(values, [](double v) { return std::isnan(v); });
+  return interpret::mean_of(values);
+}
+
+// {name: {mean, ci, skill}}: skill is 0 by chance and 1 where two of all data are.
+Json similarity_json(const Similarity& values, const Reference* r, uint64_t seed) {
+  Json result = Json::object();
+  for (const auto& [name, of_classes] : values) {
+    const interpret::Estimate estimate = interpret::estimate_of(of_classes, seed);
+    Json entry = to_json(estimate);
+    if (r != nullptr) {
+      const double null = mean_of_known(r->null.at(name));
+      const double floor = mean_of_known(r->floor.at(name));
+      entry.set("skill", number_or_null((estimate.mean - null) / (floor - null)));
+    }
+    result.set(name, entry);
+  }
+  return result;
+}
+
+// The value of each class, or group of concepts, mean over the runs.
+Json class_means(const std::vector<double>& values, int64_t runs) {
+  Json means = Json::array();
+  const size_t classes = values.size() / static_cast<size_t>(runs);
+  for (size_t c = 0; c < classes; ++c) {
+    std::vector<double> of_class;
+    for (size_t at = c; at < values.size(); at += classes) of_class.push_back(values[at]);
+    means.push(number_or_null(mean_of_known(of_class)));
+  }
+  return means;
+}
+
+Json row_json(
+    const Row& row, const std::string& headline, const Reference& r, uint64_t seed) {
+  const double share = static_cast<double>(row.count) / static_cast<double>(r.all.size());
+  const auto runs = static_cast<double>(row.runs);
+  return Json::object(
+      {{"method", row.method},
+       {"fraction", row.fraction},
+       {"count", row.count},
+       {"runs", row.runs},
+       {"active", row.active},
+       {"similarity", similarity_json(row.values, &r, seed)},
+       {"classes", class_means(row.values.at(headline), row.runs)},
+       {"seconds",
+        Json::object(
+            {{"features", row.seconds_features},
+             {"select", row.seconds_select / runs},
+             {"activations", r.seconds_activations * share},
+             {"fit", row.seconds_fit / runs}})}});
+}
+
+// The samples of one run, each once.
+Row measured(
+    interpret::Interpreter& interpreter, const Prepared& prepared, const std::string& method,
+    double fraction, const Reference& r, int64_t seeds, uint64_t seed) {
+  Row row{.method = method, .fraction = fraction};
+  row.seconds_features = prepared.seconds;
+  row.runs = prepared.info.is_random ? seeds : 1;
+  for (int64_t s = 0; s < row.runs; ++s) {
+    check_interrupt();
+    const Stopwatch selecting;
+    const interpret::Selection found = interpret::select_coreset(
+        method, prepared.samples,
+        {.fraction = fraction, .seed = seed + static_cast<uint64_t>(s)});
+    row.seconds_select += selecting.seconds();
+    row.count = std::ssize(found.indices);
+    const Stopwatch fitting;
+    const Interpretation part = interpreter.fit(found.indices);
+    row.seconds_fit += fitting.seconds();
+    row.active += mean_count(part.active) / static_cast<double>(row.runs);
+    append(row.values, interpreter.compare(r.full, part));
+  }
+  return row;
+}
+
+std::string line_of(const Row& row, const std::string& headline, uint64_t seed) {
+  const interpret::Estimate e = interpret::estimate_of(row.values.at(headline), seed);
+  return padded(row.method, 22) + padded(fixed(row.fraction, 3), 10) +
+         padded(std::to_string(row.count), 9) + padded(fixed(e.mean, 4), 9) + "[" +
+         fixed(e.interval.low, 4) + ", " + fixed(e.interval.high, 4) + "]  " +
+         fixed(row.active, 1) + " active";
+}
+
+std::vector<Prepared> prepare(
+    const ProtocolOptions& o, const Interpreted& all, uint64_t seed, Console& console) {
+  WatchedTraining training = o.interpreting.training;
+  training.seed = seed;
+  std::vector<Prepared> prepared;
+  for (const std::string& method : o.methods) {
+    const Stopwatch watch;
+    const interpret::SelectorInfo info = selector_named(method);
+    prepared.push_back({info, samples_for(info, all.folder, all.data, training, console), 0});
+    prepared.back().seconds = watch.seconds();
+  }
+  return prepared;
+}
+
+Json run_uninterrupted(const Invocation& in, const ProtocolOptions& o) {
+  if (o.methods.empty()) throw UsageError("--methods: needs at least one");
+  if (o.fractions.empty()) throw UsageError("--fractions: needs at least one");
+  for (const std::string& method : o.methods) selector_named(method);
+  for (const double f : o.fractions) as_usage([&] { return interpret::kept_of(1, f); });
+  const auto seed = static_cast<uint64_t>(in.common.seed);
+  const auto all = open_interpreted(o.interpreting, in.common, in.console);
+  interpret::Interpreter& interpreter = *all->interpreter;
+  for (const std::string& note : all->notes) in.console.note("note: " + note);
+
+  const std::vector<Prepared> prepared = prepare(o, *all, seed, in.console);
+  Reference r;
+  as_usage([&] {
+    r = reference_of(interpreter, all->data.size(), o.seeds, seed, in.console);
+    return 0;
+  });
+  const std::string headline = interpreter.headline();
+  in.console.result(in.console.bold(
+      padded("method", 22) + padded("fraction", 10) + padded("samples", 9) + headline));
+  Json rows = Json::array();
+  for (size_t m = 0; m < o.methods.size(); ++m) {
+    for (const double fraction : o.fractions) {
+      const Row row = measured(
+          interpreter, prepared[m], o.methods[m], fraction, r, o.seeds, seed);
+      in.console.result(line_of(row, headline, seed));
+      rows.push(row_json(row, headline, r, seed));
+    }
+  }
+  const Prepared plain{interpret::selector_named("random"), {.labels = all->data.labels}, 0};
+  const Row control = measured(interpreter, plain, "random", 0.95, r, o.seeds, seed);
+  for (const auto& [name, values] :
+       {std::pair{"95 % control", &control.values}, {"floor", &r.floor}, {"by chance", &r.null}}) {
+    in.console.result(
+        padded(name, 41) + fixed(interpret::estimate_of(values->at(headline), seed).mean, 4));
+  }
+  return Json::object(
+      {{"model", name_of(all->folder)},
+       {"data", all->data.name},
+       {"interpreter", o.interpreting.interpreter},
+       {"layers", all->layers},
+       {"count", all->data.size()},
+       {"headline", headline},
+       {"active", mean_count(r.full.active)},
+       {"rows", rows},
+       {"control", similarity_json(control.values, nullptr, seed)},
+       {"floor", similarity_json(r.floor, nullptr, seed)},
+       {"null", similarity_json(r.null, nullptr, seed)},
+       {"seconds_full",
+        Json::object({{"activations", r.seconds_activations}, {"fit", r.seconds_fit}})}});
+}
+
+Json run(const Invocation& in, const ProtocolOptions& o) {
+  try {
+    return run_uninterrupted(in, o);
+  } catch (const Interrupted&) {
+    return Json::object();
+  }
+}
+
+void declare(Arguments& a, ProtocolOptions& o) {
+  declare_interpreting(a, o.interpreting);
+  a.list("methods", o.methods, "of selection: " + selector_list());
+  a.numbers("fractions", o.fractions, "of the samples, above 0", 0, 1);
+  a.integer("seeds", o.seeds, "runs of a random method, and of the floor and chance", 1, 1000);
+}
+
+}  // namespace
+
+Command coreset_interpret_command() {
+  auto options = std::make_shared<ProtocolOptions>();
+  return {
+      .name = "coreset interpret",
+      .summary = "how much an interpretation on a part of the data agrees with that on all",
+      .example =
+          "limpid coreset interpret runs/fashion --data fashion-2k --methods random,moderate "
+          "--interpreter vebi --fractions 0.05,0.3 --seeds 3",
+      .declare = [options](Arguments& a) { declare(a, *options); },
+      .run = [options](const Invocation& in) { return run(in, *options); }};
+}
+
+}  // namespace limpid::tools

@@ -1,0 +1,65 @@
+// tools/interpreting.h: an interpreter over a data set; serves `coreset interpret` and `grow`.
+#pragma once
+
+#include "interpret/coreset/grow.h"
+#include "interpret/coreset/interpreter.h"
+#include "interpret/coreset/select.h"
+#include "tools/coreset.h"
+#include "tools/model.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace limpid::tools {
+
+struct InterpretingOptions {
+  ModelOptions model;
+  std::string data;
+  std::string interpreter = "vebi";
+  std::vector<std::string> layers;
+  std::string labels;  // empty: as usual for the interpreter
+  double mu_share = 0.5;
+  double mu = 0;       // 0: by share
+  double alpha = 0;    // 0: by share
+  double ridge = 1e-3;
+  int64_t concepts = 0;
+  bool is_joint = false;
+  int64_t probe = 200;
+  WatchedTraining training;
+};
+
+void declare_interpreting(Arguments& a, InterpretingOptions& o);
+
+/// A model, the training part of the data and an interpreter of the one on the other.
+struct Interpreted {
+  RunFolder folder;
+  datasets::Dataset data;
+  std::vector<int64_t> labels;
+  std::unique_ptr<interpret::Interpreter> interpreter;
+  std::string layers;             // that it looks at, for people
+  std::vector<std::string> notes; // what a reader must know
+};
+/// Functions are compared on images of the test part. Throws UsageError for options that do not fit
+/// the model.
+std::unique_ptr<Interpreted> open_interpreted(
+    const InterpretingOptions& o, const Common& common, Console& console);
+
+/// Seconds since it was made.
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// {mean, ci: [low, high]}, null for what has no meaning.
+Json to_json(const interpret::Estimate& estimate);
+/// null for NaN and infinity.
+Json number_or_null(double value);
+
+}  // namespace limpid::tools
