@@ -5,6 +5,7 @@
 #include "tools/interpreting.h"
 #include "tools/measuring.h"
 
+#include <cmath>
 #include <memory>
 
 namespace limpid::tools {
@@ -37,16 +38,14 @@ Json stage_json(const interpret::GrowStage& s) {
        {"reliability", number_or_null(s.reliability)},
        {"against_random", optional_json(s.against_random)},
        {"active", counts_json(s.active)},
-       {"seconds",
-        Json::object(
-            {{"activations", s.seconds_activations},
-             {"fit", s.seconds_fit},
-             {"checks", s.seconds_checks}})},
-       {"forecast",
-        Json::object(
-            {{"count", optional_json(s.forecast_count)},
-             {"seconds", optional_json(s.forecast_seconds)},
-             {"gain", optional_json(s.forecast_gain)}})}});
+       {"seconds", Json::object(
+                       {{"activations", s.seconds_activations},
+                        {"fit", s.seconds_fit},
+                        {"checks", s.seconds_checks}})},
+       {"forecast", Json::object(
+                        {{"count", optional_json(s.forecast_count)},
+                         {"seconds", optional_json(s.forecast_seconds)},
+                         {"gain", optional_json(s.forecast_gain)}})}});
 }
 
 std::string line_of(const interpret::GrowStage& s) {
@@ -54,7 +53,7 @@ std::string line_of(const interpret::GrowStage& s) {
   line += padded(s.successive ? fixed(s.successive->mean, 4) : "-", 9);
   line += padded(fixed(s.reliability, 4), 12);
   line += padded(fixed(s.seconds_activations + s.seconds_fit, 3), 9);
-  if (s.forecast_count) line += fixed(*s.forecast_count, 0);
+  if (s.forecast_count && std::isfinite(*s.forecast_count)) line += fixed(*s.forecast_count, 0);
   return line;
 }
 
@@ -92,9 +91,9 @@ Json run_uninterrupted(const Invocation& in, const GrowingOptions& o) {
   options.seed = seed;
   options.has_audit = o.is_verified;
   options.seconds_before = seconds_features + seconds_select;
-  in.console.result(in.console.bold(
+  const std::string head = in.console.bold(
       padded("fraction", 10) + padded("samples", 9) + padded("before", 9) +
-      padded("reliability", 12) + padded("seconds", 9) + "samples for the target"));
+      padded("reliability", 12) + padded("seconds", 9) + "samples for the target");
   Json stages = Json::array();
   interpret::Growth growth;
   as_usage([&] {
@@ -102,6 +101,7 @@ Json run_uninterrupted(const Invocation& in, const GrowingOptions& o) {
         *all->interpreter, order.indices, all->labels, all->folder.card.classes(), options,
         random_order, [&](const interpret::GrowStage& stage) {
           check_interrupt();
+          if (stages.items().empty()) in.console.result(head);
           in.console.result(line_of(stage));
           stages.push(stage_json(stage));
         });
@@ -121,12 +121,10 @@ Json run_uninterrupted(const Invocation& in, const GrowingOptions& o) {
        {"fraction", growth.fraction},
        {"smallest", optional_json(growth.smallest)},
        {"similarity_full", optional_json(growth.similarity_full)},
-       {"seconds",
-        Json::object(
-            {{"features", seconds_features},
-             {"select", seconds_select},
-             {"total", growth.seconds},
-             {"full", optional_json(growth.seconds_full)}})},
+       {"seconds_features", seconds_features},
+       {"seconds_select", seconds_select},
+       {"seconds_grow", growth.seconds},
+       {"seconds_full", optional_json(growth.seconds_full)},
        {"cost_and_benefit", sentence}});
 }
 

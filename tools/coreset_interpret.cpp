@@ -118,8 +118,7 @@ Json class_means(const std::vector<double>& values, int64_t runs) {
   return means;
 }
 
-Json row_json(
-    const Row& row, const std::string& headline, const Reference& r, uint64_t seed) {
+Json row_json(const Row& row, const std::string& headline, const Reference& r, uint64_t seed) {
   const double share = static_cast<double>(row.count) / static_cast<double>(r.all.size());
   const auto runs = static_cast<double>(row.runs);
   return Json::object(
@@ -130,12 +129,11 @@ Json row_json(
        {"active", row.active},
        {"similarity", similarity_json(row.values, &r, seed)},
        {"classes", class_means(row.values.at(headline), row.runs)},
-       {"seconds",
-        Json::object(
-            {{"features", row.seconds_features},
-             {"select", row.seconds_select / runs},
-             {"activations", r.seconds_activations * share},
-             {"fit", row.seconds_fit / runs}})}});
+       {"seconds", Json::object(
+                       {{"features", row.seconds_features},
+                        {"select", row.seconds_select / runs},
+                        {"activations", r.seconds_activations * share},
+                        {"fit", row.seconds_fit / runs}})}});
 }
 
 // The samples of one run, each once.
@@ -149,8 +147,7 @@ Row measured(
     check_interrupt();
     const Stopwatch selecting;
     const interpret::Selection found = interpret::select_coreset(
-        method, prepared.samples,
-        {.fraction = fraction, .seed = seed + static_cast<uint64_t>(s)});
+        method, prepared.samples, {.fraction = fraction, .seed = seed + static_cast<uint64_t>(s)});
     row.seconds_select += selecting.seconds();
     row.count = std::ssize(found.indices);
     const Stopwatch fitting;
@@ -206,8 +203,7 @@ Json run_uninterrupted(const Invocation& in, const ProtocolOptions& o) {
   Json rows = Json::array();
   for (size_t m = 0; m < o.methods.size(); ++m) {
     for (const double fraction : o.fractions) {
-      const Row row = measured(
-          interpreter, prepared[m], o.methods[m], fraction, r, o.seeds, seed);
+      const Row row = measured(interpreter, prepared[m], o.methods[m], fraction, r, o.seeds, seed);
       in.console.result(line_of(row, headline, seed));
       rows.push(row_json(row, headline, r, seed));
     }

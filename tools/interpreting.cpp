@@ -22,14 +22,15 @@ using Data = interpret::WeightInterpreter::Data;
 std::unique_ptr<interpret::Interpreter> vebi_for(
     const InterpretingOptions& o, Module& model, const Data& data, std::string& layers) {
   using interpret::VebiForm;
-  const VebiForm form =
-      o.mu > 0 ? VebiForm::mu : o.alpha > 0 ? VebiForm::alpha : VebiForm::share;
+  const VebiForm form = o.mu > 0 ? VebiForm::mu : o.alpha > 0 ? VebiForm::alpha : VebiForm::share;
   auto vebi = std::make_unique<interpret::Vebi>(
       model, data,
       interpret::VebiOptions{
           .form = form,
-          .strength = o.mu > 0 ? o.mu : o.alpha > 0 ? o.alpha : o.mu_share,
-          .has_true_labels = o.labels == "true",
+          .strength = o.mu > 0      ? o.mu
+                      : o.alpha > 0 ? o.alpha
+                                    : o.mu_share,
+          .has_true_labels = o.classes == "true",
           .layers = o.layers});
   for (const std::string& name : vebi->layers()) layers += (layers.empty() ? "" : ", ") + name;
   return vebi;
@@ -46,7 +47,7 @@ std::unique_ptr<interpret::Interpreter> interpreter_for(
     auto probe = std::make_unique<interpret::Probe>(
         model, data,
         interpret::ProbeOptions{
-            .layer = layers, .ridge = o.ridge, .has_true_labels = o.labels != "predicted"});
+            .layer = layers, .ridge = o.ridge, .has_true_labels = o.classes != "predicted"});
     if (layers.empty()) layers = "the input of the last layer";
     return probe;
   }
@@ -56,7 +57,7 @@ std::unique_ptr<interpret::Interpreter> interpreter_for(
           .layer = layers,
           .concepts = o.concepts,
           .is_per_class = !o.is_joint,
-          .has_true_labels = o.labels == "true"});
+          .has_true_labels = o.classes == "true"});
   layers = ice->layer();
   return ice;
 }
@@ -103,10 +104,11 @@ void declare_interpreting(Arguments& a, InterpretingOptions& o) {
       "interpreter", o.interpreter,
       "vebi: units that tell classes apart; ice: concepts of a layer; probe: linear classifier",
       {"vebi", "ice", "probe"});
-  a.list("layers", o.layers, "vebi: layers with units; ice, probe: one; rectified ones unless given");
+  a.list(
+      "layers", o.layers, "vebi: layers with units; ice, probe: one; rectified ones unless given");
   a.text(
-      "labels", o.labels, "classes: as the network predicts (vebi, ice) or true (probe)",
-      {"", "predicted", "true"});
+      "classes", o.classes, "of the samples; usual: as predicted for vebi and ice, true for probe",
+      {"usual", "predicted", "true"});
   a.number("mu-share", o.mu_share, "vebi: sum of the weights, of that without a bound", 0, 1);
   a.number("mu", o.mu, "vebi: largest sum of the weights; 0: by share", 0, 1e9);
   a.number("alpha", o.alpha, "vebi: price of the weights per sample; 0: by share", 0, 1e9);
@@ -150,8 +152,7 @@ std::unique_ptr<Interpreted> open_interpreted(
 Json to_json(const interpret::Estimate& e) {
   return Json::object(
       {{"mean", number_or_null(e.mean)},
-       {"ci",
-        Json::array({number_or_null(e.interval.low), number_or_null(e.interval.high)})}});
+       {"ci", Json::array({number_or_null(e.interval.low), number_or_null(e.interval.high)})}});
 }
 
 Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }

@@ -19,10 +19,10 @@ struct InterpretingOptions {
   std::string data;
   std::string interpreter = "vebi";
   std::vector<std::string> layers;
-  std::string labels;  // empty: as usual for the interpreter
+  std::string classes = "usual";
   double mu_share = 0.5;
-  double mu = 0;       // 0: by share
-  double alpha = 0;    // 0: by share
+  double mu = 0;     // 0: by share
+  double alpha = 0;  // 0: by share
   double ridge = 1e-3;
   int64_t concepts = 0;
   bool is_joint = false;
@@ -38,8 +38,8 @@ struct Interpreted {
   datasets::Dataset data;
   std::vector<int64_t> labels;
   std::unique_ptr<interpret::Interpreter> interpreter;
-  std::string layers;             // that it looks at, for people
-  std::vector<std::string> notes; // what a reader must know
+  std::string layers;              // that it looks at, for people
+  std::vector<std::string> notes;  // what a reader must know
 };
 /// Functions are compared on images of the test part. Throws UsageError for options that do not fit
 /// the model.

@@ -41,7 +41,8 @@ int64_t count_at(std::span<const int64_t> class_sizes, double fraction) {
 double PowerLaw::at(double n) const { return a * std::pow(n, -b); }
 
 double PowerLaw::where(double y) const {
-  return b > 0 && y > 0 ? std::pow(a / y, 1 / b) : a <= y ? 1 : kInfinity;
+  if (b > 0 && y > 0) return std::pow(a / y, 1 / b);
+  return b == 0 && a <= y ? 1 : kInfinity;
 }
 
 PowerLaw fit_power_law(std::span<const double> n, std::span<const double> y) {
@@ -89,8 +90,8 @@ void check_growth(SampleList order, std::span<const int64_t> labels, const GrowO
     before = fraction;
   }
   check_value(
-      o.target > 0 && o.target <= 1 && o.target_reliability > 0 && o.target_reliability <= 1, "grow",
-      "needs targets in (0, 1], got ", o.target, " and ", o.target_reliability);
+      o.target > 0 && o.target <= 1 && o.target_reliability > 0 && o.target_reliability <= 1,
+      "grow", "needs targets in (0, 1], got ", o.target, " and ", o.target_reliability);
   check_value(o.halves >= 1, "grow", "needs at least one pair of halves, got ", o.halves);
   std::vector<int64_t> sorted(order.begin(), order.end());
   std::ranges::sort(sorted);
@@ -191,8 +192,8 @@ class Growing {
       std::vector<int64_t> halves[2];
       std::vector<size_t> turn(sizes_.size());
       for (size_t c = 0; c < turn.size(); ++c) turn[c] = c;
-      const auto draw = Rng(o_.seed).child(static_cast<uint64_t>(r)).permutation(
-          std::ssize(samples));
+      const auto draw =
+          Rng(o_.seed).child(static_cast<uint64_t>(r)).permutation(std::ssize(samples));
       for (const int64_t place : draw) {
         const int64_t sample = samples[static_cast<size_t>(place)];
         halves[turn[class_of(sample)]++ % 2].push_back(sample);
@@ -209,8 +210,7 @@ class Growing {
     gaps_.push_back(1 - stage.successive->mean);
     if (counts_.size() < 2) return;
     const size_t used = std::min<size_t>(3, counts_.size());
-    const PowerLaw law = fit_power_law(
-        std::span(counts_).last(used), std::span(gaps_).last(used));
+    const PowerLaw law = fit_power_law(std::span(counts_).last(used), std::span(gaps_).last(used));
     const double n = std::max(law.where(1 - o_.target), static_cast<double>(stage.count));
     stage.forecast_count = gaps_.back() <= 1 - o_.target ? static_cast<double>(stage.count) : n;
     stage.forecast_seconds = seconds_until(*stage.forecast_count, stage);
@@ -290,8 +290,7 @@ std::string cost_and_benefit(const Growth& growth, const GrowOptions& options) {
     text += "you keep " + digits(*growth.similarity_full, 3) + " of the reference";
   } else if (last.successive) {
     text += "the interpretation agrees with the stage before to " +
-            digits(last.successive->mean, 3) + " and with itself to " +
-            digits(last.reliability, 3);
+            digits(last.successive->mean, 3) + " and with itself to " + digits(last.reliability, 3);
   } else {
     text += "the interpretation agrees with itself to " + digits(last.reliability, 3);
   }

@@ -51,13 +51,13 @@ const char* name_of(StopReason reason);  // "converged", "not worth it", "budget
 
 struct GrowOptions {
   std::vector<double> fractions = {0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1};
-  double target = 0.95;              // of successive
+  double target = 0.95;  // of successive
   double target_reliability = 0.9;
-  double max_seconds = 0;            // 0: no limit
-  double min_gain = 0;               // forecast gain of similarity per second; 0: no limit
+  double max_seconds = 0;  // 0: no limit
+  double min_gain = 0;     // forecast gain of similarity per second; 0: no limit
   int64_t halves = 5;
   uint64_t seed = 0;
-  bool has_audit = false;            // interpret all data in the end, for the similarity with it
+  bool has_audit = false;              // interpret all data in the end, for the similarity with it
   std::function<double()> clock = {};  // seconds; of the machine if empty
   double seconds_before = 0;           // spent on features and selection, counted in the budget
 };
@@ -72,7 +72,8 @@ struct GrowStage {
   std::vector<int64_t> active = {};
   double seconds_activations = 0, seconds_fit = 0;  // of this stage alone
   double seconds_checks = 0;                        // halves and random samples
-  std::optional<double> forecast_count = {};    // samples for the target; from the third stage on
+  // From the third stage on; infinite where the similarity has not grown of late
+  std::optional<double> forecast_count = {};    // samples for the target
   std::optional<double> forecast_seconds = {};  // until there
   std::optional<double> forecast_gain = {};     // of the next stage
 };

@@ -160,8 +160,7 @@ Tensor Ice::rows_of(std::span<const int64_t> samples) const {
   return positions_of(readings_.rows(some));
 }
 
-std::vector<double> Ice::importance(
-    std::span<const int64_t> group, int64_t g, const Tensor& V) {
+std::vector<double> Ice::importance(std::span<const int64_t> group, int64_t g, const Tensor& V) {
   const auto count = std::min(group.size(), static_cast<size_t>(options_.importance_images));
   const SampleList some = group.first(count);
   if (options_.is_per_class) {
@@ -237,8 +236,7 @@ Interpretation Ice::again(SampleList samples, uint64_t seed) {
 Interpretation Ice::chance(SampleList samples, uint64_t seed) {
   return with_importance(samples, [&](const Tensor& A, int64_t group) {
     Rng rng = Rng(seed).child(static_cast<uint64_t>(group));
-    const Tensor V =
-        Tensor::uniform({options_.concepts, A.size(1)}, rng, 0, 1, DType::f64);
+    const Tensor V = Tensor::uniform({options_.concepts, A.size(1)}, rng, 0, 1, DType::f64);
     return V / norm(V, {1});
   });
 }

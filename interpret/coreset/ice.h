@@ -40,9 +40,9 @@ double fidelity_error(
     Module& model, const Module& layer, const Tensor& images, int64_t c, const Tensor& V);
 
 struct IceOptions {
-  std::string layer = {};      // empty: the last of rectified_layers() with more than one position
-  int64_t concepts = 0;        // k; 0: min(8, C / 4), at least 2
-  bool is_per_class = true;    // concepts of each class, else one set for all
+  std::string layer = {};    // empty: the last of rectified_layers() with more than one position
+  int64_t concepts = 0;      // k; 0: min(8, C / 4), at least 2
+  bool is_per_class = true;  // concepts of each class, else one set for all
   bool has_true_labels = false;
   int64_t importance_images = 10;  // at most, per class
   int64_t max_rows = 20000;        // of A; of more images some are left out, evenly

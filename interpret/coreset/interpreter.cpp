@@ -174,8 +174,7 @@ double total(Weights a) {
 
 void compare_rows(Weights a, Weights b, Similarity& found) {
   const auto is_signed = [](double v) { return v < 0; };
-  const bool has_support =
-      std::ranges::none_of(a, is_signed) && std::ranges::none_of(b, is_signed);
+  const bool has_support = std::ranges::none_of(a, is_signed) && std::ranges::none_of(b, is_signed);
   const double cosine = weight_cosine(a, b);
   const std::vector<double> zero(a.size());
   const double size = euclidean_distance(a, zero);
@@ -195,8 +194,7 @@ void compare_rows(Weights a, Weights b, Similarity& found) {
 }
 
 // Means over the layers in which a weighs anything; groups are where each begins, and the end.
-void compare_layers(
-    Weights a, Weights b, std::span<const int64_t> groups, Similarity& found) {
+void compare_layers(Weights a, Weights b, std::span<const int64_t> groups, Similarity& found) {
   std::vector<double> cosines, jaccards;
   double difference = 0;
   const double all_a = total(a), all_b = total(b);
@@ -256,7 +254,8 @@ Similarity compare_concepts(const Interpretation& a, const Interpretation& b) {
     found["matched_cosine"].push_back(matched.cosine);
     found["importance"].push_back(pearson(a.importance.at(g), in_order));
     found["pwsm"].push_back(is_telling ? as_similarity(shape_angle(U, T)) : kNan);
-    found["procrustes"].push_back(is_telling ? as_similarity(shape_angle(U, T, {.alpha = 1})) : kNan);
+    found["procrustes"].push_back(
+        is_telling ? as_similarity(shape_angle(U, T, {.alpha = 1})) : kNan);
     found["subspace"].push_back(is_telling ? mean_of(principal_cosines(V, W)) : kNan);
   }
   return found;

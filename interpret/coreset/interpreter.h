@@ -24,8 +24,8 @@ using SampleList = std::span<const int64_t>;  // positions in the data
 
 /// What a method says about a network. All f64.
 struct Interpretation {
-  Tensor weights = {};                               // [K, m], row per class; undefined for concepts
-  std::vector<Tensor> concepts = {};                 // [k, C] of each group
+  Tensor weights = {};                // [K, m], row per class; undefined for concepts
+  std::vector<Tensor> concepts = {};  // [k, C] of each group
   std::vector<std::vector<double>> importance = {};  // of each concept, per group
   std::vector<int64_t> active = {};                  // units of each class, or concepts of a group
 };
@@ -69,7 +69,8 @@ class Readings {
   void see(SampleList samples);
   /// How many have been read.
   int64_t seen() const { return seen_; }
-  /// Rows of the samples in f64, [n, ...]. Throws ValueError for one that was not seen and for none.
+  /// Rows of the samples in f64, [n, ...]. Throws ValueError for one that was not seen and for
+  /// none.
   Tensor rows(SampleList samples) const;
   /// arg max of the logits.
   std::vector<int64_t> predicted(SampleList samples) const;
@@ -90,7 +91,7 @@ class WeightInterpreter : public Interpreter {
  public:
   struct Data {
     Readings::Images images;
-    std::vector<int64_t> labels;      // of all samples
+    std::vector<int64_t> labels;  // of all samples
     int64_t classes = 0;
     std::vector<int64_t> probe = {};  // samples on which functions are compared
   };

@@ -28,8 +28,9 @@ Tensor averaged(const Tensor& output) {
 Readings::Reader reader_of(Module& model, const std::string& name) {
   if (name.empty()) {
     return [&model](const Tensor& images) {
-      const HeadOutputs out = head_outputs(
-          model, {1, images.size(0), [&](int64_t, int64_t) { return Batch{images, {}}; }});
+      const HeadOutputs out = head_outputs(model, {1, images.size(0), [&](int64_t, int64_t) {
+                                                     return Batch{images, {}};
+                                                   }});
       return Reading{to(out.hidden, DType::f32), out.logits};
     };
   }
@@ -46,8 +47,7 @@ Readings::Reader reader_of(Module& model, const std::string& name) {
 
 }  // namespace
 
-LinearProbe fit_probe(
-    const Tensor& H, std::span<const int64_t> classes, int64_t K, double ridge) {
+LinearProbe fit_probe(const Tensor& H, std::span<const int64_t> classes, int64_t K, double ridge) {
   const Recording off(false);
   check_shape(
       H.rank() == 2 && H.size(0) == std::ssize(classes) && H.size(0) > 0, "fit_probe",

@@ -33,7 +33,8 @@ LinearProbe fit_probe(
 std::vector<int64_t> probe_predictions(const LinearProbe& probe, const Tensor& H);
 
 struct ProbeOptions {
-  std::string layer = {};  // its output, averaged over positions; empty: the input of the last layer
+  std::string layer =
+      {};  // its output, averaged over positions; empty: the input of the last layer
   double ridge = 1e-3;
   bool has_true_labels = true;  // else the classes that the network predicts
 };

@@ -178,8 +178,7 @@ void check_matrices(const char* op, const Tensor& X, const Tensor& Y, int axis) 
 Tensor row_space(const Tensor& V) {
   const Svd parts = svd(V);
   const auto s = parts.s.values<double>();
-  const auto rank =
-      std::ranges::count_if(s, [&](double value) { return value > 1e-12 * s[0]; });
+  const auto rank = std::ranges::count_if(s, [&](double value) { return value > 1e-12 * s[0]; });
   return slice(parts.vt, 0, 0, rank);
 }
 
@@ -187,8 +186,8 @@ Tensor row_space(const Tensor& V) {
 
 MatchedRows match_rows(const Tensor& V, const Tensor& W) {
   check_shape(
-      V.rank() == 2 && V.shape() == W.shape(), "match_rows", "needs two matrices of one shape, got ",
-      V.shape(), " and ", W.shape());
+      V.rank() == 2 && V.shape() == W.shape(), "match_rows",
+      "needs two matrices of one shape, got ", V.shape(), " and ", W.shape());
   const int64_t k = V.size(0);
   const auto row = [](const Tensor& M, int64_t i) {
     return M.values<double>().subspan(
@@ -211,8 +210,7 @@ MatchedRows match_rows(const Tensor& V, const Tensor& W) {
 double shape_angle(const Tensor& X, const Tensor& Y, const ShapeMetricOptions& o) {
   const Recording off(false);
   check_matrices("shape_angle", X, Y, 0);
-  check_value(
-      o.alpha >= 0 && o.alpha <= 1, "shape_angle", "needs alpha in [0, 1], got ", o.alpha);
+  check_value(o.alpha >= 0 && o.alpha <= 1, "shape_angle", "needs alpha in [0, 1], got ", o.alpha);
   const int64_t k = std::max(X.size(1), Y.size(1));
   check_value(
       X.size(1) == Y.size(1) || o.alpha > 0, "shape_angle",

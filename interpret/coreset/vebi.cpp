@@ -84,8 +84,7 @@ Tensor energy_shares(const Tensor& output) {
 
 void VebiMoments::add(const Tensor& X, std::span<const int64_t> classes, int64_t K) {
   const Recording off(false);
-  const Tensor L = one_hot(
-      Tensor::of_integers({std::ssize(classes)}, classes), K, DType::f64);
+  const Tensor L = one_hot(Tensor::of_integers({std::ssize(classes)}, classes), K, DType::f64);
   const Tensor more_Q = matmul(X, X, {.transpose_a = true});
   const Tensor more_q = matmul(X, L, {.transpose_a = true});
   Q = Q.defined() ? Q + more_Q : more_Q;
@@ -106,7 +105,8 @@ Tensor vebi_weights(
   const auto solve = [&](int64_t c) {
     const LassoPath path(moments.Q, column(moments.q, c), {.ridge = o.ridge});
     double& mu = budgets[static_cast<size_t>(c)];
-    if (is_first) mu = o.form == VebiForm::share ? o.strength * path.knots().back().sum : o.strength;
+    if (is_first)
+      mu = o.form == VebiForm::share ? o.strength * path.knots().back().sum : o.strength;
     const Tensor w = o.form == VebiForm::alpha
                          ? path.at_lambda(static_cast<double>(moments.samples) * o.strength)
                          : path.at_mu(mu);
@@ -152,8 +152,7 @@ Interpretation Vebi::solve(SampleList samples, std::span<const int64_t> classes)
   check_value(!samples.empty(), "vebi", "no samples to interpret the network on");
   for (size_t begin = 0; begin < samples.size(); begin += kRows) {
     const size_t count = std::min(kRows, samples.size() - begin);
-    moments.add(
-        readings_.rows(samples.subspan(begin, count)), classes.subspan(begin, count), K_);
+    moments.add(readings_.rows(samples.subspan(begin, count)), classes.subspan(begin, count), K_);
   }
   Interpretation found{.weights = vebi_weights(moments, options_, budgets_)};
   for (int64_t c = 0; c < K_; ++c) found.active.push_back(std::ssize(relevant_units(found, c)));
@@ -189,8 +188,9 @@ Reach reach_of(const Tensor& slope) {
   for (int64_t y = 0; y < H; ++y) {
     for (int64_t x = 0; x < W; ++x) {
       if (values[static_cast<size_t>(y * W + x)] == 0) continue;
-      r = {std::min(r.top, y), std::min(r.left, x), std::max(r.bottom, y + 1),
-           std::max(r.right, x + 1)};
+      r = {
+          std::min(r.top, y), std::min(r.left, x), std::max(r.bottom, y + 1),
+          std::max(r.right, x + 1)};
     }
   }
   return r.bottom > 0 ? r : Reach{};

@@ -45,9 +45,9 @@ enum class VebiForm : uint8_t { share, mu, alpha };
 
 struct VebiOptions {
   VebiForm form = VebiForm::share;
-  double strength = 0.5;          // the share, mu or alpha
-  double ridge = 1e-8;            // in units of the mean of the diagonal of Q
-  bool has_true_labels = false;   // else the classes that the network predicts
+  double strength = 0.5;                 // the share, mu or alpha
+  double ridge = 1e-8;                   // in units of the mean of the diagonal of Q
+  bool has_true_labels = false;          // else the classes that the network predicts
   std::vector<std::string> layers = {};  // empty: rectified_layers()
 };
 
@@ -93,7 +93,6 @@ struct UnitPicture {
 /// Throws ValueError for a unit out of range or no images, ShapeError unless images are
 /// [N, C, H, W].
 UnitPicture picture_of_unit(
-    Module& model, const std::string& layer, int64_t unit, const Tensor& images,
-    int64_t count = 5);
+    Module& model, const std::string& layer, int64_t unit, const Tensor& images, int64_t count = 5);
 
 }  // namespace limpid::interpret

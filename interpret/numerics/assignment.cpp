@@ -42,7 +42,8 @@ class Matching {
   std::vector<int64_t> columns_of_rows(int64_t n) const {
     std::vector<int64_t> column(static_cast<size_t>(n));
     for (size_t j = 1; j < row_of_.size(); ++j) {
-      if (row_of_[j] != 0) column[static_cast<size_t>(row_of_[j] - 1)] = static_cast<int64_t>(j) - 1;
+      if (row_of_[j] != 0)
+        column[static_cast<size_t>(row_of_[j] - 1)] = static_cast<int64_t>(j) - 1;
     }
     return column;
   }
@@ -53,9 +54,9 @@ class Matching {
       const std::vector<bool>& is_reached) const {
     const auto row = static_cast<size_t>(row_of_[at]);
     for (size_t j = 1; j < slack.size(); ++j) {
-      const double reduced = cost_[static_cast<int64_t>(row - 1) * columns_ +
-                                   static_cast<int64_t>(j - 1)] -
-                             row_potential_[row] - column_potential_[j];
+      const double reduced =
+          cost_[static_cast<int64_t>(row - 1) * columns_ + static_cast<int64_t>(j - 1)] -
+          row_potential_[row] - column_potential_[j];
       if (is_reached[j] || reduced >= slack[j]) continue;
       slack[j] = reduced;
       before[j] = at;
@@ -91,8 +92,8 @@ class Matching {
 
 std::vector<int64_t> least_cost_assignment(const Tensor& C) {
   check_shape(
-      C.rank() == 2 && C.size(0) <= C.size(1), "assignment",
-      "needs C [n, m] with n <= m, got ", C.shape());
+      C.rank() == 2 && C.size(0) <= C.size(1), "assignment", "needs C [n, m] with n <= m, got ",
+      C.shape());
   const auto values = C.values<double>();
   check_value(
       std::ranges::all_of(values, [](double v) { return std::isfinite(v); }), "assignment",

@@ -1,7 +1,6 @@
 // tests/interpret/coreset_grow_test.cpp: growth with an interpreter and a clock that are known.
-#include "interpret/coreset/grow.h"
-
 #include "framework/ops/linear_maps.h"
+#include "interpret/coreset/grow.h"
 #include "interpret/coreset/probe.h"
 #include "interpret/coreset/select.h"
 #include "tests/interpret/digits_net.h"
@@ -70,6 +69,7 @@ TEST_CASE("grow: a power law is found where there is one") {
   const PowerLaw level = fit_power_law(std::vector<double>{10, 20}, std::vector<double>{0.2, 0.2});
   CHECK(level.b == doctest::Approx(0));
   CHECK(std::isinf(PowerLaw{0.2, 0}.where(0.1)));
+  CHECK(std::isinf(PowerLaw{0.01, -1}.where(0.1)));  // it rises
   CHECK(count_at(std::vector<int64_t>{10, 3, 0, 1}, 0.3) == 3 + 1 + 0 + 1);
   const Estimate none = estimate_of(std::vector<double>{std::nan("")});
   CHECK(std::isnan(none.mean));
@@ -119,8 +119,7 @@ TEST_CASE("grow: ends before the time is up, and where a stage is not worth its 
   CHECK(stopped.fraction == 0.2);  // 4 s; the next would end at 6 s
   CHECK(stopped.seconds <= 5);
   Setting before;
-  const Growth late =
-      before.grow({.target = 0.9999, .max_seconds = 5, .seconds_before = 2.5});
+  const Growth late = before.grow({.target = 0.9999, .max_seconds = 5, .seconds_before = 2.5});
   CHECK(late.reason == StopReason::budget);
   CHECK(late.fraction == 0.1);
   Setting greedy;

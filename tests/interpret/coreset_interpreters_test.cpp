@@ -178,10 +178,11 @@ TEST_CASE("readings: each sample is read once") {
   CHECK(read == 3);
   CHECK(readings.seen() == 3);
   CHECK(close(
-      readings.rows(std::vector<int64_t>{7}),
-      reshape(slice(digits().images, 0, 7, 8), {1, 64}), 0));
+      readings.rows(std::vector<int64_t>{7}), reshape(slice(digits().images, 0, 7, 8), {1, 64}),
+      0));
   CHECK(contains(
-      failure<ValueError>([&] { readings.rows(std::vector<int64_t>{9}); }), "sample 9 was not seen"));
+      failure<ValueError>([&] { readings.rows(std::vector<int64_t>{9}); }),
+      "sample 9 was not seen"));
   CHECK(contains(failure<ValueError>([&] { readings.rows({}); }), "no samples"));
   CHECK(contains(
       failure<ValueError>([&] { readings.see(std::vector<int64_t>{200}); }), "no sample 200"));
@@ -194,8 +195,9 @@ TEST_CASE("readings: each sample is read once") {
 TEST_CASE("rectified layers: of plain and of residual networks") {
   Rng rng(1);
   const auto mlp = make_model("mlp:5-4", {{1, 8, 8}, 3}, rng);
-  CHECK(rectified_layers(*mlp, Tensor::ones({1, 1, 8, 8})) ==
-        std::vector<std::string>{"relu1", "relu2"});
+  CHECK(
+      rectified_layers(*mlp, Tensor::ones({1, 1, 8, 8})) ==
+      std::vector<std::string>{"relu1", "relu2"});
   const auto residual = make_model("resnet8", {{1, 8, 8}, 3}, rng);
   const auto names = rectified_layers(*residual, Tensor::ones({1, 1, 8, 8}));
   CHECK(names.size() == 3);  // one block per stage
@@ -219,14 +221,12 @@ TEST_CASE("vebi: pictures of a unit") {
   const std::vector<double> largest = max(maps, 1).to_vector();
   CHECK(picture.images[0] == std::ranges::max_element(largest) - largest.begin());
   CHECK(contains(
-      failure<ValueError>([] {
-        picture_of_unit(*digits().model, "relu1", 99, slice(digits().images, 0, 0, 2));
-      }),
+      failure<ValueError>(
+          [] { picture_of_unit(*digits().model, "relu1", 99, slice(digits().images, 0, 0, 2)); }),
       "no unit 99"));
   CHECK(contains(
-      failure<ValueError>([] {
-        picture_of_unit(*digits().model, "relu9", 0, slice(digits().images, 0, 0, 2));
-      }),
+      failure<ValueError>(
+          [] { picture_of_unit(*digits().model, "relu9", 0, slice(digits().images, 0, 0, 2)); }),
       "relu9"));
 }
 
@@ -260,8 +260,9 @@ TEST_CASE("ice: the derivative along a concept, by hand and by difference quotie
       };
       return mean(slice(small.net(x, pass), 1, 1, 2)).item();
     };
-    CHECK(exact[static_cast<size_t>(t)] ==
-          doctest::Approx((value(1e-7) - value(-1e-7)) / 2e-7).epsilon(1e-5));
+    CHECK(
+        exact[static_cast<size_t>(t)] ==
+        doctest::Approx((value(1e-7) - value(-1e-7)) / 2e-7).epsilon(1e-5));
   }
 }
 
@@ -275,7 +276,9 @@ TEST_CASE("ice: concepts that rebuild the layer rebuild what the network says") 
   CHECK(fidelity_error(small.net, layer, x, 1, all) < 1e-10);
   CHECK(fidelity_error(small.net, layer, x, 1, slice(all, 0, 0, 1)) > 1e-3);
   CHECK(contains(
-      failure<ShapeError>([&] { fidelity_error(small.net, layer, x, 1, Tensor::zeros({1, 5}, DType::f64)); }),
+      failure<ShapeError>([&] {
+        fidelity_error(small.net, layer, x, 1, Tensor::zeros({1, 5}, DType::f64));
+      }),
       "[k, 6]"));
 }
 
@@ -325,10 +328,22 @@ TEST_CASE("ice: on a network") {
       }),
       "relu7"));
   CHECK(contains(
-      failure<ValueError>([&] {
-        Ice wrong(*digits().model, rows_of(digits().images), {0}, 10, {.concepts = 9});
-      }),
+      failure<ValueError>(
+          [&] { Ice wrong(*digits().model, rows_of(digits().images), {0}, 10, {.concepts = 9}); }),
       "9 concepts of 8"));
+  // A network that is silent
+  Rng rng(1);
+  Sequential silent;
+  silent.add<ReLU>("relu");
+  silent.add<GlobalAvgPool2d>("pool");
+  silent.add<Linear>("linear", 4, 2, rng);
+  Ice nothing(silent, rows_of(Tensor::full({6, 4, 3, 3}, -1)), {0, 1, 0, 1, 0, 1}, 2, {});
+  nothing.see(first(6));
+  CHECK(nothing.fit(first(6)).active == std::vector<int64_t>{0, 0});
+  Vebi no_units(silent, {rows_of(Tensor::full({6, 4, 3, 3}, -1)), {0, 1, 0, 1, 0, 1}, 2}, {});
+  no_units.see(first(6));
+  CHECK(no_units.fit(first(6)).active == std::vector<int64_t>{0, 0});
+
   Ice joint(
       *digits().model, rows_of(digits().images), {labels.begin(), labels.end()}, 10,
       {.is_per_class = false});

@@ -1,12 +1,11 @@
 // tests/interpret/coreset_similarity_test.cpp: measures with answers known by hand.
-#include "interpret/coreset/similarity.h"
-
 #include "framework/core/rng.h"
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "interpret/coreset/interpreter.h"
+#include "interpret/coreset/similarity.h"
 #include "interpret/numerics/assignment.h"
 #include "interpret/numerics/statistics.h"
 #include "tests/support/compare.h"
@@ -53,7 +52,8 @@ double best_by_trying(const Tensor& C) {
 
 TEST_CASE("similarity: weights of one class, by hand") {
   CHECK(near(weight_cosine(kA, kB), 0.890871));
-  CHECK(near(angular_similarity(weight_cosine(kA, kB)), 1 - 2 * std::acos(0.890870806) / 3.14159265));
+  CHECK(
+      near(angular_similarity(weight_cosine(kA, kB)), 1 - 2 * std::acos(0.890870806) / 3.14159265));
   CHECK(near(std::acos(weight_cosine(kA, kB)), 0.471538));
   CHECK(near(euclidean_distance(kA, kB), 1.732051));
   const auto A = ranked_support(kA), B = ranked_support(kB);
@@ -95,9 +95,10 @@ TEST_CASE("similarity: class weights compared with themselves, and layer by laye
   const std::vector<int64_t> groups = {0, 2, 5};
   const Tensor X = matrix({3, 5}, {1, 0, 0, 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 1, 3});
   const Similarity same = compare_weights(W, W, X, groups);
-  for (const char* name : {"cosine", "angular", "jaccard", "dice", "top_jaccard", "rbo",
-                           "weighted_jaccard", "kuncheva", "spearman", "kendall", "functional",
-                           "layer_cosine", "layer_jaccard", "layer_share"}) {
+  for (const char* name :
+       {"cosine", "angular", "jaccard", "dice", "top_jaccard", "rbo", "weighted_jaccard",
+        "kuncheva", "spearman", "kendall", "functional", "layer_cosine", "layer_jaccard",
+        "layer_share"}) {
     INFO(name);
     REQUIRE(same.at(name).size() == 2);
     CHECK(near(same.at(name)[0], 1, 1e-12));
@@ -106,7 +107,9 @@ TEST_CASE("similarity: class weights compared with themselves, and layer by laye
   CHECK(same.at("cosine")[1] == 1);  // both empty
   const Similarity other = compare_weights(W, U, X, groups);
   CHECK(near(other.at("cosine")[0], 0.890871));
-  CHECK(near(other.at("functional")[0], pearson(std::vector<double>{3, 4, 6}, std::vector<double>{2, 3, 6}), 1e-12));
+  CHECK(near(
+      other.at("functional")[0],
+      pearson(std::vector<double>{3, 4, 6}, std::vector<double>{2, 3, 6}), 1e-12));
   // Layers (3, 0), (2, 1) and (1, 0, 2), (0, 0, 2)
   CHECK(near(other.at("layer_cosine")[0], (2 / std::sqrt(5) + 2 / std::sqrt(5)) / 2));
   CHECK(near(other.at("layer_jaccard")[0], 0.5, 1e-15));
@@ -147,7 +150,11 @@ TEST_CASE("similarity: the shape metric is a metric on random matrices") {
     CHECK(near(shape_angle(X, matmul(X, M)), 0, 1e-6));
     CHECK(shape_angle(X, matmul(X, M), {.alpha = 1}) > 0.1);
   }
-  CHECK(contains(failure<ShapeError>([&] { shape_angle(draw(), matrix({2, 1}, {1, 2})); }), "rows"));
+  CHECK(contains(
+      failure<ShapeError>([&] {
+        shape_angle(draw(), matrix({2, 1}, {1, 2}));
+      }),
+      "rows"));
   CHECK(contains(
       failure<ValueError>([&] { shape_angle(draw(), slice(draw(), 1, 0, 2)); }), "alpha > 0"));
   CHECK(shape_angle(draw(), slice(draw(), 1, 0, 2), {.alpha = 1}) > 0);
@@ -156,7 +163,8 @@ TEST_CASE("similarity: the shape metric is a metric on random matrices") {
 TEST_CASE("similarity: concepts in any order, with any sign") {
   Rng rng(6);
   const Tensor V = Tensor::uniform({4, 20}, rng, 0, 1, DType::f64);
-  const Tensor W = concat({slice(V, 0, 2, 3), -slice(V, 0, 0, 1), slice(V, 0, 3, 4), slice(V, 0, 1, 2)}, 0);
+  const Tensor W =
+      concat({slice(V, 0, 2, 3), -slice(V, 0, 0, 1), slice(V, 0, 3, 4), slice(V, 0, 1, 2)}, 0);
   const MatchedRows matched = match_rows(V, W);
   CHECK(near(matched.cosine, 1, 1e-12));
   CHECK(matched.partner == std::vector<int64_t>{1, 3, 0, 2});
@@ -184,13 +192,19 @@ TEST_CASE("assignment: as good as the best of all") {
     const Tensor C = Tensor::normal({n, m}, rng, 0, 1, DType::f64);
     const auto columns = least_cost_assignment(C);
     double total = 0;
-    for (int64_t i = 0; i < n; ++i) total += C.data<double>()[i * m + columns[static_cast<size_t>(i)]];
+    for (int64_t i = 0; i < n; ++i)
+      total += C.data<double>()[i * m + columns[static_cast<size_t>(i)]];
     CHECK(near(total, best_by_trying(C), 1e-12));
   }
   CHECK(least_cost_assignment(Tensor::zeros({2, 3}, DType::f64)) == std::vector<int64_t>{0, 1});
   CHECK(contains(
-      failure<ShapeError>([] { least_cost_assignment(Tensor::zeros({3, 2}, DType::f64)); }),
+      failure<ShapeError>([] {
+        least_cost_assignment(Tensor::zeros({3, 2}, DType::f64));
+      }),
       "[3, 2]"));
   CHECK(contains(
-      failure<ValueError>([] { least_cost_assignment(matrix({1, 1}, {std::nan("")})); }), "NaN"));
+      failure<ValueError>([] {
+        least_cost_assignment(matrix({1, 1}, {std::nan("")}));
+      }),
+      "NaN"));
 }
