@@ -116,6 +116,7 @@ class Growing {
         o_(options),
         sizes_(static_cast<size_t>(classes)) {
     for (const int64_t label : labels) ++sizes_.at(static_cast<size_t>(label));
+    interpreter_.see({});  // what comparisons need is no part of the cost
     start_ = now() - o_.seconds_before;
   }
 
@@ -250,6 +251,8 @@ Growth grow(
   Growth growth;
   bool was_reached = false;
   for (size_t t = 0; t < options.fractions.size(); ++t) {
+    // Of few samples, a larger fraction may be the same ones, which agree with themselves
+    if (t > 0 && growing.count(t) == growth.stages.back().count) continue;
     growth.stages.push_back(growing.next(t));
     const GrowStage& stage = growth.stages.back();
     if (report) report(stage);

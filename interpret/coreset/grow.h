@@ -89,10 +89,11 @@ struct Growth {
   Interpretation found;
 };
 
-/// Grows along `order`, of samples with these labels in 0 ... K - 1, whose prefixes are the
-/// selections for smaller fractions. `random_order`, if not empty, is compared with at each stage.
-/// `report` is called after each stage. Throws ValueError for fractions that do not increase in
-/// (0, 1], targets outside (0, 1] and an order that does not have every sample once.
+/// Fractions that bring no new sample are left out. Grows along `order`, of samples with these
+/// labels in 0 ... K - 1, whose prefixes are the selections for smaller fractions. `random_order`,
+/// if not empty, is compared with at each stage. `report` is called after each stage. Throws
+/// ValueError for fractions that do not increase in (0, 1], targets outside (0, 1] and an order
+/// that does not have every sample once.
 Growth grow(
     Interpreter& interpreter, SampleList order, std::span<const int64_t> labels, int64_t classes,
     const GrowOptions& options = {}, SampleList random_order = {},

@@ -38,7 +38,7 @@ class Interpreter {
   virtual ~Interpreter() = default;
   /// The measure that decides.
   virtual std::string headline() const = 0;
-  /// Runs the network on those samples that it has not seen.
+  /// Runs the network on those samples that it has not seen, and on those that compare() needs.
   virtual void see(SampleList samples) = 0;
   /// Its interpretation by these samples. Throws ValueError for one that was not seen.
   virtual Interpretation fit(SampleList samples) = 0;

@@ -132,6 +132,14 @@ TEST_CASE("grow: ends before the time is up, and where a stage is not worth its 
   CHECK(all.grow({.target = 1}).fraction == 1);
 }
 
+TEST_CASE("grow: a fraction without a new sample is no stage") {
+  Setting setting;
+  const Growth growth = setting.grow({.fractions = {0.05, 0.0501, 0.1}, .target = 0.9});
+  REQUIRE(growth.stages.size() == 2);
+  CHECK(growth.stages[1].fraction == 0.1);
+  CHECK(growth.reason == StopReason::complete);
+}
+
 TEST_CASE("grow: what makes no sense") {
   Setting s;
   const auto error = [&](const GrowOptions& o) { return failure<ValueError>([&] { s.grow(o); }); };
