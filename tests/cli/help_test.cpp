@@ -68,6 +68,7 @@ TEST_CASE("help: the commands of this version") {
       "dsv retrain",
       "dsv generate",
       "dsv edit",
+      "dsv audit",
       "coreset select",
       "shallow convert",
       "shallow plot",
