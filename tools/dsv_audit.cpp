@@ -94,6 +94,10 @@ Audited opened(const Invocation& in, const AuditOptions& o) {
   Audited a;
   a.folder = open_model(o.model, in.console);
   check_classifier(a.folder, "dsv audit");
+  const Shape& input = a.folder.card.input;
+  if (input.rank() == 3 && o.patch > std::min(input[1], input[2])) {
+    throw UsageError(join_text("--patch: ", o.patch, " pixels do not fit into images ", input));
+  }
   a.is_extracted = o.support.empty();
   if (!a.is_extracted) {
     a.set = read_support(o.support);
@@ -225,9 +229,7 @@ void add_cues(const Audited& a, const Invocation& in, const AuditOptions& o, Jso
     const auto classify = [&](const Tensor& images) {
       return predictions(a.folder, model_images(images, a.folder));
     };
-    const auto cues =
-        as_usage([&] { return interpret::find_cues(a.set.images, a.classes, options); });
-    for (const interpret::Cue& cue : cues) {
+    for (const interpret::Cue& cue : interpret::find_cues(a.set.images, a.classes, options)) {
       const int64_t P = cue.patch.size(1);
       const bool has_real = std::ranges::count(train_labels, cue.label) > 0;
       const Tensor real = has_real

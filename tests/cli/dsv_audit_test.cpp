@@ -1,11 +1,14 @@
 // tests/cli/dsv_audit_test.cpp: dsv audit, its page, and support files that are refused.
+#include "framework/io/npy.h"
 #include "framework/io/safetensors.h"
+#include "framework/ops/linear_maps.h"
 #include "tests/cli/limpid.h"
 #include "tests/interpret/well_formed.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <set>
@@ -129,8 +132,31 @@ TEST_CASE("dsv audit: vectors of a file; those made from weights have neighbours
   CHECK(sum_of(copied.at("nearest"), "distance") == 0);
   CHECK(sum_of(copied.at("nearest"), "quantile") == 0);
 
-  save_safetensors(folder.file("x.safetensors"), {{"images", copies.tensors.at("images")}});
-  succeed(folder, "dsv edit r --input a/suspect-0.png --label 3 --steps 5 --out e --quiet");
+  // One page of all of it
+  save_npy(folder.file("d.npy"), slice(copies.tensors.at("images"), 0, 0, 1));
+  succeed(folder, "dsv edit r --quiet --input d.npy --label 3 --steps 5 --out e");
+  succeed(folder, "report extract.json synthesize.json e a --out page.html");
+  const std::string page = content(folder.file("page.html"));
+  CHECK(markup_fault(page) == "");
+  for (const char* part :
+       {"Support vectors of r", "Entropy of the vectors by lambda", "Residual by iteration",
+        "Synthesised vectors of r", "Stationarity by step", "Support vectors by class",
+        "selected 1", "synthesised 1", "Images moved to class 3", "source, edit, FGSM, PGD",
+        "Audit of r", "Coverage by the vectors of the file",
+        "Cues: ", "Mixing: ", "Suspects: ", "nearest to training images", "Who voted: "}) {
+    CAPTURE(part);
+    CHECK(has(page, part));
+  }
+  // Classes by 2 x 4 vectors, the edit, ten cues and three suspects; some cells are empty
+  CHECK(count_of(page, "<img ") > 10 + 1 + 10 + 3);
+  CHECK(page.find("NaN") == std::string::npos);
+
+  // Keys that are missing, and vectors that are gone
+  Json audit = parse_json(content(folder.file("a/audit.json")), "audit");
+  write(folder.file("bad.json"), to_text(audit.set("coverage", 3)));
+  check_refused(folder, "report bad.json", 3, {"bad.json"});
+  std::filesystem::remove(folder.file("s.safetensors"));
+  check_refused(folder, "report extract.json", 3, {"s.safetensors"});
 }
 
 TEST_CASE("dsv audit: what is refused, in one line") {
@@ -142,7 +168,7 @@ TEST_CASE("dsv audit: what is refused, in one line") {
   check_refused(folder, "dsv audit r --quiet --data nope", 2, {"nope"});
   check_refused(folder, "dsv audit r --quiet --data fashion-2k", 2, {"[1, 28, 28]"});
   check_refused(folder, "dsv audit r --patch x", 2, {"--patch"});
-  check_refused(folder, "dsv audit r --quiet --patch 9" + kSmall, 2, {"9 pixels"});
+  check_refused(folder, "dsv audit r --quiet --patch 9" + kSmall, 2, {"--patch", "[1, 8, 8]"});
   check_refused(
       folder, "dsv audit mlp:16:r/last.safetensors --input-shape 1,8,8 --partial --quiet", 2,
       {"--data"});
@@ -154,7 +180,8 @@ TEST_CASE("dsv audit: what is refused, in one line") {
   const auto refused = [&](const std::string& why, int status,
                            const std::function<void(std::map<std::string, Tensor>&)>& change) {
     INFO(why);
-    auto tensors = good;
+    std::map<std::string, Tensor> tensors;
+    for (const auto& [name, tensor] : good) tensors.emplace(name, tensor.clone());
     change(tensors);
     save_safetensors(folder.file("bad.safetensors"), tensors);
     check_refused(folder, line + "bad.safetensors", status, {"bad.safetensors", why});
