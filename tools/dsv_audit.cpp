@@ -174,8 +174,9 @@ void add_coverage(const Audited& a, const Console& console, Json& result) {
       ", of alpha ", fixed(by_alpha, 3)));
   if (a.is_extracted) {
     console.result(
-        "             of training images; fitted on test images the sign would turn, since wrong "
-        "ones lose their lambda");
+        "             of training images, where either sign occurs; fitted on test images it would "
+        "follow "
+        "accuracy, since wrong ones lose their lambda");
   }
   result.set("coverage", rows)
       .set("coverage_of", a.is_extracted ? "training images" : "the vectors of the file")

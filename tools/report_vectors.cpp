@@ -139,9 +139,10 @@ void add_coverage(Report& report, const Json& result, const std::string& definit
           ". Correlation (Pearson) with the error: lambda ",
           text_of(number_in(pearson, "lambda"), 3), ", alpha ",
           text_of(number_in(pearson, "alpha"), 3),
-          ". The sign depends on what lambda is fitted on: on test images wrong ones lose their "
-          "lambda, so it goes with accuracy almost by construction; on training images hard "
-          "classes take more."));
+          ". Read it with care: fitted on test images, wrong ones lose their "
+          "lambda, so that it goes with accuracy almost by construction; on training images "
+          "nothing "
+          "of the kind holds, and either sign occurs."));
 }
 
 void add_cues(
@@ -244,7 +245,7 @@ void add_attributions(Report& report, const Json& result, const std::string& def
          text_of(number_in(row, "unexplained"), 3), voters});
   }
   report.table(
-      {"test image", "label", "class", "logit", "split", "explained", "unexplained", "voters"},
+      {"test image", "label", "class", "logit", "to split", "explained", "unexplained", "voters"},
       cells, "Who voted: " + definition + ".");
 }
 

@@ -1,5 +1,4 @@
-// tests/interpret/deep_audit_test.cpp: planted cues, wrong labels, copies and exact splits of
-// logits.
+// tests/interpret/deep_audit_test.cpp: planted cues, wrong labels, copies and votes.
 #include "interpret/deep_audit.h"
 
 #include "datasets/datasets.h"
