@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -167,8 +168,12 @@ void add_coverage(const Audited& a, const Console& console, Json& result) {
     with_test[1].push_back(alphas[k]);
     with_test[2].push_back(error);
   }
-  const double by_lambda = interpret::pearson(with_test[0], with_test[2]);
-  const double by_alpha = interpret::pearson(with_test[1], with_test[2]);
+  // Two points always lie on a line
+  const auto with_error = [&](const std::vector<double>& sums) {
+    return with_test[2].size() < 3 ? std::numeric_limits<double>::quiet_NaN()
+                                   : interpret::pearson(sums, with_test[2]);
+  };
+  const double by_lambda = with_error(with_test[0]), by_alpha = with_error(with_test[1]);
   console.result(join_text(
       "coverage     Pearson with the test error of a class: sum of lambda ", fixed(by_lambda, 3),
       ", of alpha ", fixed(by_alpha, 3)));
