@@ -59,6 +59,7 @@
 #include "interpret/deep_synthesis.h"           // support vectors from weights alone
 #include "interpret/deep_editing.h"             // labels as latent variables
 #include "interpret/deep_retraining.h"          // networks made from support vectors
+#include "interpret/deep_audit.h"               // what support vectors tell about a classifier
 #include "interpret/shallow/piecewise_linear.h"  // paper 4: a network as stages with rectifiers
 #include "interpret/shallow/regions.h"           // all its activation regions
 #include "interpret/shallow/polygons.h"          // the same in the plane

@@ -33,6 +33,7 @@ Command dsv_synthesize_command();
 Command dsv_retrain_command();
 Command dsv_generate_command();
 Command dsv_edit_command();
+Command dsv_audit_command();
 /// All commands of dsv.
 std::vector<Command> dsv_commands();
 

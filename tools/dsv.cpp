@@ -4,9 +4,8 @@
 namespace limpid::tools {
 
 std::vector<Command> dsv_commands() {
-  return {
-      dsv_extract_command(), dsv_synthesize_command(), dsv_retrain_command(),
-      dsv_generate_command(), dsv_edit_command()};
+  return {dsv_extract_command(),  dsv_synthesize_command(), dsv_retrain_command(),
+          dsv_generate_command(), dsv_edit_command(),       dsv_audit_command()};
 }
 
 }  // namespace limpid::tools

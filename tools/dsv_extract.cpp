@@ -1,16 +1,15 @@
 // tools/dsv_extract.cpp: limpid dsv extract.
 #include "framework/core/error.h"
-#include "framework/ops/pointwise.h"
 #include "interpret/deep_support_vectors.h"
 #include "interpret/numerics/statistics.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/extracting.h"
 #include "tools/measuring.h"
 #include "tools/model.h"
 #include "tools/objective.h"
 #include "tools/support_file.h"
 
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -32,7 +31,7 @@ struct ExtractOptions {
   std::string parameters = "*";
   bool keeps_invariant = false;
   bool projects = false;
-  double rho = 0.01;
+  double rho = kUsualRho;
   double tolerance = 1e-3;
   int64_t steps = 200;
   int64_t sketch_size = 2048;
@@ -68,8 +67,7 @@ Json texts(const std::vector<std::string>& values) {
   return list;
 }
 
-SupportOptions support_options(
-    const ExtractOptions& o, const Common& common, const std::string& part, Console& console) {
+SupportOptions support_options(const ExtractOptions& o, const Common& common) {
   SupportOptions s;
   s.solver = kSolvers.at(o.solver);
   s.rho = o.rho;
@@ -80,28 +78,7 @@ SupportOptions support_options(
   s.projects = o.projects;
   s.sketch_size = o.sketch_size;
   s.seed = static_cast<uint64_t>(common.seed);
-  s.progress = [&console, part](const char* stage, int64_t done, int64_t total) {
-    check_interrupt();
-    if (total > 0) console.progress(join_text(part, ", ", stage), done, total);
-    return true;
-  };
   return s;
-}
-
-// Multipliers of one part of the data, with what the text says about them.
-SupportVectors extracted(
-    const Invocation& in, const ExtractOptions& o, const RunFolder& folder,
-    const datasets::Dataset& data, const std::string& part) {
-  Tensor images = standardised(data.images.tensor(), folder.card);
-  if (parameters(*folder.model)[0].second.dtype() == DType::f64) images = to(images, DType::f64);
-  SupportVectors v = as_usage([&] {
-    return interpret::extract_support_vectors(
-        *folder.model, images, data.labels, support_options(o, in.common, part, in.console));
-  });
-  in.console.stage(join_text(
-      part, ": ", v.status, ", gradients ", fixed(v.gradient_seconds, 2), " s, multipliers ",
-      fixed(v.solver_seconds, 2), " s"));
-  return v;
 }
 
 // Accuracy of each class; NaN for a class without samples.
@@ -165,19 +142,6 @@ Json forms_json(const SupportVectors& v) {
   return rows;
 }
 
-SupportSet support_set(
-    const datasets::Dataset& train, const SupportVectors& v, const std::vector<int64_t>& chosen,
-    const std::map<std::string, std::string>& metadata) {
-  const datasets::Dataset taken = datasets::take(train, chosen);
-  return {
-      .images = taken.images.tensor(),
-      .labels = taken.labels,
-      .lambda = datasets::gather(v.lambda, chosen),
-      .alpha = datasets::gather(v.alpha, chosen),
-      .indices = Tensor::of_integers({std::ssize(chosen)}, chosen),
-      .metadata = metadata};
-}
-
 Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
   in.arguments.require("out");
   const RunFolder folder = open_model(o.model, in.console);
@@ -187,13 +151,14 @@ Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
 
   // An equation is satisfied exactly or not at all: rounding in f32 can make it either
   if (o.solver == "lp") convert(*folder.model, DType::f64);
-  const SupportVectors v = extracted(in, o, folder, split.train, "train");
+  const SupportOptions options = support_options(o, in.common);
+  const SupportVectors v = extracted(folder, split.train, options, "train", in.console);
   if (v.status == "infeasible") {
     throw NumericError(
         "infeasible: no lambda >= 0 satisfies stationarity exactly; --solver nnls has the closest",
         v.total_residual);
   }
-  const SupportVectors on_test = extracted(in, o, folder, split.test, "test");
+  const SupportVectors on_test = extracted(folder, split.test, options, "test", in.console);
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const std::vector<int64_t> chosen =
       interpret::select_support(v, split.train.labels, kScores.at(o.score), o.per_class, seed);

@@ -172,11 +172,7 @@ Json run(const Invocation& in, const RetrainArguments& o) {
   const SupportSet set =
       o.indices.empty() ? read_support(o.support) : set_of(o.indices, parts.train);
   const ModelCard card = card_of(o, parts.train);
-  if (Shape(set.images.shape().sizes().subspan(1)) != card.input) {
-    throw UsageError(join_text(
-        o.support, ": has vectors ", set.images.shape(), ", ", o.data, " has examples ",
-        card.input));
-  }
+  check_support(set, o.support, card);
   std::unique_ptr<RunFolder> source;
   if (!o.source.empty()) {
     ModelOptions options;
@@ -194,13 +190,6 @@ Json run(const Invocation& in, const RetrainArguments& o) {
   // The vectors
   const int64_t K = card.classes();
   const bool are_shares = set.labels.rank() == 2;
-  if (!are_shares) {
-    for (const int64_t y : set.labels.values<int64_t>()) {
-      if (y >= K) {
-        throw UsageError(join_text(o.support, ": class ", y, " is not in 0 to ", K - 1));
-      }
-    }
-  }
   const Tensor hard = are_shares ? to(set.labels, DType::f32) : one_hot(set.labels, K);
   Candidate vectors{standardised(set.images, card), hard, Tensor()};
   if (o.labels == "soft") {
@@ -209,8 +198,7 @@ Json run(const Invocation& in, const RetrainArguments& o) {
   if (o.weights == "lambda") vectors.weights = set.lambda;
   if (o.weights == "alpha") vectors.weights = set.alpha;
   std::vector<int64_t> counts(static_cast<size_t>(K));
-  const Tensor best = arg_max(hard, 1);
-  for (const int64_t c : best.values<int64_t>()) ++counts[static_cast<size_t>(c)];
+  for (const int64_t c : classes_of(set)) ++counts[static_cast<size_t>(c)];
 
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const Row ours = accuracies(

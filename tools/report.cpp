@@ -10,6 +10,8 @@
 #include "tools/layers.h"
 #include "tools/measuring.h"
 #include "tools/report_results.h"
+#include "tools/report_values.h"
+#include "tools/report_vectors.h"
 #include "tools/reporting.h"
 
 #include <algorithm>
@@ -49,31 +51,67 @@ struct Inputs {
 struct ResultKind {
   std::string command;
   void (*add)(interpret::Report& report, const ResultFile& file, int64_t most_bytes);
+  std::string in_folder = {};     // its file in the --out folder of the command, "" if it has none
+  const char* vectors = nullptr;  // key that names a file of support vectors
+  const char* vectors_title = nullptr;
 };
+
+std::string folder_of(const ResultFile& file) { return fs::path(file.path).parent_path().string(); }
 
 const std::vector<ResultKind>& result_kinds() {
   using interpret::Report;
   static const std::vector<ResultKind> kinds = {
-      {"metrics", [](Report& r, const ResultFile& f, int64_t) { add_metrics(r, f.json); }},
-      {"sanity", [](Report& r, const ResultFile& f, int64_t) { add_sanity(r, f.json); }},
+      {"metrics", [](Report& r, const ResultFile& f, int64_t) { add_metrics(r, f.json); },
+       "metrics.json"},
+      {"sanity", [](Report& r, const ResultFile& f, int64_t) { add_sanity(r, f.json); },
+       "sanity.json"},
       {"explain",
        [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_explanations(r, f.json, fs::path(f.path).parent_path().string(), most_bytes);
-       }},
-      {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); }},
+         add_explanations(r, f.json, folder_of(f), most_bytes);
+       },
+       "explain.json"},
+      {"dsv extract", [](Report& r, const ResultFile& f, int64_t) { add_extraction(r, f.json); },
+       "", "support", "selected"},
+      {"dsv synthesize", [](Report& r, const ResultFile& f, int64_t) { add_synthesis(r, f.json); },
+       "", "out", "synthesised"},
+      {"dsv edit",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_edits(r, f.json, folder_of(f), most_bytes);
+       },
+       "edit.json"},
+      {"dsv audit",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_audit(r, f.json, folder_of(f), most_bytes);
+       },
+       "audit.json"},
+      {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); },
+       "reproduce.json"},
   };
   return kinds;
 }
 
 // "metrics, sanity and explain"
-std::string kinds_listed(const std::string& ending, const char* last) {
+std::string listed(const std::vector<std::string>& names, const char* last) {
   std::string text;
-  const std::vector<ResultKind>& kinds = result_kinds();
-  for (size_t k = 0; k < kinds.size(); ++k) {
-    if (k > 0) text += k + 1 < kinds.size() ? ", " : last;
-    text += kinds[k].command + ending;
+  for (size_t k = 0; k < names.size(); ++k) {
+    if (k > 0) text += k + 1 < names.size() ? ", " : last;
+    text += names[k];
   }
   return text;
+}
+
+std::vector<std::string> commands_shown() {
+  std::vector<std::string> names;
+  for (const ResultKind& kind : result_kinds()) names.push_back(kind.command);
+  return names;
+}
+
+std::vector<std::string> files_in_folders() {
+  std::vector<std::string> names;
+  for (const ResultKind& kind : result_kinds()) {
+    if (!kind.in_folder.empty()) names.push_back(kind.in_folder);
+  }
+  return names;
 }
 
 void read_result(const std::string& path, Inputs& inputs) {
@@ -87,7 +125,7 @@ void read_result(const std::string& path, Inputs& inputs) {
     throw FormatError(
         path, "",
         "holds a result of the command " + excerpt(name) + "; a page takes those of " +
-            kinds_listed("", " and ") + ", and run folders");
+            listed(commands_shown(), " and ") + ", and run folders");
   }
   inputs.results.push_back({path, json});
 }
@@ -99,16 +137,16 @@ void read_folder(const std::string& path, Inputs& inputs) {
     inputs.runs.push_back(open_run(path));
     is_empty = false;
   }
-  for (const ResultKind& kind : result_kinds()) {
-    const std::string file = (fs::path(path) / (kind.command + ".json")).string();
+  for (const std::string& name : files_in_folders()) {
+    const std::string file = (fs::path(path) / name).string();
     if (!fs::exists(file)) continue;
     read_result(file, inputs);
     is_empty = false;
   }
   if (!is_empty) return;
   throw UsageError(
-      path + ": nothing to report: neither a config.json nor a " + kinds_listed(".json", " or ") +
-      " is in it");
+      path + ": nothing to report: neither a config.json nor a " +
+      listed(files_in_folders(), " or ") + " is in it");
 }
 
 Inputs read_inputs(const std::vector<std::string>& paths) {
@@ -314,6 +352,22 @@ void with_file(const std::string& path, F&& f) {
   }
 }
 
+// Vectors that were selected beside those that were made.
+void add_vector_files(interpret::Report& report, const std::vector<ResultFile>& results) {
+  std::vector<VectorFile> files;
+  for (const ResultKind& kind : result_kinds()) {
+    if (kind.vectors == nullptr) continue;
+    for (const ResultFile& file : results) {
+      if (file.json.text("command") != kind.command) continue;
+      with_file(file.path, [&] {
+        files.push_back(
+            {kind.vectors_title, found_at(file.json.text(kind.vectors), folder_of(file))});
+      });
+    }
+  }
+  if (!files.empty()) add_vectors(report, files, kExplanationBytes);
+}
+
 interpret::Report build(
     const Inputs& inputs, const ReportOptions& o, const Invocation& in, Json& result) {
   const std::vector<ShownRun> runs = named_runs(inputs.runs);
@@ -335,6 +389,7 @@ interpret::Report build(
       with_file(file.path, [&] { kind.add(report, file, kExplanationBytes / alike); });
     }
   }
+  add_vector_files(report, inputs.results);
   Json names = Json::array();
   for (const ShownRun& run : runs) names.push(run.name);
   result.set("runs", names).set("comparisons", comparisons);
@@ -380,8 +435,10 @@ Command report_command() {
           [options](Arguments& a) {
             a.positionals(
                 "PATH", options->paths,
-                "run folders; folders that metrics, sanity or explain named with --out; JSON files "
-                "with what these print with --json");
+                "run folders; folders that metrics, sanity, explain, dsv edit or dsv audit named "
+                "with "
+                "--out; JSON files with what these, dsv extract or dsv synthesize print with "
+                "--json");
             a.text("title", options->title, "heading of the page");
             a.list(
                 "method", options->comparison.methods,

@@ -5,6 +5,7 @@
 #include "interpret/report/markup.h"
 #include "interpret/report/plot.h"
 #include "tools/metrics_output.h"
+#include "tools/report_values.h"
 #include "tools/reporting.h"
 
 #include <algorithm>
@@ -20,47 +21,6 @@ using interpret::fixed_text;
 using interpret::LineChart;
 using interpret::Report;
 using interpret::Series;
-using Rows = std::vector<std::vector<std::string>>;
-
-// ---- Values that may be missing ----
-
-// NaN for a figure that the command could not tell.
-double number_in(const Json& json, const std::string& key) {
-  const Json& value = json.at(key);
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.number(key);
-}
-
-bool has_value(const Json& json, const std::string& key) {
-  const Json* value = json.find(key);
-  return value != nullptr && !value->is_null();
-}
-
-std::vector<double> numbers_in(const Json& json, const std::string& key) {
-  std::vector<double> values;
-  for (const Json& item : json.at(key).items()) {
-    values.push_back(item.is_null() ? std::numeric_limits<double>::quiet_NaN() : item.number());
-  }
-  return values;
-}
-
-interpret::Interval interval_in(const Json& json, const std::string& key) {
-  const std::vector<double> ends = numbers_in(json, key);
-  check_value(ends.size() == 2, "interval", "\"", key, "\" has ", ends.size(), " ends");
-  return {ends[0], ends[1]};
-}
-
-std::string text_in(const Json& json, const std::string& key) {
-  return has_value(json, key) ? json.text(key) : "";
-}
-
-// "key: text." for each definition.
-std::string definitions_of(const Json& definitions) {
-  std::string text;
-  for (const Json::Member& member : definitions.members()) {
-    text += (text.empty() ? "" : " ") + member.key + ": " + member.value.text() + ".";
-  }
-  return text;
-}
 
 // ---- Metrics ----
 
@@ -304,14 +264,6 @@ std::string layer_chart(const Json& result, const std::string& key, const std::s
 }
 
 // ---- Explanations ----
-
-// The picture under its name, or in the folder of the file that names it.
-Image picture_at(const std::string& path, const std::string& folder) {
-  const std::filesystem::path beside =
-      std::filesystem::path(folder) / std::filesystem::path(path).filename();
-  const bool is_there = std::filesystem::exists(path);
-  return for_grid(load_image(is_there ? path : beside.string(), 3));
-}
 
 struct ExplainedImage {
   std::string label;

@@ -4,6 +4,8 @@
 #include "framework/core/error.h"
 #include "framework/io/json.h"
 #include "framework/io/safetensors.h"
+#include "framework/ops/reduce.h"
+#include "tools/arguments.h"
 
 #include <algorithm>
 #include <cmath>
@@ -92,6 +94,27 @@ void write_support(const std::string& path, const SupportSet& set) {
       {"images", set.images}, {"labels", set.labels}, {"lambda", set.lambda}, {"alpha", set.alpha}};
   if (set.indices.defined()) tensors.emplace("indices", set.indices);
   save_safetensors(path, tensors, set.metadata);
+}
+
+void check_support(const SupportSet& set, const std::string& path, const ModelCard& card) {
+  if (Shape(set.images.shape().sizes().subspan(1)) != card.input) {
+    throw UsageError(join_text(
+        path, ": has vectors ", set.images.shape(), ", the model takes examples ", card.input));
+  }
+  const int64_t K = card.classes();
+  if (set.labels.rank() == 2 && set.labels.size(1) != K) {
+    throw UsageError(join_text(
+        path, ": has distributions over ", set.labels.size(1), " classes, the model has ", K));
+  }
+  for (const int64_t y : classes_of(set)) {
+    if (y >= K) throw UsageError(join_text(path, ": class ", y, " is not in 0 to ", K - 1));
+  }
+}
+
+std::vector<int64_t> classes_of(const SupportSet& set) {
+  const Tensor best = set.labels.rank() == 2 ? arg_max(set.labels, 1) : set.labels;
+  const auto classes = best.values<int64_t>();
+  return {classes.begin(), classes.end()};
 }
 
 }  // namespace limpid::tools

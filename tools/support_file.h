@@ -9,9 +9,11 @@
 #pragma once
 
 #include "framework/tensor/tensor.h"
+#include "tools/run_folder.h"
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace limpid::tools {
 
@@ -28,5 +30,10 @@ struct SupportSet {
 SupportSet read_support(const std::string& path);
 /// Writes atomically. Throws ValueError for a set that read_support would refuse.
 void write_support(const std::string& path, const SupportSet& set);
+
+/// Throws UsageError, naming the file, unless vectors and classes are those of the model.
+void check_support(const SupportSet& set, const std::string& path, const ModelCard& card);
+/// The class of each vector: of a distribution the likeliest.
+std::vector<int64_t> classes_of(const SupportSet& set);
 
 }  // namespace limpid::tools
