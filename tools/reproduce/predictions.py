@@ -21,8 +21,9 @@ class Bench:
 
     def command(self, arguments):
         print("+ limpid", " ".join(arguments), file=sys.stderr, flush=True)
-        run = subprocess.run([LIMPID, *arguments, "--threads", str(self.threads), "--json"],
-                             stdout=subprocess.PIPE, text=True)
+        threads = ["--threads", str(self.threads)] if self.threads else []
+        run = subprocess.run([LIMPID, *arguments, *threads, "--json"], stdout=subprocess.PIPE,
+                             text=True)
         if run.returncode != 0:
             sys.exit(f"reproduce: limpid {' '.join(arguments)} failed")
         return json.loads(run.stdout)
