@@ -332,7 +332,7 @@ def tabulate_time(bench, table):
               for kind in ("train", "interpretable")}
         hours = {kind: t / 64 * 50_000 * 200 / 3.6e6 for kind, t in ms.items()}
         table.add("R12 cost at full size, extrapolated", "50,000 images, 200 epochs",
-                  f"{model}, {bench.threads or os.cpu_count()} threads",
+                  f"{model}, threads: {bench.threads or os.cpu_count()}",
                   f"{hours['train']:.0f} hours, with the penalty {hours['interpretable']:.0f}", "",
                   headline=True)
 
