@@ -400,7 +400,11 @@ int run_command(const Command& command, Parser& parser) {
   if (common.threads > 0) parallel::set_threads(static_cast<int>(common.threads));
   Console console({.quiet = common.quiet, .json = common.json, .color = common.color});
   const auto start = std::chrono::steady_clock::now();
-  const Json keys = command.run({common, parser.arguments(), console});
+  Json keys = Json::object();
+  try {
+    keys = command.run({common, parser.arguments(), console});
+  } catch (const Interrupted&) {  // the exit status says it
+  }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!interrupted()) write_result(command, common.out, keys);

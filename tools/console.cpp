@@ -36,6 +36,10 @@ void catch_interrupts() {
 
 bool interrupted() { return signal_seen != 0; }
 
+void check_interrupt() {
+  if (interrupted()) throw Interrupted();
+}
+
 int interrupt_status() { return 128 + signal_seen; }
 
 Console::Console(const Options& options) : options_(options) {

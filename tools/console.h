@@ -37,6 +37,10 @@ class Console {
 
 /// True once Ctrl-C or SIGTERM arrived; a second one ends the process at once.
 bool interrupted();
+/// Thrown out of long work after Ctrl-C; the command ends without a result.
+struct Interrupted {};
+/// Throws Interrupted after Ctrl-C or SIGTERM.
+void check_interrupt();
 void catch_interrupts();
 /// 130 after Ctrl-C, 143 after SIGTERM.
 int interrupt_status();

@@ -62,7 +62,7 @@ interpret::Selection everything(
   return interpret::select_coreset(method, samples, {.fraction = 1, .seed = seed});
 }
 
-Json run_uninterrupted(const Invocation& in, const GrowingOptions& o) {
+Json run(const Invocation& in, const GrowingOptions& o) {
   const interpret::SelectorInfo method = selector_named(o.method);
   for (const double f : o.grow.fractions) as_usage([&] { return interpret::kept_of(1, f); });
   const auto seed = static_cast<uint64_t>(in.common.seed);
@@ -126,14 +126,6 @@ Json run_uninterrupted(const Invocation& in, const GrowingOptions& o) {
        {"seconds_grow", growth.seconds},
        {"seconds_full", optional_json(growth.seconds_full)},
        {"cost_and_benefit", sentence}});
-}
-
-Json run(const Invocation& in, const GrowingOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 void declare(Arguments& a, GrowingOptions& o) {

@@ -206,7 +206,7 @@ std::vector<Prepared> prepare(
   return prepared;
 }
 
-Json run_uninterrupted(const Invocation& in, const ProtocolOptions& o) {
+Json run(const Invocation& in, const ProtocolOptions& o) {
   if (o.methods.empty()) throw UsageError("--methods: needs at least one");
   if (o.fractions.empty()) throw UsageError("--fractions: needs at least one");
   for (const std::string& method : o.methods) selector_named(method);
@@ -254,14 +254,6 @@ Json run_uninterrupted(const Invocation& in, const ProtocolOptions& o) {
        {"null", similarity_json(r.null, nullptr, seed)},
        {"seconds_full",
         Json::object({{"activations", r.seconds_activations()}, {"fit", r.seconds_fit}})}});
-}
-
-Json run(const Invocation& in, const ProtocolOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 void declare(Arguments& a, ProtocolOptions& o) {

@@ -58,7 +58,7 @@ void save(const SelectingOptions& o, const std::string& out, const interpret::Se
   save_npy(o.weights_out, Tensor::of({std::ssize(weights)}, weights, DType::f64));
 }
 
-Json run_uninterrupted(const Invocation& in, const SelectingOptions& o) {
+Json run(const Invocation& in, const SelectingOptions& o) {
   using Clock = std::chrono::steady_clock;
   if (o.is_per_class && o.is_global)
     throw UsageError("--per-class and --global exclude each other");
@@ -104,14 +104,6 @@ Json run_uninterrupted(const Invocation& in, const SelectingOptions& o) {
        {"out", out},
        {"seconds_features", seconds_features},
        {"seconds_select", seconds_select}});
-}
-
-Json run(const Invocation& in, const SelectingOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 void declare(Arguments& a, SelectingOptions& o) {

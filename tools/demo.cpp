@@ -238,7 +238,7 @@ interpret::Report build_report(
   return report;
 }
 
-Json run_uninterrupted(const Invocation& in, const DemoOptions& o) {
+Json run(const Invocation& in, const DemoOptions& o) {
   const std::string out = in.common.out.empty() ? "limpid-demo" : in.common.out;
   const auto trained = [&](const std::string& data, const std::string& model, int64_t epochs,
                            const std::string& name, const PenaltyOptions& penalty = {}) {
@@ -278,14 +278,6 @@ Json run_uninterrupted(const Invocation& in, const DemoOptions& o) {
        {"shallow", nullptr},
        {"transport", nullptr}});
   return Json::object({{"report", page}, {"models", models}, {"results", techniques}});
-}
-
-Json run(const Invocation& in, const DemoOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 }  // namespace

@@ -487,7 +487,7 @@ void add_bytes(const Audited& a, const Console& console, Json& result) {
   result.set("bytes", Json::object({{"support", support}, {"data", data}, {"weights", weights}}));
 }
 
-Json run_uninterrupted(const Invocation& in, const AuditOptions& o) {
+Json run(const Invocation& in, const AuditOptions& o) {
   const Audited a = opened(in, o);
   if (!in.common.out.empty()) make_folder(in.common.out);
   const double accuracy = 1 - static_cast<double>(std::inner_product(
@@ -514,14 +514,6 @@ Json run_uninterrupted(const Invocation& in, const AuditOptions& o) {
   add_attributions(a, in.console, o, result);
   add_bytes(a, in.console, result);
   return result;
-}
-
-Json run(const Invocation& in, const AuditOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 }  // namespace

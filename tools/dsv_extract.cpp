@@ -142,7 +142,7 @@ Json forms_json(const SupportVectors& v) {
   return rows;
 }
 
-Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
+Json run(const Invocation& in, const ExtractOptions& o) {
   in.arguments.require("out");
   const RunFolder folder = open_model(o.model, in.console);
   check_classifier(folder, "dsv extract");
@@ -253,14 +253,6 @@ Json run_uninterrupted(const Invocation& in, const ExtractOptions& o) {
        {"stages", Json::array(
                       {Json::object({{"name", "gradients"}, {"seconds", v.gradient_seconds}}),
                        Json::object({{"name", "multipliers"}, {"seconds", v.solver_seconds}})})}});
-}
-
-Json run(const Invocation& in, const ExtractOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 }  // namespace

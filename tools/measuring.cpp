@@ -200,10 +200,6 @@ std::vector<double> mean_sensitivity(const std::vector<interpret::Sensitivity>& 
 
 }  // namespace
 
-void check_interrupt() {
-  if (interrupted()) throw Interrupted();
-}
-
 void check_measuring(const RunFolder& folder, const MeasuringOptions& o) {
   if (folder.card.input.rank() != 3) {
     throw UsageError(

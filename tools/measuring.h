@@ -13,11 +13,6 @@ namespace limpid::tools {
 
 class Console;
 
-/// Thrown out of long work after Ctrl-C; the command ends without a result.
-struct Interrupted {};
-/// Throws Interrupted after Ctrl-C or SIGTERM.
-void check_interrupt();
-
 /// Images with everything that metrics know about them.
 struct MeasuredImages {
   Tensor pictures;               // [N, C, H, W], raw values

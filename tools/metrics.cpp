@@ -186,7 +186,7 @@ Json compare(const Examined& a, const Examined& b, uint64_t seed, const Console&
                {"differences", differences_json(a.measurement, b.measurement, matched, seed)}}));
 }
 
-Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
+Json run(const Invocation& in, MetricsOptions o) {
   const auto seed = static_cast<uint64_t>(in.common.seed);
   o.measuring.seed = seed;
   o.measuring.has_curves = !o.confidence_only;
@@ -246,14 +246,6 @@ Json run_uninterrupted(const Invocation& in, MetricsOptions o) {
   }
   if (!shares.empty()) result.set("roar", roar_json(e, o, data, shares, seed, in.console));
   return result;
-}
-
-Json run(const Invocation& in, const MetricsOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 void declare(Arguments& a, MetricsOptions& o) {

@@ -396,7 +396,7 @@ interpret::Report build(
   return report;
 }
 
-Json run_uninterrupted(const Invocation& in, const ReportOptions& o) {
+Json run(const Invocation& in, const ReportOptions& o) {
   for (const std::string& method : o.comparison.methods) method_named(method);
   const Inputs inputs = read_inputs(o.paths);
   Json result = Json::object();
@@ -413,14 +413,6 @@ Json run_uninterrupted(const Invocation& in, const ReportOptions& o) {
   write_file_atomic(path, as_bytes(page));
   in.console.result(path);
   return result.set("report", path).set("bytes", std::ssize(page));
-}
-
-Json run(const Invocation& in, const ReportOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 }  // namespace

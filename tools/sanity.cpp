@@ -97,7 +97,7 @@ Json report(
   return Json::object({{"rows", rows}, {"definitions", definitions}});
 }
 
-Json run_uninterrupted(const Invocation& in, const SanityOptions& o) {
+Json run(const Invocation& in, const SanityOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
   check_classifier(folder, "sanity");
   check_measuring(folder, {.methods = o.method, .layer = o.layer});
@@ -146,14 +146,6 @@ Json run_uninterrupted(const Invocation& in, const SanityOptions& o) {
     json.set(member.key, member.value);
   }
   return json;
-}
-
-Json run(const Invocation& in, const SanityOptions& o) {
-  try {
-    return run_uninterrupted(in, o);
-  } catch (const Interrupted&) {
-    return Json::object();
-  }
 }
 
 }  // namespace

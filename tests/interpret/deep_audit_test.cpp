@@ -11,7 +11,7 @@
 #include "framework/ops/reduce.h"
 #include "framework/optim/adam.h"
 #include "interpret/deep_kkt.h"
-#include "tests/interpret/small_nets.h"
+#include "tests/interpret/digits_net.h"
 #include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
@@ -36,28 +36,6 @@ Labels predictions(Module& model, const Tensor& images) {
   const Recording off(false);
   Pass pass;
   return values_of(arg_max(model(images, pass), 1));
-}
-
-// A network for standardised images of this training part.
-std::unique_ptr<Module> trained(
-    const datasets::Dataset& train, const datasets::ChannelStatistics& s,
-    const std::string& architecture, int64_t epochs) {
-  Rng rng(1);
-  std::unique_ptr<Module> model =
-      make_model(architecture, {train.example_shape(), train.classes}, rng);
-  datasets::Batches batches(train, {.batch = 64, .mean = s.mean, .std = s.std});
-  Adam optimizer(parameters(*model), {.weight_decay = 5e-4});
-  for (int64_t epoch = 0; epoch < epochs; ++epoch) {
-    for (int64_t i = 0; i < batches.count(); ++i) {
-      const datasets::Batch b = batches.get(epoch, i);
-      Pass pass(Mode::train);
-      optimizer.clear_gradients();
-      backward(cross_entropy((*model)(b.inputs, pass), b.labels));
-      optimizer.step(5e-3);
-    }
-  }
-  optimizer.clear_gradients();
-  return model;
 }
 
 }  // namespace

@@ -10,8 +10,31 @@
 #include "tests/interpret/small_nets.h"
 
 #include <memory>
+#include <string>
 
 namespace limpid {
+
+/// A network for standardised images of this training part.
+inline std::unique_ptr<Module> trained(
+    const datasets::Dataset& train, const datasets::ChannelStatistics& s,
+    const std::string& architecture, int64_t epochs) {
+  Rng rng(1);
+  std::unique_ptr<Module> model =
+      make_model(architecture, {train.example_shape(), train.classes}, rng);
+  datasets::Batches batches(train, {.batch = 64, .mean = s.mean, .std = s.std});
+  Adam optimizer(parameters(*model), {.weight_decay = 5e-4});
+  for (int64_t epoch = 0; epoch < epochs; ++epoch) {
+    for (int64_t i = 0; i < batches.count(); ++i) {
+      const datasets::Batch b = batches.get(epoch, i);
+      Pass pass(Mode::train);
+      optimizer.clear_gradients();
+      backward(cross_entropy((*model)(b.inputs, pass), b.labels));
+      optimizer.step(5e-3);
+    }
+  }
+  optimizer.clear_gradients();
+  return model;
+}
 
 /// Trained once for all cases of a program.
 struct Digits {
@@ -24,29 +47,11 @@ struct Digits {
     const datasets::Dataset train = datasets::load("digits").train;
     image = train.example_shape();
     classes = train.classes;
-    Rng rng(1);
-    model = make_model("convnet:8x2:none:max", {image, classes}, rng);
-    datasets::Batches batches(
-        train, {.batch = 64,
-                .mean = datasets::channel_statistics(train).mean,
-                .std = datasets::channel_statistics(train).std});
-    Adam optimizer(parameters(*model), {.weight_decay = 5e-4});
-    for (int64_t epoch = 0; epoch < 12; ++epoch) {
-      for (int64_t i = 0; i < batches.count(); ++i) {
-        const datasets::Batch b = batches.get(epoch, i);
-        Pass pass(Mode::train);
-        optimizer.clear_gradients();
-        backward(cross_entropy((*model)(b.inputs, pass), b.labels));
-        optimizer.step(5e-3);
-      }
-    }
-    optimizer.clear_gradients();
-    const datasets::Batch first = datasets::Batches(
-                                      train, {.batch = 200,
-                                              .shuffle = false,
-                                              .mean = datasets::channel_statistics(train).mean,
-                                              .std = datasets::channel_statistics(train).std})
-                                      .get(0, 0);
+    const datasets::ChannelStatistics s = datasets::channel_statistics(train);
+    model = trained(train, s, "convnet:8x2:none:max", 12);
+    const datasets::Batch first =
+        datasets::Batches(train, {.batch = 200, .shuffle = false, .mean = s.mean, .std = s.std})
+            .get(0, 0);
     images = first.inputs;
     labels = first.labels;
   }
