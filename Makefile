@@ -77,6 +77,7 @@ reproduce-gradients: all  ## predictions of interpretable gradients; PART=fashio
 
 # MNIST=FOLDER is where its IDX files are
 reproduce-dsv: all  ## claims of deep support vectors; PART=select for one part
+	$(call build,release,--target interpret_test)
 	@python3 tools/reproduce/dsv.py --part $(PART) --mnist $(MNIST) --cifar10 $(CIFAR10)
 
 reproduce-coreset: all  ## interpreting with little data; PART=vebi for one part

@@ -5,6 +5,7 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "interpret/deep_editing.h"
+#include "interpret/numerics/statistics.h"
 #include "interpret/report/heatmap.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -13,6 +14,8 @@
 #include "tools/objective.h"
 #include "tools/synthesising.h"
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 
 namespace limpid::tools {
@@ -35,6 +38,15 @@ Json figures(const interpret::Closeness& c, const interpret::Moved& m, size_t i)
        {"reached", static_cast<bool>(m.reached[i])},
        {"distance", c.distance[i]},
        {"ssim", c.ssim[i]}});
+}
+
+// Over all images: means, and whether every one got there.
+Json means(const interpret::Closeness& c, const interpret::Moved& m) {
+  return Json::object(
+      {{"target_probability", interpret::mean_of(m.probability)},
+       {"reached", std::ranges::all_of(m.reached, std::identity())},
+       {"distance", interpret::mean_of(c.distance)},
+       {"ssim", interpret::mean_of(c.ssim)}});
 }
 
 std::string line(
@@ -101,11 +113,11 @@ Json run(const Invocation& in, const EditArguments& o) {
     in.console.result("  " + line("fgsm", c_fgsm, fgsm, i));
     in.console.result("  " + line("pgd", c_pgd, pgd, i));
   }
-  Json result = Json::object({{"model", name_of(folder)}, {"target", target}});
-  const Json& first = rows.items().front();
-  for (const char* key : {"target_probability", "reached", "distance", "ssim", "fgsm", "pgd"}) {
-    result.set(key, first.at(key));
-  }
+  Json result = means(c_edit, edit);
+  result.set("model", name_of(folder))
+      .set("target", target)
+      .set("fgsm", means(c_fgsm, fgsm))
+      .set("pgd", means(c_pgd, pgd));
   return result.set("images", rows);
 }
 

@@ -332,28 +332,38 @@ void add_edits(Report& report, const Json& result, const std::string& folder, in
       "The smallest distance says least about what the class looks like: adversarial steps (FGSM, "
       "PGD) change every pixel by a little. An edit is worth its distance if what it draws belongs "
       "to the class.");
-  Rows cells;
+  const auto row_of = [](const std::string& name, const Json& figures, const std::string& reached) {
+    return std::vector<std::string>{
+        name, text_of(number_in(figures, "target_probability"), 3), reached,
+        text_of(number_in(figures, "distance"), 3), text_of(number_in(figures, "ssim"), 3)};
+  };
   const Json& images = result.at("images");
-  for (size_t k = 0; k < images.items().size(); ++k) {
-    const Json& image = images.items()[k];
-    const auto add = [&](const std::string& name, const Json& figures) {
-      cells.push_back(
-          {join_text(k, ", ", name), text_of(number_in(figures, "target_probability"), 3),
-           figures.boolean("reached") ? "yes" : "no", text_of(number_in(figures, "distance"), 3),
-           text_of(number_in(figures, "ssim"), 3)});
-    };
-    add("edit", image);
-    add("fgsm", image.at("fgsm"));
-    add("pgd", image.at("pgd"));
+  const std::vector<std::string> methods = {"edit", "fgsm", "pgd"};
+  const auto figures_of = [](const Json& figures, const std::string& method) -> const Json& {
+    return method == "edit" ? figures : figures.at(method);
+  };
+  Rows means, cells;
+  for (const std::string& method : methods) {
+    int64_t reached = 0;
+    for (size_t k = 0; k < images.items().size(); ++k) {
+      const Json& figures = figures_of(images.items()[k], method);
+      const bool is_reached = figures.boolean("reached");
+      reached += is_reached ? 1 : 0;
+      cells.push_back(row_of(join_text(k, ", ", method), figures, is_reached ? "yes" : "no"));
+    }
+    means.push_back(row_of(
+        method, figures_of(result, method), join_text(reached, " of ", images.items().size())));
   }
   report.table(
-      {"image", "probability", "reached", "distance", "SSIM"}, cells,
-      "Probability of the class aimed at; Euclidean distance and structural similarity to the "
-      "source.");
+      {"method", "probability", "reached", "distance", "SSIM"}, means,
+      "Means over the images: probability of the class aimed at, Euclidean distance and structural "
+      "similarity to the source.");
   add_pictures(
       report, images, "source, edit, FGSM, PGD", folder, most_bytes, "", [](const Json& row) {
         return "probability " + text_of(number_in(row, "target_probability"), 3);
       });
+  report.table(
+      {"image", "probability", "reached", "distance", "SSIM"}, cells, "Each image by itself.");
 }
 
 void add_audit(Report& report, const Json& result, const std::string& folder, int64_t most_bytes) {

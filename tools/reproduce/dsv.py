@@ -6,25 +6,32 @@
 #
 # Parts are lists of limpid commands whose outputs are kept under --out (see predictions.py): an
 # interrupted part goes on where it stopped, a finished one costs nothing. `--table` makes the table
-# of the given parts. C1 to C6 and C21 are unit tests: tests/interpret/deep_*_test.cpp.
+# of the given parts. C1 to C6 and C21 are unit tests: tests/interpret/deep_*_test.cpp and
+# support_vectors_test.cpp.
 import argparse
 import gzip
+import json
+import math
 import os
 import random
 import struct
+import subprocess
 
-from predictions import Bench, Table, mean, parts_named, seed_interval
+from predictions import HERE, TESTS, Bench, Table, mean, parts_named, seed_interval
 
 SEEDS = range(5)
 SCORES = ("alpha", "lambda", "cosine", "entropy", "random")
 SIZES = (1, 10, 50)  # vectors per class
 ADAM = ["--optimizer", "adam", "--lr", "1e-3", "--batch", "64"]
 # The vectors' own network: coupled weight decay on every parameter, no normalisation layer
+DECAY = ["--weight-decay", "5e-4"]
 NETWORKS = {
-    "mnist": ["--model", "lenet5", "--epochs", "10", "--weight-decay", "5e-4", *ADAM],
-    "cifar10": ["--model", "convnet:32x3:none:max", "--epochs", "20", "--weight-decay", "5e-4",
-                "--augment", "crop-flip", *ADAM]}
+    "mnist": ["--model", "lenet5", "--epochs", "10", *DECAY, *ADAM],
+    "cifar10": ["--model", "convnet:32x3:none:max", "--epochs", "20", *DECAY, "--augment",
+                "crop-flip", *ADAM],
+    "digits": ["--model", "tiny_vit", "--epochs", "40", *DECAY, *ADAM]}
 ARCHITECTURE = {"mnist": "lenet5", "cifar10": "convnet:32x3:none:max"}
+TOP = {"mnist": 50, "cifar10": 50, "digits": 7}  # per class: 5 % of the training images
 RETRAIN_STEPS = {"mnist": "1000", "cifar10": "500"}
 # Of another seed and another architecture than the vectors' network
 JUDGES = {"conv": ["--model", "convnet:16x2:none:max", "--epochs", "5", "--seed", "11", *ADAM],
@@ -105,10 +112,17 @@ def selections(b, data):
     return results
 
 
+def top(b, data, score):
+    """The top 5 % by a score."""
+    per_class = str(TOP[data])
+    return b.extract(data, f"{data}-{score}-{per_class}", ["--score", score, "--per-class",
+                                                           per_class])
+
+
 def solvers(b, data, seed):
     """Both solvers on one network: lambda against accuracy, wrong against right images."""
     return {name: b.extract(data, f"{data}-{name}-seed{seed}",
-                            ["--score", "lambda", "--per-class", "50", *options], seed)
+                            ["--score", "lambda", "--per-class", str(TOP[data]), *options], seed)
             for name, options in (("nnls", []), ("paper", ["--solver", "paper", "--steps", "200"]))}
 
 
@@ -121,23 +135,83 @@ def entropy_path(b, data):
                                                "paper", "--steps", str(t)]) for t in PAPER_STEPS]
 
 
+SOLVERS = {"l1-NNLS, relative gap 1e-3": [], "NNLS without price": ["--rho", "0"],
+           "l1-NNLS on sketches of 2,048": ["--solver", "sketch"],
+           "l1-NNLS, last layer alone": ["--parameters", "fc3*"],
+           "paper's loop, 1,000 steps": ["--solver", "paper", "--steps", "1000"]}
+
+
+def solver_costs(b):
+    """Extraction from 1,000 and from 10,000 images by each solver."""
+    return {(name, n): b.extract("mnist", f"solver{k}-{n}",
+                                 ["--per-class", "10", *options, "--limit-train", str(n)])
+            for k, (name, options) in enumerate(SOLVERS.items())
+            for n in ((1000, 10000) if "loop" not in name else (1000,))}
+
+
 def run_select(b, data):
     selections(b, data)
     entropy_path(b, data)
     for seed in SEEDS:
         solvers(b, data, seed)
+    if data == "mnist":
+        solver_costs(b)
+
+
+def one_sided_p(less, more):
+    """P of so large a difference of means if there were none: Welch's, by the normal limit."""
+    m = [mean(less), mean(more)]
+    v = [sum((x - c) ** 2 for x in values) / (len(values) - 1) / len(values)
+         for values, c in zip((less, more), m)]
+    return 0.5 * math.erfc((m[1] - m[0]) / math.sqrt(2 * (v[0] + v[1])))
+
+
+def table_uncertain(b, data, table):
+    random_ones = top(b, data, "random")
+    for score in ("alpha", "lambda"):
+        e = top(b, data, score)
+        ratio = e["entropy_selected"] / random_ones["entropy_selected"]
+        p = one_sided_p(e["margin"], random_ones["margin"])
+        table.add("C7 selected vectors are uncertain", data, f"top 5 % by {score}",
+                  f"entropy {e['entropy_selected']:.3f} against {random_ones['entropy_selected']:.3f} "
+                  f"of random ones and {e['entropy_all']:.3f} of all, margin "
+                  f"{e['margin_selected']:.2f} against {random_ones['margin_selected']:.2f} "
+                  f"(p {p:.1g})",
+                  "reproduced" if ratio >= 2 and p < 0.01 else "not reproduced", headline=True)
+
+
+def table_wrong_images(b, data, table):
+    for name in ("nnls", "paper"):
+        runs = [solvers(b, data, seed)[name] for seed in SEEDS]
+        ratios = [r["test_wrong"]["lambda"] / r["test_right"]["lambda"] for r in runs]
+        dropped = [[1 - r[k]["alive"] for r in runs] for k in ("test_wrong", "test_right")]
+        table.add("C10 wrong images get less", data, f"{name}, test images",
+                  f"lambda {mean(ratios):.2f} times that of right ones; without lambda "
+                  f"{100 * mean(dropped[0]):.0f} % against {100 * mean(dropped[1]):.0f} %",
+                  "reproduced" if mean(ratios) < 0.6 and mean(dropped[0]) > mean(dropped[1])
+                  else "not reproduced", headline=True)
+
+
+def table_solvers(b, table):
+    costs = solver_costs(b)
+    for (name, n), e in costs.items():
+        figure = (f"{seconds_of(e):.2f} s, residual {e['total_residual']:.3f}, "
+                  f"{e['alive'] * n:.0f} alive, {e['status']}")
+        if "loop" in name:
+            goal = costs["l1-NNLS, relative gap 1e-3", n]["total_residual"]
+            steps = [t["residual"] for t in e["trace"]]
+            there = next((k for k, r in enumerate(steps) if r <= goal), None)
+            figure += (f"; residual {goal:.3f} " + ("is not reached" if there is None else
+                       f"after {seconds_of(e) * there / (len(steps) - 1):.2f} s"))
+        table.add("Efficiency of extraction", "mnist", f"{name}, {n} images", figure, "")
+
+
+def seconds_of(extraction):
+    return sum(stage["seconds"] for stage in extraction["stages"])
 
 
 def table_select(b, data, table):
-    for score in ("alpha", "lambda"):
-        e = b.extract(data, f"{data}-{score}-50", ["--score", score, "--per-class", "50"])
-        ratio = e["entropy_selected"] / e["entropy_all"]
-        table.add("C7 selected vectors are uncertain", data, f"top 5 % by {score}",
-                  f"entropy {e['entropy_selected']:.3f} against {e['entropy_all']:.3f} nats "
-                  f"({ratio:.1f} times), margin {e['margin_selected']:.2f} against "
-                  f"{e['margin_all']:.2f}",
-                  "reproduced" if ratio >= 2 and e["margin_selected"] < e["margin_all"]
-                  else "not reproduced", headline=True)
+    table_uncertain(b, data, table)
     path = [e["entropy_selected"] for e in entropy_path(b, data)]
     table.add("C8 entropy rises with the iterations", data, f"steps {PAPER_STEPS}",
               ", ".join(f"{e:.3f}" for e in path),
@@ -150,12 +224,9 @@ def table_select(b, data, table):
             result = "" if part == "train" else "reproduced" if m > 0.6 else "not reproduced"
             table.add("C9 lambda against class accuracy", data, f"{name}, fitted on {part} images",
                       f"Pearson {m:+.2f} [{low:+.2f}, {high:+.2f}]", result, headline=True)
-        ratios = [r["test_wrong"]["lambda"] / r["test_right"]["lambda"] for r in runs]
-        dropped = [[1 - r[k]["alive"] for r in runs] for k in ("test_wrong", "test_right")]
-        table.add("C10 wrong images get less", data, f"{name}, test images",
-                  f"lambda {mean(ratios):.2f} times that of right ones; without lambda "
-                  f"{100 * mean(dropped[0]):.0f} % against {100 * mean(dropped[1]):.0f} %",
-                  "reproduced" if mean(ratios) < 0.6 else "not reproduced", headline=True)
+    table_wrong_images(b, data, table)
+    if data == "mnist":
+        table_solvers(b, table)
     results = selections(b, data)
     for k in SIZES:
         base = results["random", k]["accuracy"]
@@ -342,17 +413,24 @@ def table_few_shot(b, table):
 
 # ---- Audit: C18, C19, mislabelled images ----
 
-def altered(b, name, alter):
-    """MNIST with its first 10,000 training images altered, as two arrays."""
-    (n, h, w), pixels = read_idx(b.folder, "train-images-idx3-ubyte")
-    _, labels = read_idx(b.folder, "train-labels-idx1-ubyte")
+def altered(b, name, folder, names, most, alter):
+    """The first 10,000 images of an IDX pair, altered; as --data of two arrays, and what alter()
+    says. `most`: the value of white."""
+    (n, h, w), pixels = read_idx(folder, names[0])
+    _, labels = read_idx(folder, names[1])
     n = min(n, 10000)
-    pixels, labels = bytearray(pixels[:n * h * w]), bytearray(labels[:n])
+    pixels = bytearray(p * 255 // most for p in pixels[:n * h * w])
+    labels = bytearray(labels[:n])
     notes = alter(pixels, labels, h, w)
     paths = b.file(f"{name}-x.npy"), b.file(f"{name}-y.npy")
     write_npy(paths[0], (n, 1, h, w), "|u1", bytes(pixels))
     write_npy(paths[1], (n,), "<i8", struct.pack(f"<{n}q", *labels))
     return ["--data", "npy:" + ",".join(paths)], notes
+
+
+def altered_mnist(b, name, alter):
+    return altered(b, name, b.folder, ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), 255,
+                   alter)
 
 
 CUE = 3  # the class with a bright patch in the upper left corner
@@ -361,8 +439,8 @@ CUE = 3  # the class with a bright patch in the upper left corner
 def plant_cue(pixels, labels, h, w):
     for i, label in enumerate(labels):
         if label == CUE:
-            for y in range(4):
-                for x in range(4):
+            for y in range(h // 7):
+                for x in range(w // 7):
                     pixels[i * h * w + y * w + x] = 255
 
 
@@ -374,18 +452,114 @@ def flip_labels(pixels, labels, h, w):
     return set(flipped)
 
 
-def audits(b):
-    cue, _ = altered(b, "cue", plant_cue)
-    run = b.trained("cue", [*cue, *NETWORKS["mnist"]])["folder"]
-    flips, flipped = altered(b, "flips", flip_labels)
+def cue_audit(b, name, data, network, options=()):
+    """A network that saw the cue, and the audit of it."""
+    run = b.trained(name, [*data, *NETWORKS[network]])["folder"]
+    return b.cached("audit-" + name, ["dsv", "audit", run, *data, "--suspects", "0", *options])
+
+
+def mnist_cue(b):
+    return cue_audit(b, "cue", altered_mnist(b, "cue", plant_cue)[0], "mnist")
+
+
+def plain_audit(b):
+    """Of the network whose vectors were made from noise, with these."""
+    synthesised = list(ABLATION).index("both, views, priors (default)")
+    ablation(b)
+    return b.cached("audit", ["dsv", "audit", b.network("mnist"), *b.data["mnist"], "--support",
+                              b.file(f"ablation-{synthesised}.safetensors")])
+
+
+def flips_audit(b):
+    data, flipped = altered_mnist(b, "flips", flip_labels)
     # few epochs: a network that has learnt the wrong labels by heart cannot find them
-    noisy = b.trained("flips", [*flips, *NETWORKS["mnist"], "--epochs", "2"])["folder"]
-    return {
-        "plain": b.cached("audit", ["dsv", "audit", b.network("mnist"), *b.data["mnist"]]),
-        "cue": b.cached("audit-cue", ["dsv", "audit", run, *cue]),
-        "flips": b.cached("audit-flips", ["dsv", "audit", noisy, *flips, "--suspects",
-                                          str(len(flipped))]),
-        "flipped": flipped}
+    run = b.trained("flips", [*data, *NETWORKS["mnist"], "--epochs", "2"])["folder"]
+    return b.cached("audit-flips", ["dsv", "audit", run, *data, "--test-fraction", "0.0001",
+                                    "--suspects", str(len(flipped))]), flipped
+
+
+def run_audit(b):
+    mnist_cue(b)
+    plain_audit(b)
+    flips_audit(b)
+
+
+def table_cue(table, data, audit):
+    cue = next(c for c in audit["cues"] if c["class"] == CUE)
+    z, pasted = cue["z"], cue["pasted"]["share"]
+    table.add("C18 planted cue", data, f"class {CUE}, found at row {cue['row']}, column "
+              f"{cue['column']}",
+              f"z {z:.1f}; pasted, {100 * pasted:.0f} % of others become it, elsewhere "
+              f"{100 * cue['elsewhere']['share']:.0f} %; patch of real images "
+              f"{100 * cue['real']['share']:.0f} %",
+              "reproduced" if z > 3 and pasted > 0.5 else "not reproduced", headline=True)
+
+
+def table_audit(b, table):
+    table_cue(table, "mnist", mnist_cue(b))
+    audit = plain_audit(b)
+    for m in audit["mixing"]:
+        table.add("C19 mixing", "mnist", f"{100 * m['share']:.0f} % of the norm",
+                  f"{100 * m['vectors']['share']:.2f} % follow a synthesised vector, "
+                  f"{100 * m['real']['share']:.2f} % a real image",
+                  "reproduced" if m["vectors"]["share"] >= 2 * m["real"]["share"] > 0
+                  else "not reproduced", headline=True)
+    near = sorted(n["quantile"] for n in audit["nearest"])
+    table.add("Copies of training images", "mnist", "100 synthesised vectors",
+              f"{sum(q < 0.5 for q in near)} nearer to a training image than the median test image; "
+              f"the nearest at the {100 * near[0]:.1f} % quantile", "")
+    size = audit["bytes"]
+    table.add("Bytes", "mnist", "100 vectors", f"{size['support']} of vectors, {size['data']} of "
+              f"data, {size['weights']} of weights", "")
+    votes = audit["attributions"]
+    rest = sum(abs(v["unexplained"]) for v in votes) / sum(abs(v["total"]) for v in votes)
+    table.add("Votes of the vectors", "mnist", f"{len(votes)} predictions, 100 synthesised vectors",
+              f"{100 * rest:.0f} % of the logits unexplained", "")
+    audit, flipped = flips_audit(b)
+    for name, suspects in audit["suspects_by"].items():
+        hits = len(flipped.intersection(suspects))
+        table.add("Wrong labels found", "mnist", f"20 % flipped, as many suspected, by {name}",
+                  f"precision {hits / len(suspects):.2f}, recall {hits / len(flipped):.2f}; at random "
+                  f"{FLIPPED:.2f}", "", headline=True)
+
+
+# ---- A transformer: C5, C7, C10, C18 ----
+
+def digits_cue(b):
+    data, _ = altered(b, "digits-cue", os.path.join(HERE, "../../datasets/data"),
+                      ("digits-images-idx3-ubyte", "digits-labels-idx1-ubyte"), 16, plant_cue)
+    return cue_audit(b, "digits-cue", data, "digits", ["--per-class", str(TOP["digits"])])
+
+
+def spreads(b):
+    """C5 in f64, by test cases that are too slow for every day."""
+    return b.cached_call("digits-spreads", lambda: {"rows": [
+        json.loads(line) for line in subprocess.run(
+            [TESTS, "--no-skip", "--test-case=support_vectors: slow*"], stdout=subprocess.PIPE,
+            text=True).stdout.splitlines() if line.startswith("{")]})
+
+
+def run_vit(b):
+    spreads(b)
+    top(b, "digits", "alpha")
+    for seed in SEEDS:
+        solvers(b, "digits", seed)
+    digits_cue(b)
+
+
+def table_vit(b, table):
+    for row in spreads(b)["rows"]:
+        reached = row["gradient"] < 1e-8
+        table.add("C5 weight decay makes lambda 1 / (n wd)", "digits, tiny_vit",
+                  f"{row['trained']}, 20 images, f64",
+                  f"mean {row['mean']:.5f} / (n wd), coefficient of variation "
+                  f"{row['variation']:.1e}, gradient {row['gradient']:.0e}"
+                  + ("" if reached else " (1e-8 not reached)"),
+                  "reproduced" if row["variation"] < 1e-3 and abs(row["mean"] - 1) < 1e-3
+                  else "not reproduced", headline=True)
+    table_uncertain(b, "digits", table)
+    table_wrong_images(b, "digits", table)
+    table_cue(table, "digits, tiny_vit", digits_cue(b))
 
 
 PARTS = {
@@ -393,12 +567,16 @@ PARTS = {
     "select-cifar10": lambda b: run_select(b, "cifar10"),
     "synthesis": run_synthesis,
     "few-shot": run_few_shot,
+    "audit": run_audit,
+    "tiny-vit": run_vit,
 }
 TABLES = {
     "select": lambda b, t: table_select(b, "mnist", t),
     "select-cifar10": lambda b, t: table_select(b, "cifar10", t),
     "synthesis": table_synthesis,
     "few-shot": table_few_shot,
+    "audit": table_audit,
+    "tiny-vit": table_vit,
 }
 
 
@@ -413,7 +591,8 @@ def main():
     o = p.parse_args()
     limit = ["--limit-train", "10000"]
     b = Dsv(o.out, {"mnist": ["--data", "idx:" + o.mnist, *limit],
-                    "cifar10": ["--data", o.cifar10, *limit]}, o.threads)
+                    "cifar10": ["--data", o.cifar10, *limit],
+                    "digits": ["--data", "digits"]}, o.threads)
     b.folder = o.mnist
     parts = parts_named(o.part, PARTS)
     if not o.table:

@@ -6,6 +6,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIMPID = os.path.join(HERE, "../../build/limpid")
+TESTS = os.path.join(HERE, "../../build/tests/interpret_test")
 README = os.path.join(HERE, "../../README.md")
 
 
@@ -30,14 +31,16 @@ class Bench:
 
     def cached(self, name, arguments):
         """The JSON of a command, from the file of that name if it is there."""
+        return self.cached_call(name, lambda: dict(self.command(arguments), arguments=arguments))
+
+    def cached_call(self, name, call):
         path = os.path.join(self.out, name + ".json")
         if os.path.exists(path):
             with open(path) as file:
                 result = json.load(file)
                 self.commits.add(result["commit"])
                 return result
-        result = self.command(arguments)
-        result.update(arguments=arguments, commit=self.commit)
+        result = dict(call(), commit=self.commit)
         self.commits.add(self.commit)
         with open(path + ".new", "w") as file:
             json.dump(result, file)
