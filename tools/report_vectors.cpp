@@ -90,8 +90,6 @@ void add_quarters(Report& report, const Json& result) {
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return lambda[a] > lambda[b]; });
   Rows cells;
-  interpret::BarChart chart{
-      .title = "Entropy of the vectors by lambda", .value_title = "mean entropy, nats"};
   for (size_t part = 0; part < kParts; ++part) {
     const size_t begin = part * order.size() / kParts, end = (part + 1) * order.size() / kParts;
     if (begin == end) continue;
@@ -106,19 +104,27 @@ void add_quarters(Report& report, const Json& result) {
     cells.push_back(
         {name, join_text(end - begin), interpret::number_text(mean(alpha), 3),
          text_of(mean(entropy), 3), text_of(mean(margin), 3)});
-    chart.bars.push_back({.label = name, .value = mean(entropy)});
   }
+  const auto by_lambda = [&](const char* title, const char* y_title,
+                             const std::vector<double>& values) {
+    return interpret::line_chart(
+        {.title = title,
+         .x_title = "lambda",
+         .y_title = y_title,
+         .series = {{.x = lambda, .y = values, .is_joined = false}}});
+  };
   report.figure(
-      interpret::bar_chart(chart),
-      join_text(
-          "Vectors in quarters by lambda. Rank correlation (Spearman) of lambda with the entropy ",
-          text_of(interpret::spearman(lambda, entropy), 3), ", with the margin ",
-          text_of(interpret::spearman(lambda, margin), 3),
-          ". Entropy: -sum p ln p of the prediction. Margin: logit of the label minus the largest "
-          "other."));
+      by_lambda("Entropy of the vectors by lambda", "entropy, nats", entropy),
+      "Entropy -sum p ln p of the prediction of each chosen vector. Rank correlation (Spearman) " +
+          text_of(interpret::spearman(lambda, entropy), 3) + ".");
+  report.figure(
+      by_lambda("Margin of the vectors by lambda", "margin", margin),
+      "Logit of the label minus the largest other. Rank correlation (Spearman) " +
+          text_of(interpret::spearman(lambda, margin), 3) + ".");
   report.table(
       {"quarter", "vectors", "mean alpha", "mean entropy", "mean margin"}, cells,
-      "alpha = lambda |p - y| is what a support vector machine calls the multiplier.");
+      "Vectors in quarters by lambda. alpha = lambda |p - y| is what support vector machines call "
+      "the multiplier.");
 }
 
 // ---- Audit ----

@@ -73,7 +73,9 @@ std::string describe_lines(const LineChart& chart) {
     }
     text += separator + (series.name.empty() ? "values" : series.name);
     text += seen.empty() ? " without values"
-                         : " from " + number_text(seen.front()) + " to " + number_text(seen.back());
+            : !series.is_joined
+                ? join_text(" ", seen.size(), " points")
+                : " from " + number_text(seen.front()) + " to " + number_text(seen.back());
     separator = "; ";
   }
   return text + ".";
@@ -169,9 +171,9 @@ void draw_line(Svg& svg, const Frame& f, const Series& series, size_t k) {
   for (size_t i = 0; i <= series.y.size(); ++i) {
     if (i < series.y.size() && has_point(series, i)) {
       points.push_back(f.at(x_of(series, i), series.y[i]));
-      continue;
+      if (series.is_joined) continue;
     }
-    svg.polyline(points, line_classes(k));
+    svg.polyline(points, line_classes(k) + (series.is_joined ? "" : " point"));
     points.clear();
   }
 }

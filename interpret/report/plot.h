@@ -30,6 +30,7 @@ struct Series {
   std::vector<double> y = {};
   std::vector<double> low = {};  // the band [low, high] around the line, or empty
   std::vector<double> high = {};
+  bool is_joined = true;  // false: points alone
 };
 
 struct LineChart {

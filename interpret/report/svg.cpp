@@ -27,6 +27,7 @@ constexpr std::string_view kStyle =
     ".lp .axis{stroke:currentColor;stroke-opacity:.5}"
     ".lp .whisker{stroke:currentColor;stroke-width:1.5}"
     ".lp .series{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
+    ".lp .point{stroke-width:5}"
     ".lp .band{fill-opacity:.16}.lp .bar{fill-opacity:var(--bar)}"
     ".lp .c1{stroke:var(--p1)}.lp .c2{stroke:var(--p2)}.lp .c3{stroke:var(--p3)}"
     ".lp .c4{stroke:var(--p4)}.lp .c5{stroke:var(--p5)}.lp .c6{stroke:var(--p6)}"

@@ -184,6 +184,15 @@ TEST_CASE("plot: line chart") {
   CHECK(count_of(svg, "class=\"series c2 d2\"") == 2);
 }
 
+TEST_CASE("plot: points without lines") {
+  const std::string svg = line_chart(
+      {.title = "Points",
+       .series = {{.name = "a", .x = {3, 1, 2}, .y = {1, 2, 1.5}, .is_joined = false}}});
+  check_plot(svg);
+  CHECK(lines_of(svg).size() == 4);  // three points, and the sample beside the name
+  CHECK(has(svg, "a 3 points"));
+}
+
 TEST_CASE("plot: values that are not finite are gaps") {
   LineChart chart{.title = "gaps", .series = {{.y = {1, 2, kNan, 4, kInf, 6, 7, 8, -kInf, 1e300}}}};
   const std::string svg = line_chart(chart);
