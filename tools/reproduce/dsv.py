@@ -25,8 +25,9 @@ SIZES = (1, 10, 50)  # vectors per class
 ADAM = ["--optimizer", "adam", "--lr", "1e-3", "--batch", "64"]
 # The vectors' own network: coupled weight decay on every parameter, no normalisation layer
 DECAY = ["--weight-decay", "5e-4"]
+LENET = ["--model", "lenet5", *DECAY, *ADAM]
 NETWORKS = {
-    "mnist": ["--model", "lenet5", "--epochs", "10", *DECAY, *ADAM],
+    "mnist": [*LENET, "--epochs", "10"],
     "cifar10": ["--model", "convnet:32x3:none:max", "--epochs", "20", *DECAY, "--augment",
                 "crop-flip", *ADAM],
     "digits": ["--model", "tiny_vit", "--epochs", "40", *DECAY, *ADAM]}
@@ -50,6 +51,11 @@ def read_idx(folder, name):
     rank = data[3]
     shape = struct.unpack(f">{rank}I", data[4:4 + 4 * rank])
     return shape, data[4 + 4 * rank:]
+
+
+def write_idx(folder, name, shape, data):
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(bytes((0, 0, 8, len(shape))) + struct.pack(f">{len(shape)}I", *shape) + data)
 
 
 def write_npy(path, shape, kind, data):
@@ -271,13 +277,14 @@ def efficiency(b):
 def few_shot(b, k):
     """Vectors from k real images per class, from noise, from noise by the primal condition alone;
     each beside noise itself and the real images."""
-    starts = {"real images": ["--init", "data:" + b.data["mnist"][1]], "noise": [],
+    both = ["--weights", "1,1,0,0"]
+    starts = {"real images": [*both, "--init", "data:" + b.data["mnist"][1]], "noise": both,
               "noise, primal alone": ["--weights", "0,1,0,0", "--eta", "0"]}
     rows = {}
     for i, (name, options) in enumerate(starts.items()):
         file = f"shot{k}-{i}"
-        b.synthesize(file, ["--per-class", str(k), "--infeasible", "project", "--weights",
-                            "1,1,0,0", *options], 400, judges=False)
+        b.synthesize(file, ["--per-class", str(k), "--infeasible", "project", *options], 400,
+                     judges=False)
         for labels in ("hard", "soft"):
             rows[name, labels] = b.retrain("mnist", f"{file}.{labels}", [
                 "--support", b.file(file + ".safetensors"), "--labels", labels, "--source",
@@ -413,24 +420,32 @@ def table_few_shot(b, table):
 
 # ---- Audit: C18, C19, mislabelled images ----
 
-def altered(b, name, folder, names, most, alter):
-    """The first 10,000 images of an IDX pair, altered; as --data of two arrays, and what alter()
-    says. `most`: the value of white."""
-    (n, h, w), pixels = read_idx(folder, names[0])
-    _, labels = read_idx(folder, names[1])
-    n = min(n, 10000)
-    pixels = bytearray(p * 255 // most for p in pixels[:n * h * w])
-    labels = bytearray(labels[:n])
+def altered(b, name, train, test, alter):
+    """A data set whose training part is altered: its --data, and what alter() says."""
+    (n, h, w), pixels = train[0]
+    pixels, labels = bytearray(pixels), bytearray(train[1])
     notes = alter(pixels, labels, h, w)
-    paths = b.file(f"{name}-x.npy"), b.file(f"{name}-y.npy")
-    write_npy(paths[0], (n, 1, h, w), "|u1", bytes(pixels))
-    write_npy(paths[1], (n,), "<i8", struct.pack(f"<{n}q", *labels))
-    return ["--data", "npy:" + ",".join(paths)], notes
+    folder = b.file(name + "-data")
+    os.makedirs(folder, exist_ok=True)
+    for part, shape, images, classes in (("train", (n, h, w), pixels, labels),
+                                         ("t10k", *test[0], test[1])):
+        write_idx(folder, part + "-images-idx3-ubyte", shape, images)
+        write_idx(folder, part + "-labels-idx1-ubyte", shape[:1], classes)
+    return ["--data", "idx:" + folder], notes
+
+
+def first(count, images, labels, begin=0):
+    """So many images and labels of an IDX pair."""
+    (_, h, w), pixels = images
+    end = begin + count
+    return ((count, h, w), pixels[begin * h * w:end * h * w]), labels[1][begin:end]
 
 
 def altered_mnist(b, name, alter):
-    return altered(b, name, b.folder, ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), 255,
-                   alter)
+    """Its first 10,000 training images altered, its test part as it is."""
+    train, test = ([read_idx(b.folder, f"{part}-{kind}-ubyte")
+                    for kind in ("images-idx3", "labels-idx1")] for part in ("train", "t10k"))
+    return altered(b, name, first(10000, *train), (test[0], test[1][1]), alter)
 
 
 CUE = 3  # the class with a bright patch in the upper left corner
@@ -473,9 +488,9 @@ def plain_audit(b):
 def flips_audit(b):
     data, flipped = altered_mnist(b, "flips", flip_labels)
     # few epochs: a network that has learnt the wrong labels by heart cannot find them
-    run = b.trained("flips", [*data, *NETWORKS["mnist"], "--epochs", "2"])["folder"]
-    return b.cached("audit-flips", ["dsv", "audit", run, *data, "--test-fraction", "0.0001",
-                                    "--suspects", str(len(flipped))]), flipped
+    run = b.trained("flips", [*data, *LENET, "--epochs", "2"])["folder"]
+    return b.cached("audit-flips", ["dsv", "audit", run, *data, "--suspects",
+                                    str(len(flipped))]), flipped
 
 
 def run_audit(b):
@@ -526,8 +541,13 @@ def table_audit(b, table):
 # ---- A transformer: C5, C7, C10, C18 ----
 
 def digits_cue(b):
-    data, _ = altered(b, "digits-cue", os.path.join(HERE, "../../datasets/data"),
-                      ("digits-images-idx3-ubyte", "digits-labels-idx1-ubyte"), 16, plant_cue)
+    folder = os.path.join(HERE, "../../datasets/data")
+    images, labels = (read_idx(folder, f"digits-{kind}-ubyte")
+                      for kind in ("images-idx3", "labels-idx1"))
+    images = images[0], bytes(p * 255 // 16 for p in images[1])  # 16 is white
+    n = images[0][0]
+    data, _ = altered(b, "digits-cue", first(n - 360, images, labels),
+                      first(360, images, labels, n - 360), plant_cue)
     return cue_audit(b, "digits-cue", data, "digits", ["--per-class", str(TOP["digits"])])
 
 
