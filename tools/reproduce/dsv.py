@@ -149,8 +149,9 @@ SOLVERS = {"l1-NNLS, relative gap 1e-3": [], "NNLS without price": ["--rho", "0"
 
 def solver_costs(b):
     """Extraction from 1,000 and from 10,000 images by each solver."""
-    return {(name, n): b.extract("mnist", f"solver{k}-{n}",
-                                 ["--per-class", "10", *options, "--limit-train", str(n)])
+    return {(name, n): b.cached(f"solver{k}-{n}", [
+                "dsv", "extract", b.network("mnist"), *b.data["mnist"][:2], "--limit-train", str(n),
+                *options, "--out", b.file(f"solver{k}-{n}.safetensors")])
             for k, (name, options) in enumerate(SOLVERS.items())
             for n in ((1000, 10000) if "loop" not in name else (1000,))}
 
