@@ -26,7 +26,7 @@ struct EditArguments {
   SynthesisArguments synthesis;
   std::vector<std::string> input;
   std::string label;
-  double probability = 0.9;
+  double probability = 0.99;
 };
 
 // Sign steps of one grey level in standard deviations of the pixels, up to the whole range.

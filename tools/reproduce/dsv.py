@@ -257,7 +257,10 @@ ABLATION = {"stationarity alone": ["--weights", "1,0,0,0", "--eta", "0"],
             "both": ["--weights", "1,1,0,0", "--eta", "0"],
             "both, views": ["--weights", "1,1,0,0"],
             "both, views, priors (default)": [],
-            "primal, views, priors": ["--weights", "0,3,3,3"]}
+            "primal, views, priors": ["--weights", "0,3,3,3"],
+            # added after the others had been seen: their judges disagreed
+            "both, views, a third of the norm prior": ["--weights", "1,3,3,1"],
+            "primal, views, a third of the norm prior": ["--weights", "0,3,3,1"]}
 EFFICIENCY = {"default": [], "views only": ["--views-only"],
               "two passes": ["--route", "two-passes"],
               "exact lambda every 50": ["--exact-every", "50"],
@@ -304,10 +307,17 @@ def edit_inputs(b):
     return path
 
 
-def edits(b):
-    result = b.cached("edits", ["dsv", "edit", b.network("mnist"), "--input", edit_inputs(b),
-                                "--label", "9", "--out", b.file("edits")])
-    said = [b.cached(f"edits.judge{k}", ["predict", judge, "--input", b.file("edits/images.npy")])
+# Of the target, where an edit ends; the second was added after the first had been seen: 0.9 of the
+# network's own certainty is not enough for other networks
+PROBABILITIES = ("0.9", "0.99")
+
+
+def edits(b, probability):
+    name = "edits-" + probability
+    result = b.cached(name, ["dsv", "edit", b.network("mnist"), "--input", edit_inputs(b),
+                             "--label", "9", "--probability", probability, "--out", b.file(name)])
+    said = [b.cached(f"{name}.judge{k}", ["predict", judge, "--input",
+                                          b.file(name + "/images.npy")])
             for k, judge in enumerate(b.judges())]
     return result, said
 
@@ -329,7 +339,8 @@ def transfer(b):
 def run_synthesis(b):
     ablation(b)
     efficiency(b)
-    edits(b)
+    for probability in PROBABILITIES:
+        edits(b, probability)
     interpolation(b)
     transfer(b)
 
@@ -355,9 +366,10 @@ def table_synthesis(b, table):
               "reproduced" if change <= -0.2 and own["primal_accuracy"] >= 0.95
               and own["primal_accuracy_views"] >= 0.8 else "not reproduced", headline=True)
     for name, result in results.items():
-        table.add("C15 classified as their class by other networks", "mnist",
+        table.add("C15 above 90 % classified as their class by other networks", "mnist",
                   f"{name}; judges {setting}",
-                  " / ".join(f"{a:.0f} %" for a in judged(result)), "", headline=True)
+                  " / ".join(f"{a:.0f} %" for a in judged(result)),
+                  "reproduced" if min(judged(result)) > 90 else "not reproduced", headline=True)
     gain = min(a - p for a, p in zip(judged(results["both, views"]),
                                      judged(results["primal alone"])))
     fair = min(a - p for a, p in zip(judged(own), judged(results["primal, views, priors"])))
@@ -377,21 +389,28 @@ def table_synthesis(b, table):
               + f"; p(4) + p(9) at least {min(both):.2f}",
               "reproduced" if p_nine == sorted(p_nine) and min(both) > 0.8 else "not reproduced",
               headline=True)
-    result, said = edits(b)
-    nines = [sum(c == 9 for c in classes_of(s)) for s in said]
-    reached = sum(i["reached"] for i in result["images"])
-    for name in ("", "fgsm", "pgd"):
-        part = result[name] if name else result
-        table.add("C17 edits from 4 to 9", "mnist", name or "DeepKKT",
-                  (f"reached {reached} of 20; other networks say 9: "
-                   + ", ".join(map(str, nines)) + "; " if not name else "")
-                  + f"distance {part['distance']:.2f}, SSIM {part['ssim']:.2f}",
-                  ("reproduced" if reached >= 16 and min(nines) >= 16 else "not reproduced")
-                  if not name else "", headline=True)
+    for probability in PROBABILITIES:
+        table_edits(table, probability, *edits(b, probability))
     result = transfer(b)
     table.add("C20 vectors of a last layer", "mnist", "features of Fashion-MNIST",
               "judged " + " / ".join(f"{a:.0f} %" for a in judged(result)),
               "reproduced" if min(judged(result)) > 30 else "not reproduced", headline=True)
+
+
+def table_edits(table, probability, result, said):
+    nines = [sum(c == 9 for c in classes_of(s)) for s in said]
+    for name in ("DeepKKT", "fgsm", "pgd"):
+        part = result if name == "DeepKKT" else result[name]
+        images = [i if name == "DeepKKT" else i[name] for i in result["images"]]
+        reached = sum(i["reached"] for i in images)
+        figure = (f"reached {reached} of 20, distance {part['distance']:.2f}, SSIM "
+                  f"{part['ssim']:.2f}")
+        verdict = ""
+        if name == "DeepKKT":
+            figure += "; other networks say 9: " + ", ".join(map(str, nines))
+            verdict = "reproduced" if min(reached, *nines) >= 16 else "not reproduced"
+        table.add("C17 edits from 4 to 9", "mnist", f"{name}, to probability {probability}", figure,
+                  verdict, headline=True)
 
 
 def classes_of(predictions):
