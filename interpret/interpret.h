@@ -66,4 +66,6 @@
 #include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
 #include "interpret/shallow/visited.h"           // the regions that data visit
 #include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
+#include "interpret/shallow/local_model.h"       // the map and the half-spaces around a point
+#include "interpret/shallow/shapley.h"           // Shapley values, exact
 // clang-format on
