@@ -55,7 +55,9 @@ std::string waterfall_chart(const Waterfall& chart) {
     high = std::max(high, at);
     number_width = std::max(number_width, text_width(signed_text(v)) + 10);
   }
-  check_value(is_drawable(low) && is_drawable(high), "waterfall_chart", "a value cannot be drawn");
+  check_value(
+      is_drawable(low) && is_drawable(high) && is_drawable(at), "waterfall_chart",
+      "a value cannot be drawn");
   const std::string base_text = "base " + drawn(number_text(chart.base));
   const std::string end_text = "prediction " + drawn(number_text(at));
   const Axis axis = make_axis(low, high, 6, AxisEnds::at_ticks);
