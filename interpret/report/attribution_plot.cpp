@@ -150,7 +150,9 @@ std::string beeswarm_chart(const Beeswarm& chart) {
       const double step = std::min(kDot, (kHalf - 3) / std::max(1.0, most - 1));
       for (size_t k = 0; k < xs.size(); ++k) {
         const double off = 3 + step * static_cast<double>(k);
-        svg.polyline({{xs[k], key.second ? y - off : y + off}}, key.second ? "dot c2" : "dot c1");
+        svg.polyline(
+            {{xs[k], key.second ? y - off : y + off}},
+            key.second ? "series point c2" : "series point c1");
       }
     }
   }

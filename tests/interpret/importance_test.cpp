@@ -94,7 +94,8 @@ TEST_CASE("attribution plots: well-formed, every input and its sign") {
   const std::string dots = beeswarm_chart(swarm);
   CHECK(markup_fault(dots) == "");
   size_t drawn = 0;
-  for (size_t at = dots.find("\"dot "); at != std::string::npos; at = dots.find("\"dot ", at + 1)) {
+  for (size_t at = dots.find("\"series point "); at != std::string::npos;
+       at = dots.find("\"series point ", at + 1)) {
     ++drawn;
   }
   CHECK(drawn == 7);  // all but the gap
