@@ -37,6 +37,7 @@
 #include "interpret/numerics/lasso.h"              // few non-negative weights, along a path
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/numerics/assignment.h"         // pairs of least total cost
+#include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/region_plot.h"    // regions of a network in the plane
@@ -66,4 +67,7 @@
 #include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
 #include "interpret/shallow/visited.h"           // the regions that data visit
 #include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
+#include "interpret/shallow/local_model.h"       // the map and the half-spaces around a point
+#include "interpret/shallow/shapley.h"           // Shapley values, exact
+#include "interpret/shallow/importance.h"        // the same over data or a box
 // clang-format on

@@ -25,6 +25,7 @@ Command shallow_convert_command();
 Command shallow_plot_command();
 Command shallow_certify_command();
 Command shallow_visited_command();
+Command shallow_explain_command();
 Command report_command();
 Command bench_command();
 

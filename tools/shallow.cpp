@@ -70,6 +70,20 @@ interpret::Domain domain_from(const std::string& text, int64_t inputs) {
   return interpret::Domain::box(inputs, ends[0], ends[1]);
 }
 
+std::vector<int64_t> indices_from(const std::vector<std::string>& texts, int64_t count) {
+  std::vector<int64_t> indices;
+  for (const std::string& text : texts) {
+    int64_t value = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0 || value >= count) {
+      throw UsageError(
+          "--indices: " + excerpt(text) + join_text(" is not a test example in 0 to ", count - 1));
+    }
+    indices.push_back(value);
+  }
+  return indices;
+}
+
 Json to_json(const interpret::Domain& domain) {
   if (domain.is_all) return "all";
   return Json::array({domain.low[0], domain.high[0]});

@@ -36,6 +36,9 @@ interpret::Domain domain_from(const std::string& text, int64_t inputs);
 /// The domain as it stands in results: "all" or [LO, HI].
 Json to_json(const interpret::Domain& domain);
 
+/// The numbers of --indices. Throws UsageError unless each is one of `count` test examples.
+std::vector<int64_t> indices_from(const std::vector<std::string>& texts, int64_t count);
+
 /// f(x) of standardised points [P, n] in double precision, as [P, q].
 std::vector<double> deep_values(const ShallowModel& model, const std::vector<double>& points);
 

@@ -5,8 +5,6 @@
 #include "tools/console.h"
 #include "tools/shallow.h"
 
-#include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <memory>
 
@@ -18,20 +16,6 @@ struct CertifyOptions {
   std::string data;
   std::vector<std::string> indices = {"0", "1", "2", "3", "4"};
 };
-
-std::vector<int64_t> indices_from(const std::vector<std::string>& texts, int64_t count) {
-  std::vector<int64_t> indices;
-  for (const std::string& text : texts) {
-    int64_t value = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0 || value >= count) {
-      throw UsageError(
-          "--indices: " + excerpt(text) + join_text(" is not a test example in 0 to ", count - 1));
-    }
-    indices.push_back(value);
-  }
-  return indices;
-}
 
 Json to_json(const interpret::Certificate& c, int64_t index, const ModelCard& card) {
   const auto name = [&](int64_t k) {

@@ -103,10 +103,14 @@ Pattern PiecewiseLinear::pattern(std::span<const double> x) const {
 }
 
 LocalMap PiecewiseLinear::local_map(const Pattern& pattern) const {
+  return std::move(stage_maps(pattern).back());
+}
+
+std::vector<LocalMap> PiecewiseLinear::stage_maps(const Pattern& pattern) const {
   check_shape(
       std::ssize(pattern) == units_, "local_map", "needs ", units_, " units, got ", pattern.size());
   std::vector<LocalMap> maps;
-  maps.reserve(hidden_.size());
+  maps.reserve(hidden_.size() + 1);
   std::vector<const LocalMap*> earlier;
   std::vector<const uint8_t*> on;
   const uint8_t* next = pattern.data();
@@ -116,7 +120,35 @@ LocalMap PiecewiseLinear::local_map(const Pattern& pattern) const {
     on.push_back(next);
     next += stage.rows;
   }
-  return stage_map(output_, inputs_, earlier, on);
+  maps.push_back(stage_map(output_, inputs_, earlier, on));
+  return maps;
+}
+
+std::vector<double> PiecewiseLinear::gradient(const Pattern& pattern, int64_t output) const {
+  check_shape(
+      std::ssize(pattern) == units_, "gradient", "needs ", units_, " units, got ", pattern.size());
+  check_value(
+      output >= 0 && output < outputs(), "gradient", "output ", output, " is not in 0 to ",
+      outputs() - 1);
+  // Slopes of the output with respect to h^(k), the input first
+  std::vector<std::vector<double>> slopes = {std::vector<double>(static_cast<size_t>(inputs_))};
+  for (const AffineStage& stage : hidden_) slopes.emplace_back(static_cast<size_t>(stage.rows));
+  const auto pass_back = [&](const AffineStage& stage, size_t row, double slope) {
+    for (const AffineBlock& block : stage.blocks) {
+      std::vector<double>& to = slopes[static_cast<size_t>(block.source)];
+      const double* w = block.weight.data() + row * to.size();
+      for (size_t j = 0; j < to.size(); ++j) to[j] += slope * w[j];
+    }
+  };
+  pass_back(output_, static_cast<size_t>(output), 1);
+  size_t unit = pattern.size();
+  for (size_t l = hidden_.size(); l-- > 0;) {
+    unit -= slopes[l + 1].size();
+    for (size_t i = 0; i < slopes[l + 1].size(); ++i) {
+      if (pattern[unit + i] != 0) pass_back(hidden_[l], i, slopes[l + 1][i]);
+    }
+  }
+  return std::move(slopes[0]);
 }
 
 LocalMap stage_map(

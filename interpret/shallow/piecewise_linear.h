@@ -3,9 +3,9 @@
 //   symbol   code           shape              meaning
 //   x        inputs         [n]                one example, flattened
 //   h^(l)                   [n_l]              units of hidden stage l; h^(0) = x
-//   z^(l)    AffineStage    [n_l]              sum_k W^(l,k) h^(k) + b^(l) over earlier stages k <
-//   l P        Pattern        [N]                P_i = 1 where z_i > 0 (strict: 0 is off) A, d
-//   LocalMap       [rows, n], [rows]  z^(l) = A x + d wherever the pattern is P
+//   z^(l)    AffineStage    [n_l]              sum_k W^(l,k) h^(k) + b^(l), earlier stages k < l
+//   P        Pattern        [N]                P_i = 1 where z_i > 0 (strict: 0 is off)
+//   A, d     LocalMap       [rows, n], [rows]  z^(l) = A x + d wherever the pattern is P
 //
 //   h^(l) = relu(z^(l)),   f(x) = z^(L+1)
 //
@@ -64,6 +64,10 @@ class PiecewiseLinear {
   Pattern pattern(std::span<const double> x) const;
   /// The map of the output where the pattern is P.
   LocalMap local_map(const Pattern& pattern) const;
+  /// The maps z^(1) ... z^(L), f where the pattern is P, before their rectifier.
+  std::vector<LocalMap> stage_maps(const Pattern& pattern) const;
+  /// One row of local_map().weight [n], by the chain rule from the output back: no earlier map.
+  std::vector<double> gradient(const Pattern& pattern, int64_t output) const;
 
  private:
   int64_t inputs_;

@@ -141,6 +141,71 @@ TEST_CASE("shallow visited: networks of any size") {
   check_refused(folder, "shallow visited vit", 2, {"not piecewise linear"});
 }
 
+TEST_CASE("shallow explain: values that add up, half-spaces, pictures") {
+  const TempDir folder;
+  train_moons(folder);
+  const std::string line =
+      "shallow explain r --indices 2,5 --shap interventional,path,region,global --summary 20";
+  const Json result = run_json(folder, line + " --out e");
+  CHECK(result.integer("background") == 100);
+  const Json::Items& rows = result.at("values").items();
+  REQUIRE(rows.size() == 2);
+  for (const Json& row : rows) {
+    CHECK(row.text("region").size() == 16);
+    const double radius = row.at("local").number("radius");
+    const Json::Items& spaces = row.at("local").at("half_spaces").items();
+    REQUIRE(spaces.size() == 5);
+    CHECK(spaces[0].number("distance") == radius);
+    const Json::Items& kinds = row.at("kinds").items();
+    REQUIRE(kinds.size() == 4);
+    for (const Json& kind : kinds) {
+      double sum = 0;
+      for (const Json& v : kind.at("shap").items()) sum += v.number();
+      CHECK(std::abs(row.number("prediction") - kind.number("base") - sum) <= 1e-9);
+      CHECK(std::abs(kind.number("additivity_error")) <= 1e-9);
+      CHECK(kind.boolean("sampled") == false);
+    }
+    CHECK(std::abs(kinds[0].number("gap")) <= 1e-9);
+    CHECK(std::abs(kinds[1].number("gap")) <= 1e-9);
+    CHECK(kinds[0].number("base") == kinds[1].number("base"));
+  }
+  const Json& summary = result.at("summary");
+  CHECK(summary.integer("examples") == 20);
+  CHECK(summary.at("by_volume").find("low") == nullptr);  // exact in the plane
+  for (const char* file :
+       {"e/waterfall-2-interventional.svg", "e/waterfall-5-path.svg", "e/beeswarm.svg",
+        "e/importance.svg"}) {
+    CHECK(content(folder.file(file)).starts_with("<svg"));
+  }
+  CHECK(content(folder.file("e/shallow.json")).find("\"shallow explain\"") != std::string::npos);
+  const std::string text = succeed(folder, line + " --threads 1").out;
+  CHECK(text == succeed(folder, line + " --threads 3").out);
+  for (const char* part : {"nearest half-space", "residual", "gap", "over 20 test examples"}) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+TEST_CASE("shallow explain: too many inputs for exact values are sampled (bad input 41)") {
+  const TempDir folder;
+  train(folder, "many", "--data digits --model mlp:4" + kSmall);
+  check_refused(
+      folder, "shallow explain many --out e", 2,
+      {"inputs over 100 background points", "2^", "multiplications", "sample permutations"});
+  const Json result = run_json(
+      folder,
+      "shallow explain many --indices 0 --permutations 8 --background 10 --shap "
+      "interventional,path,region");
+  const Json& sampled = result.at("values").items()[0].at("kinds").items()[0];
+  CHECK(sampled.boolean("sampled"));
+  CHECK(std::abs(sampled.number("additivity_error")) <= 1e-9);
+  CHECK(sampled.at("low").items().size() == 64);
+  check_refused(folder, "shallow explain many --permutations 1", 2, {"2 rounds"});
+  check_refused(folder, "shallow explain many --shap nope", 2, {"--shap", "\"nope\""});
+  check_refused(folder, "shallow explain many --shap path --target 10", 2, {"--target", "0 to 9"});
+  check_refused(folder, "shallow explain many --shap path --indices 40", 2, {"0 to 39"});
+}
+
 TEST_CASE("shallow: what is refused leaves nothing behind") {
   const TempDir folder;
   train_moons(folder);
