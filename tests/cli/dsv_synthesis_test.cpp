@@ -127,8 +127,10 @@ TEST_CASE("dsv generate: a class, and a path between two") {
 TEST_CASE("dsv edit: a digit becomes another one") {
   const Trained folder;
   save_npy(folder.file("d.npy"), slice(datasets::digits().images.tensor(), 0, 0, 2));
-  const Json result =
-      run_json(folder, "dsv edit r --input d.npy --label 7 --lr 0.1 --view-crop 0.1 --out e");
+  const Json result = run_json(
+      folder,
+      "dsv edit r --input d.npy --label 7 --probability 0.9 --lr 0.1 --view-crop 0.1 "
+      "--out e");
   CHECK(result.boolean("reached"));
   CHECK(result.number("target_probability") >= 0.9);
   CHECK(result.number("distance") > 0);
