@@ -200,9 +200,8 @@ Json run(const Invocation& in, const ExtractOptions& o) {
       "sum of lambda per class against its test accuracy: Pearson ", fixed(with_test, 3),
       " fitted on test images, ", fixed(with_train, 3), " on training images"));
   in.console.note(
-      "fitted on test images, wrong ones lose their lambda, so that the sum follows accuracy "
-      "almost "
-      "by construction; on training images either sign occurs");
+      "on test images wrong ones lose their lambda, so that the sum follows accuracy almost by "
+      "construction; on training images either sign occurs");
   if (!v.parameters.invariant.empty()) {
     std::string names;
     for (const std::string& name : v.parameters.invariant) names += " " + name;
