@@ -4,6 +4,7 @@
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
@@ -167,6 +168,19 @@ std::vector<RelevantUnit> Vebi::relevant_units(const Interpretation& found, int6
     const auto after = std::ranges::upper_bound(groups_, j);
     const auto layer = static_cast<size_t>(after - groups_.begin()) - 1;
     units.push_back({options_.layers[layer], j - groups_[layer], w[static_cast<size_t>(j)]});
+  }
+  return units;
+}
+
+std::vector<RelevantUnit> Vebi::random_units(
+    std::span<const RelevantUnit> like, const Rng& rng) const {
+  std::vector<RelevantUnit> units;
+  for (size_t l = 0; l < options_.layers.size(); ++l) {
+    const std::string& layer = options_.layers[l];
+    const auto count = std::ranges::count(like, layer, &RelevantUnit::layer);
+    Rng of_layer = rng.child(l);
+    const std::vector<int64_t> any = of_layer.permutation(groups_[l + 1] - groups_[l]);
+    for (int64_t k = 0; k < count; ++k) units.push_back({layer, any[static_cast<size_t>(k)], 0});
   }
   return units;
 }
