@@ -3,6 +3,7 @@
 #include "tools/ablating.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/coreset_pictures.h"
 #include "tools/interpreting.h"
 #include "tools/measuring.h"
 
@@ -233,6 +234,29 @@ std::string line_of(const Json& ablation) {
       " points of accuracy; without as many others of the same layers ", points("random"));
 }
 
+// Images of each method's smallest part, and what the interpretation on all data sees.
+void draw(
+    const std::string& folder, const ProtocolOptions& o, const std::vector<Prepared>& prepared,
+    const Interpreted& all, const Reference& r, uint64_t seed, Json& result) {
+  constexpr double kSearched = 500;  // images among which units and concepts find their own
+  make_folder(folder);
+  const double fraction = std::ranges::min(o.fractions);
+  Json chosen = Json::array();
+  for (size_t k = 0; k < o.methods.size(); ++k) {
+    const interpret::Selection found = interpret::select_coreset(
+        o.methods[k], prepared[k].samples, {.fraction = fraction, .seed = seed});
+    chosen.push(Json::object(
+        {{"method", o.methods[k]},
+         {"fraction", fraction},
+         {"png", save_chosen(folder, o.methods[k], all, found.indices)}}));
+  }
+  const interpret::Samples labels{.labels = all.data.labels};
+  const double searched = std::min(1.0, kSearched / static_cast<double>(all.data.size()));
+  const interpret::Selection some =
+      interpret::select_coreset("random", labels, {.fraction = searched, .seed = seed});
+  result.set("chosen", chosen).set("parts", save_parts(folder, all, r.full, some.indices));
+}
+
 std::vector<Prepared> prepare(
     const ProtocolOptions& o, const Interpreted& all, uint64_t seed, Console& console) {
   WatchedTraining training = o.interpreting.training;
@@ -309,6 +333,8 @@ Json run(const Invocation& in, const ProtocolOptions& o) {
     in.console.result(line_of(found));
     result.set("ablation", found);
   }
+  const std::string& folder = in.common.out;
+  if (!folder.empty() && has_pictures(*all)) draw(folder, o, prepared, *all, r, seed, result);
   return result;
 }
 
@@ -331,7 +357,8 @@ Command coreset_interpret_command() {
           "limpid coreset interpret runs/fashion --data fashion-2k --methods random,moderate "
           "--interpreter vebi --fractions 0.05,0.3 --seeds 3",
       .declare = [options](Arguments& a) { declare(a, *options); },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "interpret.json"};
 }
 
 }  // namespace limpid::tools
