@@ -27,6 +27,15 @@ std::string text_of_class(const Interpreted& all, int64_t c) {
   return all.folder.card.class_names[static_cast<size_t>(c)];
 }
 
+// The n-th of images or maps, without the first dimension.
+Tensor one(const Tensor& all, int64_t n) {
+  return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
+}
+
+Tensor image_of(const Interpreted& all, int64_t sample) {
+  return one(all.data.images.rows(std::vector<int64_t>{sample}), 0);
+}
+
 std::string save_row(
     const std::string& folder, int64_t c, size_t rank, const std::vector<Image>& row) {
   const std::string png = join_text(folder, "/part-", c, "-", rank, ".png");
@@ -43,13 +52,14 @@ std::vector<Image> unit_row(
   const Tensor crops = reshape(
       picture.average,
       {1, picture.average.size(0), picture.average.size(1), picture.average.size(2)});
-  std::vector<Image> row = {picture_alone(
-      resize_bilinear(as_data(crops, all.folder.card), images.size(2), images.size(3)))};
+  const Tensor average =
+      resize_bilinear(as_data(crops, all.folder.card), images.size(2), images.size(3));
+  std::vector<Image> row = {picture_alone(one(average, 0))};
   for (size_t k = 0; k < picture.images.size(); ++k) {
     const int64_t n = picture.images[k], at = static_cast<int64_t>(k);
-    const Tensor image = slice(images, 0, n, n + 1);
+    const Tensor image = one(images, n);
     row.push_back(picture_alone(image));
-    row.push_back(picture_with_map(image, slice(picture.heat, 0, at, at + 1), nullptr));
+    row.push_back(picture_with_map(image, one(picture.heat, at), nullptr));
   }
   return row;
 }
@@ -79,12 +89,12 @@ std::vector<Image> concept_row(const Interpreted& all, const interpret::ConceptP
   std::vector<Image> row;
   for (size_t k = 0; k < picture.samples.size(); ++k) {
     const auto at = static_cast<int64_t>(k);
-    const Tensor image = all.data.images.rows(std::vector<int64_t>{picture.samples[k]});
+    const Tensor image = image_of(all, picture.samples[k]);
     const Tensor map = slice(picture.maps, 0, at, at + 1);
     const Tensor large = resize_bilinear(
-        reshape(map, {1, 1, map.size(1), map.size(2)}), image.size(2), image.size(3));
+        reshape(map, {1, 1, map.size(1), map.size(2)}), image.size(1), image.size(2));
     row.push_back(picture_alone(image));
-    row.push_back(picture_with_map(image, large, nullptr));
+    row.push_back(picture_with_map(image, one(large, 0), nullptr));
   }
   return row;
 }
@@ -131,7 +141,7 @@ std::string save_chosen(
   for (const int64_t i : chosen) {
     std::vector<Image>& row = rows.at(static_cast<size_t>(all.labels[static_cast<size_t>(i)]));
     if (row.size() == kChosen) continue;
-    row.push_back(picture_alone(all.data.images.rows(std::vector<int64_t>{i})));
+    row.push_back(picture_alone(image_of(all, i)));
   }
   std::string file = name;
   std::ranges::replace(file, ':', '_');
