@@ -1,4 +1,4 @@
-// tools/ablating.h: what test images lose with the units that VEBI names; serves `coreset
+// tools/ablating.h: what classes lose without the units of VEBI; serves `coreset interpret`.
 // interpret`.
 #pragma once
 
