@@ -9,7 +9,6 @@
 #include "interpret/coreset/vebi.h"
 #include "interpret/report/heatmap.h"
 #include "tools/console.h"
-#include "tools/explaining.h"
 #include "tools/synthesising.h"
 
 #include <algorithm>
@@ -22,6 +21,20 @@ namespace {
 constexpr size_t kChosen = 12;  // images per class
 constexpr size_t kParts = 3;    // units or concepts per class
 constexpr int64_t kShown = 5;   // images per unit or concept
+
+// Many pictures go on a page: small images are enlarged to about this width, no further.
+constexpr int64_t kWidth = 84;
+
+Image enlarged(const Image& image, const Tensor& picture) {
+  return interpret::enlarge(image, std::max<int64_t>(1, kWidth / picture.size(2)));
+}
+
+Image plain(const Tensor& picture) { return enlarged(interpret::image_of(picture), picture); }
+
+Image with_map(const Tensor& picture, const Tensor& map) {
+  const interpret::ColouredMap coloured = interpret::colour(map);
+  return enlarged(interpret::overlay(interpret::image_of(picture), coloured.image, 0.65), picture);
+}
 
 std::string text_of_class(const Interpreted& all, int64_t c) {
   return all.folder.card.class_names[static_cast<size_t>(c)];
@@ -54,12 +67,12 @@ std::vector<Image> unit_row(
       {1, picture.average.size(0), picture.average.size(1), picture.average.size(2)});
   const Tensor average =
       resize_bilinear(as_data(crops, all.folder.card), images.size(2), images.size(3));
-  std::vector<Image> row = {picture_alone(one(average, 0))};
+  std::vector<Image> row = {plain(one(average, 0))};
   for (size_t k = 0; k < picture.images.size(); ++k) {
     const int64_t n = picture.images[k], at = static_cast<int64_t>(k);
     const Tensor image = one(images, n);
-    row.push_back(picture_alone(image));
-    row.push_back(picture_with_map(image, one(picture.heat, at), nullptr));
+    row.push_back(plain(image));
+    row.push_back(with_map(image, one(picture.heat, at)));
   }
   return row;
 }
@@ -93,8 +106,8 @@ std::vector<Image> concept_row(const Interpreted& all, const interpret::ConceptP
     const Tensor map = slice(picture.maps, 0, at, at + 1);
     const Tensor large = resize_bilinear(
         reshape(map, {1, 1, map.size(1), map.size(2)}), image.size(1), image.size(2));
-    row.push_back(picture_alone(image));
-    row.push_back(picture_with_map(image, one(large, 0), nullptr));
+    row.push_back(plain(image));
+    row.push_back(with_map(image, one(large, 0)));
   }
   return row;
 }
@@ -141,7 +154,7 @@ std::string save_chosen(
   for (const int64_t i : chosen) {
     std::vector<Image>& row = rows.at(static_cast<size_t>(all.labels[static_cast<size_t>(i)]));
     if (row.size() == kChosen) continue;
-    row.push_back(picture_alone(image_of(all, i)));
+    row.push_back(plain(image_of(all, i)));
   }
   std::string file = name;
   std::ranges::replace(file, ':', '_');

@@ -2,6 +2,7 @@
 #include "tools/report_coreset.h"
 
 #include "framework/core/error.h"
+#include "interpret/report/heatmap.h"
 #include "interpret/report/markup.h"
 #include "interpret/report/plot.h"
 #include "tools/report_results.h"
@@ -174,32 +175,80 @@ void add_seconds(Report& report, const Json& result) {
 
 // ---- Pictures ----
 
+// Large pictures as long as there is room for them; the last paragraph says what is left out.
+class Gallery {
+ public:
+  Gallery(Report& report, int64_t most_bytes) : report_(report), left_(most_bytes) {}
+
+  void add(const Image& picture, const std::string& alt, const std::string& caption) {
+    left_ -= bytes_in_page(picture);
+    if (left_ < 0 && is_begun_) {
+      ++left_out_;
+      return;
+    }
+    is_begun_ = true;
+    report_.picture(picture, alt, caption);
+  }
+  void end() const {
+    if (left_out_ == 0) return;
+    report_.paragraph(join_text(left_out_, " more pictures are left out to keep the page small."));
+  }
+
+ private:
+  Report& report_;
+  int64_t left_;
+  int64_t left_out_ = 0;
+  bool is_begun_ = false;
+};
+
+std::string name_of_part(const Json& part) {
+  if (part.find("unit") != nullptr) {
+    return join_text(
+        part.text("layer"), " unit ", part.integer("unit"), " (weight ",
+        text_of(part.number("weight"), 3), ")");
+  }
+  return join_text(
+      "concept ", part.integer("concept"), " of ", part.text("layer"), " (importance ",
+      text_of(number_in(part, "importance"), 3), ")");
+}
+
+// One picture per class, a row per unit or concept.
 void add_parts(Report& report, const Json& result, const std::string& folder, int64_t most_bytes) {
   const Json* parts = result.find("parts");
   if (parts == nullptr || parts->items().empty()) return;
-  if (parts->items().front().find("unit") != nullptr) {
-    add_pictures(
-        report, *parts, "mean of the crops; images with guided gradients", folder, most_bytes,
-        "The heaviest units of each class: the mean of the parts of images to which a unit "
-        "responds "
-        "most, then these images, each with the guided gradient of the response.",
-        [](const Json& row) {
-          return join_text(
-              "class ", row.text("class"), ": ", row.text("layer"), " unit ", row.integer("unit"),
-              ", weight ", text_of(row.number("weight"), 3));
-        });
-    return;
+  report.paragraph(
+      parts->items().front().find("unit") != nullptr
+          ? "The heaviest units of each class, a row each: the mean of the parts of images to "
+            "which "
+            "a unit responds most, then these images, each with the guided gradient of the "
+            "response."
+          : "The most important concepts of each class, a row each, on the images that show most "
+            "of "
+            "them. Importance: derivative of the logit along the concept.");
+  Gallery gallery(report, most_bytes);
+  const auto& all = parts->items();
+  for (size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+    const std::string name = all[begin].text("class");
+    std::vector<std::vector<Image>> rows;
+    std::string caption = "Class " + name;
+    for (; end < all.size() && all[end].text("class") == name; ++end) {
+      rows.push_back({load_image(found_at(all[end].text("png"), folder), 3)});
+      caption += (end == begin ? ": " : ", ") + name_of_part(all[end]);
+    }
+    gallery.add(interpret::grid(rows), "what class " + name + " is seen by", caption + ".");
   }
-  add_pictures(
-      report, *parts, "images with where the concept stands", folder, most_bytes,
-      "The most important concepts of each class, on the images that show most of them. "
-      "Importance: "
-      "derivative of the logit along the concept.",
-      [](const Json& row) {
-        return join_text(
-            "class ", row.text("class"), ": concept ", row.integer("concept"), " of ",
-            row.text("layer"), ", importance ", text_of(number_in(row, "importance"), 3));
-      });
+  gallery.end();
+}
+
+void add_chosen(Report& report, const Json& chosen, const std::string& folder, int64_t most_bytes) {
+  Gallery gallery(report, most_bytes);
+  for (const Json& row : chosen.items()) {
+    const std::string name = row.text("method") + " at " + percent_of(row.number("fraction"));
+    gallery.add(
+        load_image(found_at(row.text("png"), folder), 3), "images chosen by " + name,
+        "The first images that were chosen by " + name + ", a row per class.");
+  }
+  gallery.end();
 }
 
 std::string source_of(const Json& result) {
@@ -222,11 +271,7 @@ void add_protocol(
   add_ablation(report, result);
   add_seconds(report, result);
   if (const Json* chosen = result.find("chosen")) {
-    add_pictures(
-        report, *chosen, "a row per class", folder, most_bytes / 2,
-        "The first images that each method chose.", [](const Json& row) {
-          return row.text("method") + ", " + percent_of(row.number("fraction"));
-        });
+    add_chosen(report, *chosen, folder, most_bytes / 2);
   }
   add_parts(report, result, folder, most_bytes / 2);
 }

@@ -305,7 +305,7 @@ TEST_CASE("report: coresets, their curves and what they show") {
   for (const char* text :
        {"Interpreting with little data: vebi", "Interpreting with little data: ice",
         "dgpruning:entropy", "random, activations", "all data, fit", "The heaviest units",
-        "The most important concepts", "points", "first images that each method chose",
+        "The most important concepts", "points", "first images that were chosen by random",
         "Growing until the interpretation stays: moderate", "samples for the target", "Audit"}) {
     CAPTURE(text);
     CHECK(has(page, text));
