@@ -81,7 +81,7 @@ reproduce-dsv: all  ## claims of deep support vectors; PART=select for one part
 	@python3 tools/reproduce/dsv.py --part $(PART) --mnist $(MNIST) --cifar10 $(CIFAR10)
 
 reproduce-coreset: all  ## interpreting with little data; PART=vebi for one part
-	@python3 tools/reproduce/coreset.py --part $(PART) --fashion $(FASHION)
+	@python3 tools/reproduce/coreset.py --part $(PART) --fashion $(FASHION) --mnist $(MNIST)
 
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i

@@ -83,11 +83,14 @@ std::string selector_list() {
 
 interpret::Samples samples_for(
     const interpret::SelectorInfo& method, const RunFolder& folder, const datasets::Dataset& data,
-    const WatchedTraining& training, Console& console) {
+    const WatchedTraining& training, Console& console, interpret::HeadOutputs* known) {
   interpret::Samples samples{.labels = data.labels};
   if (method.needs_features || method.needs_logits) {
-    const interpret::HeadOutputs out =
-        interpret::head_outputs(*folder.model, source_in_order(data, folder.card));
+    interpret::HeadOutputs own;
+    interpret::HeadOutputs& out = known != nullptr ? *known : own;
+    if (!out.hidden.defined()) {
+      out = interpret::head_outputs(*folder.model, source_in_order(data, folder.card));
+    }
     samples.features = out.hidden;
     samples.logits = out.logits;
   }

@@ -1,6 +1,7 @@
 // tools/coreset.h: the samples of a data set as selectors see them.
 #pragma once
 
+#include "interpret/coreset/last_layer.h"
 #include "interpret/coreset/select.h"
 #include "tools/run_folder.h"
 
@@ -33,9 +34,10 @@ std::string selector_list();
 ///   forgetting   events over the epochs of watched trainings, each sample tested after every epoch
 ///   grand        the gradient norm of the last layer, mean over the same epochs
 ///   deepfool     minus the distance to another prediction of the model itself
-/// Throws UsageError for an architecture that cannot be made by name, Interrupted after Ctrl-C.
+/// `known`, if given, keeps features and logits for the next call. Throws UsageError for an
+/// architecture that cannot be made by name, Interrupted after Ctrl-C.
 interpret::Samples samples_for(
     const interpret::SelectorInfo& method, const RunFolder& folder, const datasets::Dataset& data,
-    const WatchedTraining& training, Console& console);
+    const WatchedTraining& training, Console& console, interpret::HeadOutputs* known = nullptr);
 
 }  // namespace limpid::tools

@@ -2,9 +2,11 @@
 #include "framework/core/error.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/coreset_pictures.h"
 #include "tools/interpreting.h"
 #include "tools/measuring.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -62,6 +64,8 @@ interpret::Selection everything(
   return interpret::select_coreset(method, samples, {.fraction = 1, .seed = seed});
 }
 
+constexpr size_t kSearched = 500;  // images among which units and concepts find their own
+
 Json run(const Invocation& in, const GrowingOptions& o) {
   const interpret::SelectorInfo method = selector_named(o.method);
   for (const double f : o.grow.fractions) as_usage([&] { return interpret::kept_of(1, f); });
@@ -109,7 +113,7 @@ Json run(const Invocation& in, const GrowingOptions& o) {
   });
   const std::string sentence = interpret::cost_and_benefit(growth, options);
   in.console.result(std::string(interpret::name_of(growth.reason)) + ": " + sentence);
-  return Json::object(
+  Json result = Json::object(
       {{"model", name_of(all->folder)},
        {"data", all->data.name},
        {"method", o.method},
@@ -125,7 +129,18 @@ Json run(const Invocation& in, const GrowingOptions& o) {
        {"seconds_select", seconds_select},
        {"seconds_grow", growth.seconds},
        {"seconds_full", optional_json(growth.seconds_full)},
+       {"target", o.grow.target},
+       {"target_reliability", o.grow.target_reliability},
        {"cost_and_benefit", sentence}});
+  if (const std::string& folder = in.common.out; !folder.empty() && has_pictures(*all)) {
+    make_folder(folder);
+    const auto kept = static_cast<size_t>(growth.stages.back().count);
+    const interpret::SampleList part = interpret::SampleList(order.indices).first(kept);
+    result.set("chosen", save_chosen(folder, o.method, *all, part))
+        .set(
+            "parts", save_parts(folder, *all, growth.found, part.first(std::min(kept, kSearched))));
+  }
+  return result;
 }
 
 void declare(Arguments& a, GrowingOptions& o) {
@@ -151,7 +166,8 @@ Command coreset_grow_command() {
           "limpid coreset grow runs/fashion --data fashion-2k --method random --interpreter vebi "
           "--target 0.9 --max-seconds 60 --verify-full",
       .declare = [options](Arguments& a) { declare(a, *options); },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "grow.json"};
 }
 
 }  // namespace limpid::tools

@@ -1,7 +1,9 @@
 // tools/coreset_interpret.cpp: limpid coreset interpret.
 #include "framework/core/error.h"
+#include "tools/ablating.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/coreset_pictures.h"
 #include "tools/interpreting.h"
 #include "tools/measuring.h"
 
@@ -11,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 namespace limpid::tools {
@@ -25,6 +28,7 @@ struct ProtocolOptions {
   std::vector<std::string> methods = {"random", "moderate", "dgpruning"};
   std::vector<double> fractions = {0.05, 0.1, 0.2, 0.3, 0.4, 0.5};
   int64_t seeds = 5;
+  bool has_ablation = false;
 };
 
 // What a method needs to know, and the seconds it took.
@@ -39,8 +43,9 @@ struct Row {
   double fraction = 0;
   int64_t count = 0;  // samples
   int64_t runs = 0;
-  Similarity values = {};  // of all runs together
-  double active = 0;       // units or concepts, mean over classes and runs
+  Similarity values = {};          // of all runs together
+  std::vector<double> drops = {};  // likewise, if asked for
+  double active = 0;               // units or concepts, mean over classes and runs
   double seconds_features = 0, seconds_select = 0, seconds_fit = 0;
 };
 
@@ -146,7 +151,7 @@ Json class_means(const std::vector<double>& values, int64_t runs) {
 
 Json row_json(const Row& row, const std::string& headline, const Reference& r, uint64_t seed) {
   const auto runs = static_cast<double>(row.runs);
-  return Json::object(
+  Json json = Json::object(
       {{"method", row.method},
        {"fraction", row.fraction},
        {"count", row.count},
@@ -159,27 +164,40 @@ Json row_json(const Row& row, const std::string& headline, const Reference& r, u
                         {"select", row.seconds_select / runs},
                         {"activations", r.seconds_activations(row.count)},
                         {"fit", row.seconds_fit / runs}})}});
+  if (!row.drops.empty()) json.set("drop", to_json(interpret::estimate_of(row.drops, seed)));
+  return json;
 }
+
+struct Measuring {
+  interpret::Interpreter& interpreter;
+  const Reference& reference;
+  const Ablation* ablation = nullptr;  // or none
+  int64_t seeds = 5;
+  uint64_t seed = 0;
+};
 
 // The samples of one run, each once.
 Row measured(
-    interpret::Interpreter& interpreter, const Prepared& prepared, const std::string& method,
-    double fraction, const Reference& r, int64_t seeds, uint64_t seed) {
+    const Measuring& m, const Prepared& prepared, const std::string& method, double fraction) {
   Row row{.method = method, .fraction = fraction};
   row.seconds_features = prepared.seconds;
-  row.runs = prepared.info.is_random ? seeds : 1;
+  row.runs = prepared.info.is_random ? m.seeds : 1;
   for (int64_t s = 0; s < row.runs; ++s) {
     check_interrupt();
     const Stopwatch selecting;
     const interpret::Selection found = interpret::select_coreset(
-        method, prepared.samples, {.fraction = fraction, .seed = seed + static_cast<uint64_t>(s)});
+        method, prepared.samples,
+        {.fraction = fraction, .seed = m.seed + static_cast<uint64_t>(s)});
     row.seconds_select += selecting.seconds();
     row.count = std::ssize(found.indices);
     const Stopwatch fitting;
-    const Interpretation part = interpreter.fit(found.indices);
+    const Interpretation part = m.interpreter.fit(found.indices);
     row.seconds_fit += fitting.seconds();
     row.active += mean_count(part.active) / static_cast<double>(row.runs);
-    append(row.values, interpreter.compare(r.full, part));
+    append(row.values, m.interpreter.compare(m.reference.full, part));
+    if (m.ablation == nullptr) continue;
+    const std::vector<double> drops = m.ablation->drops(part);
+    row.drops.insert(row.drops.end(), drops.begin(), drops.end());
   }
   return row;
 }
@@ -192,16 +210,69 @@ std::string line_of(const Row& row, const std::string& headline, uint64_t seed) 
          fixed(row.active, 1) + " active";
 }
 
+// What the classes lose with the units of all data, and with any others.
+Json ablation_json(const Measuring& m) {
+  const interpret::Interpretation& full = m.reference.full;
+  std::vector<double> random;
+  for (int64_t s = 0; s < m.seeds; ++s) {
+    const auto more = m.ablation->random_drops(full, m.seed + static_cast<uint64_t>(s));
+    random.insert(random.end(), more.begin(), more.end());
+  }
+  return Json::object(
+      {{"images", m.ablation->images()},
+       {"accuracy", number_or_null(mean_of_known(m.ablation->accuracy()))},
+       {"full", to_json(interpret::estimate_of(m.ablation->drops(full), m.seed))},
+       {"random", to_json(interpret::estimate_of(random, m.seed))}});
+}
+
+std::string line_of(const Json& ablation) {
+  const auto points = [&](const char* name) {
+    return fixed(100 * ablation.at(name).number("mean"), 1);
+  };
+  return join_text(
+      "without the units of all data a class loses ", points("full"),
+      " points of accuracy; without as many others of the same layers ", points("random"));
+}
+
+// Images of each method's smallest part, and what the interpretation on all data sees.
+void draw(
+    const std::string& folder, const ProtocolOptions& o, const std::vector<Prepared>& prepared,
+    const Interpreted& all, const Reference& r, uint64_t seed, Json& result) {
+  constexpr double kSearched = 500;  // images among which units and concepts find their own
+  make_folder(folder);
+  const double fraction = std::ranges::min(o.fractions);
+  Json chosen = Json::array();
+  for (size_t k = 0; k < o.methods.size(); ++k) {
+    const interpret::Selection found = interpret::select_coreset(
+        o.methods[k], prepared[k].samples, {.fraction = fraction, .seed = seed});
+    chosen.push(Json::object(
+        {{"method", o.methods[k]},
+         {"fraction", fraction},
+         {"png", save_chosen(folder, o.methods[k], all, found.indices)}}));
+  }
+  const interpret::Samples labels{.labels = all.data.labels};
+  const double searched = std::min(1.0, kSearched / static_cast<double>(all.data.size()));
+  const interpret::Selection some =
+      interpret::select_coreset("random", labels, {.fraction = searched, .seed = seed});
+  result.set("chosen", chosen).set("parts", save_parts(folder, all, r.full, some.indices));
+}
+
 std::vector<Prepared> prepare(
     const ProtocolOptions& o, const Interpreted& all, uint64_t seed, Console& console) {
   WatchedTraining training = o.interpreting.training;
   training.seed = seed;
   std::vector<Prepared> prepared;
+  interpret::HeadOutputs head;  // the same for all methods, and each would have had to wait for it
+  double seconds_head = 0;
   for (const std::string& method : o.methods) {
     const Stopwatch watch;
     const interpret::SelectorInfo info = selector_named(method);
-    prepared.push_back({info, samples_for(info, all.folder, all.data, training, console), 0});
-    prepared.back().seconds = watch.seconds();
+    const bool needs_head = info.needs_features || info.needs_logits;
+    const bool has_head = head.hidden.defined();
+    prepared.push_back(
+        {info, samples_for(info, all.folder, all.data, training, console, &head), 0});
+    prepared.back().seconds = watch.seconds() + (needs_head && has_head ? seconds_head : 0);
+    if (needs_head && !has_head) seconds_head = prepared.back().seconds;
   }
   return prepared;
 }
@@ -216,31 +287,34 @@ Json run(const Invocation& in, const ProtocolOptions& o) {
   interpret::Interpreter& interpreter = *all->interpreter;
   for (const std::string& note : all->notes) in.console.note("note: " + note);
 
+  std::optional<Ablation> ablation;
+  if (o.has_ablation) ablation.emplace(*all);
   const std::vector<Prepared> prepared = prepare(o, *all, seed, in.console);
   Reference r;
   as_usage([&] {
     r = reference_of(interpreter, all->data.labels, o, seed, in.console);
     return 0;
   });
+  const Measuring m{interpreter, r, ablation ? &*ablation : nullptr, o.seeds, seed};
   const std::string headline = interpreter.headline();
   in.console.result(in.console.bold(
       padded("method", 22) + padded("fraction", 10) + padded("samples", 9) + headline));
   Json rows = Json::array();
-  for (size_t m = 0; m < o.methods.size(); ++m) {
+  for (size_t k = 0; k < o.methods.size(); ++k) {
     for (const double fraction : o.fractions) {
-      const Row row = measured(interpreter, prepared[m], o.methods[m], fraction, r, o.seeds, seed);
+      const Row row = measured(m, prepared[k], o.methods[k], fraction);
       in.console.result(line_of(row, headline, seed));
       rows.push(row_json(row, headline, r, seed));
     }
   }
   const Prepared plain{interpret::selector_named("random"), {.labels = all->data.labels}, 0};
-  const Row control = measured(interpreter, plain, "random", 0.95, r, o.seeds, seed);
+  const Row control = measured(m, plain, "random", 0.95);
   for (const auto& [name, values] :
        {std::pair{"95 % control", &control.values}, {"floor", &r.floor}, {"by chance", &r.null}}) {
     in.console.result(
         padded(name, 41) + fixed(interpret::estimate_of(values->at(headline), seed).mean, 4));
   }
-  return Json::object(
+  Json result = Json::object(
       {{"model", name_of(all->folder)},
        {"data", all->data.name},
        {"interpreter", o.interpreting.interpreter},
@@ -254,6 +328,14 @@ Json run(const Invocation& in, const ProtocolOptions& o) {
        {"null", similarity_json(r.null, nullptr, seed)},
        {"seconds_full",
         Json::object({{"activations", r.seconds_activations()}, {"fit", r.seconds_fit}})}});
+  if (ablation) {
+    const Json found = ablation_json(m);
+    in.console.result(line_of(found));
+    result.set("ablation", found);
+  }
+  const std::string& folder = in.common.out;
+  if (!folder.empty() && has_pictures(*all)) draw(folder, o, prepared, *all, r, seed, result);
+  return result;
 }
 
 void declare(Arguments& a, ProtocolOptions& o) {
@@ -261,6 +343,7 @@ void declare(Arguments& a, ProtocolOptions& o) {
   a.list("methods", o.methods, "of selection: " + selector_list());
   a.numbers("fractions", o.fractions, "of the samples, above 0", 0, 1);
   a.integer("seeds", o.seeds, "runs of a random method, and of the floor and chance", 1, 1000);
+  a.flag("ablation", o.has_ablation, "vebi: accuracy of test images without the relevant units");
 }
 
 }  // namespace
@@ -274,7 +357,8 @@ Command coreset_interpret_command() {
           "limpid coreset interpret runs/fashion --data fashion-2k --methods random,moderate "
           "--interpreter vebi --fractions 0.05,0.3 --seeds 3",
       .declare = [options](Arguments& a) { declare(a, *options); },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "interpret.json"};
 }
 
 }  // namespace limpid::tools

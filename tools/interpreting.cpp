@@ -127,6 +127,7 @@ std::unique_ptr<Interpreted> open_interpreted(
   check_classifier(all->folder, "coreset");
   const datasets::Split parts = parts_of(o.data, common, all->folder);
   all->data = parts.train;
+  all->test = parts.test;
   if (all->data.is_empty()) throw UsageError("the data have no training part to select from");
   all->labels = integers_of(all->data.labels);
   const int64_t probes = parts.test.is_empty() ? 0 : std::min(o.probe, parts.test.size());

@@ -36,6 +36,7 @@ void declare_interpreting(Arguments& a, InterpretingOptions& o);
 struct Interpreted {
   RunFolder folder;
   datasets::Dataset data;
+  datasets::Dataset test;
   std::vector<int64_t> labels;
   std::unique_ptr<interpret::Interpreter> interpreter;
   std::string layers;              // that it looks at, for people

@@ -9,6 +9,7 @@
 #include "tools/explaining.h"
 #include "tools/layers.h"
 #include "tools/measuring.h"
+#include "tools/report_coreset.h"
 #include "tools/report_results.h"
 #include "tools/report_values.h"
 #include "tools/report_vectors.h"
@@ -84,6 +85,16 @@ const std::vector<ResultKind>& result_kinds() {
          add_audit(r, f.json, folder_of(f), most_bytes);
        },
        "audit.json"},
+      {"coreset interpret",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_protocol(r, f.json, folder_of(f), most_bytes);
+       },
+       "interpret.json"},
+      {"coreset grow",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_growth(r, f.json, folder_of(f), most_bytes);
+       },
+       "grow.json"},
       {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); },
        "reproduce.json"},
   };

@@ -2,8 +2,10 @@
 #include "tools/report_values.h"
 
 #include "framework/core/error.h"
+#include "interpret/report/markup.h"
 #include "tools/reporting.h"
 
+#include <cmath>
 #include <filesystem>
 #include <limits>
 
@@ -52,6 +54,36 @@ std::string found_at(const std::string& path, const std::string& folder) {
 
 Image picture_at(const std::string& path, const std::string& folder) {
   return for_grid(load_image(found_at(path, folder), 3));
+}
+
+int64_t bytes_in_page(const Image& image) { return std::ssize(png_bytes(image)) * 4 / 3; }
+
+std::string text_of(double value, int digits) {
+  return std::isfinite(value) ? interpret::fixed_text(value, digits) : "-";
+}
+
+void add_pictures(
+    interpret::Report& report, const Json& rows, const std::string& title,
+    const std::string& folder, int64_t most_bytes, const std::string& caption,
+    std::string (*label)(const Json& row)) {
+  std::vector<interpret::ImageRow> shown;
+  int64_t bytes = 0, left_out = 0;
+  for (const Json& row : rows.items()) {
+    if (!has_value(row, "png")) continue;
+    const Image picture = load_image(found_at(row.text("png"), folder), 3);
+    bytes += bytes_in_page(picture);
+    if (bytes > most_bytes && !shown.empty()) {
+      ++left_out;
+      continue;
+    }
+    shown.push_back({.label = label(row), .images = {picture}});
+  }
+  if (shown.empty()) return;
+  report.image_grid(
+      {title}, shown,
+      caption + (left_out > 0
+                     ? join_text(" ", left_out, " more are left out to keep the page small.")
+                     : ""));
 }
 
 }  // namespace limpid::tools

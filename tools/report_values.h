@@ -4,7 +4,9 @@
 #include "framework/io/image.h"
 #include "framework/io/json.h"
 #include "interpret/numerics/statistics.h"
+#include "interpret/report/report.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,5 +28,16 @@ std::string definitions_of(const Json& definitions);
 std::string found_at(const std::string& path, const std::string& folder);
 /// The picture there, fit for a grid. Throws FormatError if it cannot be read.
 Image picture_at(const std::string& path, const std::string& folder);
+/// Of a picture inside the page.
+int64_t bytes_in_page(const Image& image);
+
+/// "0.250"; "-" for what is not finite.
+std::string text_of(double value, int digits);
+/// The pictures that rows name by "png", one below the other under a title; rows without one are
+/// left out, and so are those that do not fit, which the caption then says.
+void add_pictures(
+    interpret::Report& report, const Json& rows, const std::string& title,
+    const std::string& folder, int64_t most_bytes, const std::string& caption,
+    std::string (*label)(const Json& row));
 
 }  // namespace limpid::tools

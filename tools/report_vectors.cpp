@@ -25,15 +25,10 @@ using interpret::LineChart;
 using interpret::Report;
 using interpret::Series;
 
-std::string text_of(double value, int digits) {
-  return std::isfinite(value) ? fixed_text(value, digits) : "-";
-}
 std::string share_of(double value) {
   return std::isfinite(value) ? fixed_text(100 * value, 1) + " %" : "-";
 }
 std::string integer_of(int64_t value) { return join_text(value); }
-
-int64_t bytes_in_page(const Image& image) { return std::ssize(png_bytes(image)) * 4 / 3; }
 
 // "42.0 % (21 of 50)"
 std::string flips_of(const Json& flips) {
@@ -47,30 +42,6 @@ std::vector<double> column(const Json& rows, const std::string& key) {
   std::vector<double> values;
   for (const Json& row : rows.items()) values.push_back(number_in(row, key));
   return values;
-}
-
-// Rows of one picture each, as many as fit.
-void add_pictures(
-    Report& report, const Json& rows, const std::string& title, const std::string& folder,
-    int64_t most_bytes, const std::string& caption, std::string (*label)(const Json& row)) {
-  std::vector<interpret::ImageRow> shown;
-  int64_t bytes = 0, left_out = 0;
-  for (const Json& row : rows.items()) {
-    if (!has_value(row, "png")) continue;
-    const Image picture = load_image(found_at(row.text("png"), folder), 3);
-    bytes += bytes_in_page(picture);
-    if (bytes > most_bytes && !shown.empty()) {
-      ++left_out;
-      continue;
-    }
-    shown.push_back({.label = label(row), .images = {picture}});
-  }
-  if (shown.empty()) return;
-  report.image_grid(
-      {title}, shown,
-      caption + (left_out > 0
-                     ? join_text(" ", left_out, " more are left out to keep the page small.")
-                     : ""));
 }
 
 // ---- Extraction ----

@@ -4,6 +4,7 @@
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <numeric>
 
 namespace limpid::interpret {
@@ -171,6 +173,19 @@ std::vector<RelevantUnit> Vebi::relevant_units(const Interpretation& found, int6
   return units;
 }
 
+std::vector<RelevantUnit> Vebi::random_units(
+    std::span<const RelevantUnit> like, const Rng& rng) const {
+  std::vector<RelevantUnit> units;
+  for (size_t l = 0; l < options_.layers.size(); ++l) {
+    const std::string& layer = options_.layers[l];
+    const auto count = std::ranges::count(like, layer, &RelevantUnit::layer);
+    Rng of_layer = rng.child(l);
+    const std::vector<int64_t> any = of_layer.permutation(groups_[l + 1] - groups_[l]);
+    for (int64_t k = 0; k < count; ++k) units.push_back({layer, any[static_cast<size_t>(k)], 0});
+  }
+  return units;
+}
+
 // ---- Pictures ----
 
 namespace {
@@ -197,10 +212,35 @@ Reach reach_of(const Tensor& slope) {
 }
 
 struct Response {
-  double size = 0;
   Reach reach = {};
   Tensor heat = {};  // [1, 1, H, W]
 };
+
+void check_unit(int64_t unit, const Tensor& output) {
+  check_value(
+      unit >= 0 && unit < output.size(1), "picture_of_unit", "no unit ", unit, " among ",
+      output.size(1));
+}
+
+// The largest response of a unit on each image [N, C, H, W].
+std::vector<double> responses_to(
+    Module& model, const Module& layer, int64_t unit, const Tensor& images) {
+  constexpr int64_t kBatch = 100;
+  const Recording off(false);
+  std::vector<double> responses;
+  for (int64_t begin = 0; begin < images.size(0); begin += kBatch) {
+    const Tensor some = slice(images, 0, begin, std::min(images.size(0), begin + kBatch));
+    Pass pass;
+    pass.watch(layer);
+    model(some, pass);
+    const Tensor& output = pass.activation(layer);
+    check_unit(unit, output);
+    const Tensor map = slice(output, 1, unit, unit + 1);
+    const Tensor rows = reshape(map, {map.size(0), map.numel() / map.size(0)});
+    std::ranges::copy(max(rows, 1).to_vector(), std::back_inserter(responses));
+  }
+  return responses;
+}
 
 // The largest response of a unit on one image, with its gradients under two rules.
 Response response_on(Module& model, const Module& layer, int64_t unit, const Tensor& image) {
@@ -211,12 +251,9 @@ Response response_on(Module& model, const Module& layer, int64_t unit, const Ten
   pass.watch(layer);
   model(x, pass);
   const Tensor& output = pass.activation(layer);
-  check_value(
-      unit >= 0 && unit < output.size(1), "picture_of_unit", "no unit ", unit, " among ",
-      output.size(1));
   const Tensor map = slice(output, 1, unit, unit + 1);
   const Tensor largest = max(reshape(map, {map.numel()}), 0);
-  Response response{.size = largest.item()};
+  Response response;
   response.reach = reach_of(grad(largest, x));
   response.heat = relu(max(grad(largest, x, {.relu = ReluRule::guided}), 1).detach()).detach();
   return response;
@@ -238,30 +275,29 @@ UnitPicture picture_of_unit(
       images.rank() == 4, "picture_of_unit", "needs images [N, C, H, W], got ", images.shape());
   check_value(images.size(0) > 0 && count > 0, "picture_of_unit", "needs at least one image");
   const Module& watched = find_layer(model, layer);
-  std::vector<Response> responses;
-  for (int64_t n = 0; n < images.size(0); ++n) {
-    responses.push_back(response_on(model, watched, unit, slice(images, 0, n, n + 1)));
-  }
+  const std::vector<double> sizes = responses_to(model, watched, unit, images);
   UnitPicture picture;
-  picture.images.resize(responses.size());
+  picture.images.resize(sizes.size());
   std::iota(picture.images.begin(), picture.images.end(), int64_t{0});
-  const auto size_of = [&](int64_t n) { return responses[static_cast<size_t>(n)].size; };
+  const auto size_of = [&](int64_t n) { return sizes[static_cast<size_t>(n)]; };
   std::ranges::stable_sort(picture.images, std::ranges::greater{}, size_of);
   picture.images.resize(std::min(picture.images.size(), static_cast<size_t>(count)));
 
-  const Recording off(false);
   int64_t h = 1, w = 1;
+  std::vector<Response> responses;
   std::vector<Tensor> heat;
   for (const int64_t n : picture.images) {
-    const Response& r = responses[static_cast<size_t>(n)];
+    responses.push_back(response_on(model, watched, unit, slice(images, 0, n, n + 1)));
+    const Response& r = responses.back();
     h = std::max(h, r.reach.bottom - r.reach.top);
     w = std::max(w, r.reach.right - r.reach.left);
     heat.push_back(r.heat);
   }
+  const Recording off(false);
   std::vector<Tensor> crops;
-  for (const int64_t n : picture.images) {
-    crops.push_back(
-        crop(slice(images, 0, n, n + 1), responses[static_cast<size_t>(n)].reach, h, w));
+  for (size_t k = 0; k < responses.size(); ++k) {
+    const int64_t n = picture.images[k];
+    crops.push_back(crop(slice(images, 0, n, n + 1), responses[k].reach, h, w));
   }
   const Tensor all = stack(crops, 0);
   picture.average = reshape(mean(all, {0}), {images.size(1), h, w});

@@ -19,6 +19,7 @@
 // to 1, so layers depend on each other: a ridge makes the solution one.
 #pragma once
 
+#include "framework/core/rng.h"
 #include "framework/nn/module.h"
 #include "framework/tensor/tensor.h"
 #include "interpret/coreset/interpreter.h"
@@ -69,6 +70,8 @@ class Vebi : public WeightInterpreter {
 
   /// Of a class, the heaviest first.
   std::vector<RelevantUnit> relevant_units(const Interpretation& found, int64_t c) const;
+  /// As many units of each layer, any of them; their weights are 0.
+  std::vector<RelevantUnit> random_units(std::span<const RelevantUnit> like, const Rng& rng) const;
   const std::vector<std::string>& layers() const { return options_.layers; }
 
  private:

@@ -67,6 +67,21 @@ TEST_CASE("coreset interpret: every interpreter agrees more on more data") {
   }
 }
 
+TEST_CASE("coreset interpret: what classes lose without their units") {
+  const TempDir folder;
+  train(folder, "r", kTrain);
+  const Json result = run_json(
+      folder, "coreset interpret r --ablation --methods random,moderate --fractions 0.5 --seeds 2");
+  const Json& ablation = result.at("ablation");
+  CHECK(ablation.number("accuracy") > 0.5);
+  CHECK(ablation.integer("images") > 0);
+  const double full = ablation.at("full").number("mean");
+  CHECK(full > ablation.at("random").number("mean"));
+  CHECK(full <= ablation.number("accuracy"));
+  for (const Json& row : result.at("rows").items()) CHECK(row.at("drop").number("mean") > 0);
+  check_refused(folder, "coreset interpret r --ablation --interpreter probe", 2, {"--ablation"});
+}
+
 TEST_CASE("coreset interpret, grow: threads do not matter") {
   const TempDir folder;
   train(folder, "r", kTrain);

@@ -283,3 +283,36 @@ TEST_CASE("report: what cannot be reported") {
   std::filesystem::create_directory(folder.file("taken"));
   check_refused(folder, "report m --out taken", 1, {"taken", "cannot write"});
 }
+
+TEST_CASE("report: coresets, their curves and what they show") {
+  const TempDir folder;
+  train(folder, "r", "--data digits --model convnet:8x2:none:max" + kSmall);
+  const std::string small = " --methods random,dgpruning:entropy --fractions 0.1,0.5 --seeds 2 ";
+  succeed(folder, "coreset interpret r --ablation --out vebi" + small);
+  succeed(folder, "coreset interpret r --interpreter ice --out ice" + small);
+  succeed(folder, "coreset interpret r --interpreter probe --out probe" + small);
+  succeed(folder, "coreset grow r --method moderate --out grown --verify-full --fractions 0.2,0.5");
+  const Json vebi = parse_json(content(folder.file("vebi/interpret.json")), "interpret.json");
+  CHECK(vebi.text("command") == "coreset interpret");
+  CHECK(vebi.at("chosen").items().size() == 2);
+  CHECK(std::filesystem::exists(folder.file("vebi/chosen-dgpruning_entropy.png")));
+  REQUIRE_FALSE(vebi.at("parts").items().empty());
+  for (const Json& part : vebi.at("parts").items()) {
+    CHECK(part.number("weight") > 0);
+    CHECK(std::filesystem::exists(folder.file(part.text("png"))));
+  }
+  const std::string page = page_of(folder, "report vebi ice probe grown");
+  for (const char* text :
+       {"Interpreting with little data: vebi", "Interpreting with little data: ice",
+        "dgpruning:entropy", "random, activations", "all data, fit", "The heaviest units",
+        "The most important concepts", "points", "first images that were chosen by random",
+        "Growing until the interpretation stays: moderate", "samples for the target", "Audit"}) {
+    CAPTURE(text);
+    CHECK(has(page, text));
+  }
+  // A picture that is gone is said, not left out
+  std::filesystem::remove(folder.file(vebi.at("parts").items().front().text("png")));
+  check_refused(folder, "report vebi", 3, {"part-"});
+  write_changed(folder, "grown/grow.json", "bad.json", "stages", 1);
+  check_refused(folder, "report bad.json", 3, {"bad.json"});
+}

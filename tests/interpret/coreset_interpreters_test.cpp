@@ -8,6 +8,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "interpret/coreset/ablation.h"
 #include "interpret/coreset/ice.h"
 #include "interpret/coreset/probe.h"
 #include "interpret/coreset/similarity.h"
@@ -21,6 +22,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <set>
 
 using namespace limpid;
 using namespace limpid::interpret;
@@ -228,6 +230,44 @@ TEST_CASE("vebi: pictures of a unit") {
       failure<ValueError>(
           [] { picture_of_unit(*digits().model, "relu9", 0, slice(digits().images, 0, 0, 2)); }),
       "relu9"));
+}
+
+TEST_CASE("ablation: what a class loses, by hand") {
+  // Unit k is the evidence of class k; class 2 wins where both are silent
+  Rng rng(1);
+  Sequential net;
+  net.add<ReLU>("relu");
+  net.add<Linear>("linear", 2, 3, rng);
+  convert(net, DType::f64);
+  set(net, "linear.weight", matrix({3, 2}, {1, 0, 0, 1, 0, 0}));
+  set(net, "linear.bias", matrix({3}, {0, 0, 0.5}));
+  const Tensor x = matrix({4, 2}, {3, 1, 2, 1, 1, 2, 0, 0});
+  const auto without = [&](const std::vector<RelevantUnit>& units, int64_t c) {
+    return accuracy_without(net, units, x, c);
+  };
+  CHECK(without({}, 0) == 0.5);
+  CHECK(without({}, 1) == 0.25);
+  CHECK(without({{"relu", 0, 1}}, 0) == 0);
+  CHECK(without({{"relu", 0, 1}}, 1) == 0.75);
+  CHECK(without({{"relu", 0, 1}, {"relu", 1, 1}}, 2) == 1);
+  CHECK(contains(failure<ValueError>([&] { without({{"relu", 2, 1}}, 0); }), "no unit 2 among 2"));
+  CHECK(contains(failure<ValueError>([&] { without({{"relu9", 0, 1}}, 0); }), "relu9"));
+}
+
+TEST_CASE("ablation: as many other units of the same layers") {
+  const Vebi vebi(*digits().model, digits_data(), {});
+  const std::vector<RelevantUnit> like = {{"relu1", 3, 1}, {"relu2", 0, 1}, {"relu2", 5, 1}};
+  std::set<std::pair<std::string, int64_t>> seen;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const std::vector<RelevantUnit> units = vebi.random_units(like, Rng(seed));
+    REQUIRE(units.size() == 3);
+    CHECK(units[0].layer == "relu1");
+    CHECK(units[1].layer == "relu2");
+    CHECK(units[2].layer == "relu2");
+    CHECK(units[1].unit != units[2].unit);
+    for (const RelevantUnit& u : units) seen.emplace(u.layer, u.unit);
+  }
+  CHECK(seen.size() == 16);  // every unit of both layers has its turn
 }
 
 TEST_CASE("ice: the derivative along a concept, by hand and by difference quotients") {

@@ -9,14 +9,13 @@
 # of the given parts. C1 to C6 and C21 are unit tests: tests/interpret/deep_*_test.cpp and
 # support_vectors_test.cpp.
 import argparse
-import gzip
 import json
 import math
 import os
-import random
 import struct
 import subprocess
 
+from altered import FLIPPED, altered, altered_part, first, flip_labels, read_idx, write_npy
 from predictions import HERE, TESTS, Bench, Table, mean, parts_named, seed_interval
 
 SEEDS = range(5)
@@ -37,32 +36,6 @@ RETRAIN_STEPS = {"mnist": "1000", "cifar10": "500"}
 # Of another seed and another architecture than the vectors' network
 JUDGES = {"conv": ["--model", "convnet:16x2:none:max", "--epochs", "5", "--seed", "11", *ADAM],
           "mlp": ["--model", "mlp:128", "--epochs", "10", "--seed", "12", *ADAM]}
-FLIPPED = 0.2  # share of wrong labels in the test of the mislabel finder
-
-
-# ---- Small files, with the standard library alone ----
-
-def read_idx(folder, name):
-    """Shape and bytes of an IDX file, plain or .gz."""
-    path = os.path.join(folder, name)
-    opened = open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz", "rb")
-    with opened as file:
-        data = file.read()
-    rank = data[3]
-    shape = struct.unpack(f">{rank}I", data[4:4 + 4 * rank])
-    return shape, data[4 + 4 * rank:]
-
-
-def write_idx(folder, name, shape, data):
-    with open(os.path.join(folder, name), "wb") as file:
-        file.write(bytes((0, 0, 8, len(shape))) + struct.pack(f">{len(shape)}I", *shape) + data)
-
-
-def write_npy(path, shape, kind, data):
-    header = repr({"descr": kind, "fortran_order": False, "shape": tuple(shape)})
-    header += " " * (-(len(header) + 11) % 64) + "\n"
-    with open(path, "wb") as file:
-        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data)
 
 
 def read_rows(path, columns):
@@ -85,9 +58,6 @@ class Dsv(Bench):
     def judges(self):
         return [self.trained(f"judge-{name}", [*self.data["mnist"], *recipe])["folder"]
                 for name, recipe in JUDGES.items()]
-
-    def file(self, name):
-        return os.path.join(self.out, name)
 
     def extract(self, data, name, options, seed=0):
         """A selection; its vectors are in NAME.safetensors."""
@@ -482,32 +452,8 @@ def table_few_shot(b, table):
 
 # ---- Audit: C18, C19, mislabelled images ----
 
-def altered(b, name, train, test, alter):
-    """A data set whose training part is altered: its --data, and what alter() says."""
-    (n, h, w), pixels = train[0]
-    pixels, labels = bytearray(pixels), bytearray(train[1])
-    notes = alter(pixels, labels, h, w)
-    folder = b.file(name + "-data")
-    os.makedirs(folder, exist_ok=True)
-    for part, shape, images, classes in (("train", (n, h, w), pixels, labels),
-                                         ("t10k", *test[0], test[1])):
-        write_idx(folder, part + "-images-idx3-ubyte", shape, images)
-        write_idx(folder, part + "-labels-idx1-ubyte", shape[:1], classes)
-    return ["--data", "idx:" + folder], notes
-
-
-def first(count, images, labels, begin=0):
-    """So many images and labels of an IDX pair."""
-    (_, h, w), pixels = images
-    end = begin + count
-    return ((count, h, w), pixels[begin * h * w:end * h * w]), labels[1][begin:end]
-
-
 def altered_mnist(b, name, alter):
-    """Its first 10,000 training images altered, its test part as it is."""
-    train, test = ([read_idx(b.folder, f"{part}-{kind}-ubyte")
-                    for kind in ("images-idx3", "labels-idx1")] for part in ("train", "t10k"))
-    return altered(b, name, first(10000, *train), (test[0], test[1][1]), alter)
+    return altered_part(b, name, b.folder, 10000, alter)
 
 
 CUE = 3  # the class with a bright patch in the upper left corner
@@ -519,14 +465,6 @@ def plant_cue(pixels, labels, h, w):
             for y in range(h // 7):
                 for x in range(w // 7):
                     pixels[i * h * w + y * w + x] = 255
-
-
-def flip_labels(pixels, labels, h, w):
-    generator = random.Random(0)
-    flipped = generator.sample(range(len(labels)), int(FLIPPED * len(labels)))
-    for i in flipped:
-        labels[i] = (labels[i] + generator.randrange(1, 10)) % 10
-    return set(flipped)
 
 
 def cue_audit(b, name, data, network, options=()):

@@ -20,6 +20,9 @@ class Bench:
         version = subprocess.run([LIMPID, "--version"], stdout=subprocess.PIPE, text=True).stdout
         self.commit = version.split("(")[1].split(",")[0]
 
+    def file(self, name):
+        return os.path.join(self.out, name)
+
     def command(self, arguments):
         print("+ limpid", " ".join(arguments), file=sys.stderr, flush=True)
         threads = ["--threads", str(self.threads)] if self.threads else []
@@ -34,7 +37,7 @@ class Bench:
         return self.cached_call(name, lambda: dict(self.command(arguments), arguments=arguments))
 
     def cached_call(self, name, call):
-        path = os.path.join(self.out, name + ".json")
+        path = self.file(name + ".json")
         if os.path.exists(path):
             with open(path) as file:
                 result = json.load(file)
@@ -49,7 +52,7 @@ class Bench:
 
     def trained(self, name, arguments):
         """A run of `limpid train` in the folder of that name; goes on where it was interrupted."""
-        folder = os.path.join(self.out, name)
+        folder = self.file(name)
         resume = ["--resume"] if os.path.exists(folder) else []
         result = self.cached(name + ".train", ["train", *arguments, "--out", folder, *resume])
         result["folder"] = folder
