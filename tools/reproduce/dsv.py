@@ -225,7 +225,7 @@ def table_select(b, data, table):
                       else "reproduced" if gain > spread else "not reproduced")
             table.add("C11 retraining on a selection", data, f"{method}, {k} per class",
                       f"{100 * m:.1f} % [{100 * low:.1f}, {100 * high:.1f}]", result,
-                      headline=True)
+                      headline=k == 10)
 
 
 # ---- Synthesis on MNIST: C12 to C17, C20 ----
