@@ -7,6 +7,7 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <exception>
 #include <sys/mman.h>
 #include <thread>
 #include <utility>
@@ -82,6 +83,20 @@ void for_blocks(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> f)
     return;
   }
   workers::run(blocks, run);
+}
+
+void for_each(int64_t n, FunctionRef<void(int64_t)> f) {
+  std::vector<std::exception_ptr> thrown(static_cast<size_t>(n));
+  for_blocks(n, 1, [&](int64_t i, int64_t) {
+    try {
+      f(i);
+    } catch (...) {
+      thrown[static_cast<size_t>(i)] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& one : thrown) {
+    if (one) std::rethrow_exception(one);
+  }
 }
 
 double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)> f) {

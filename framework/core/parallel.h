@@ -43,6 +43,10 @@ class FunctionRef<R(Args...)> {
 /// and at the same time. f must not throw. One block or one thread: a plain loop.
 void for_blocks(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> f);
 
+/// Calls f(i) for each i in [0, n), each a block by itself, for few and large pieces of work. They
+/// may throw: all are finished, then what the lowest i threw goes on.
+void for_each(int64_t n, FunctionRef<void(int64_t)> f);
+
 /// Sum of f(begin, end) over the blocks, added in block order.
 double sum_blocks(int64_t n, int64_t block, FunctionRef<double(int64_t, int64_t)> f);
 

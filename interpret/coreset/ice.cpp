@@ -2,6 +2,7 @@
 #include "interpret/coreset/ice.h"
 
 #include "framework/core/error.h"
+#include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
@@ -190,13 +191,15 @@ Interpretation Ice::with_importance(SampleList samples, const MakeConcepts& make
   const int64_t C = readings_.rows(samples.first(1)).size(1), k = options_.concepts;
   Interpretation found;
   const std::vector<std::vector<int64_t>> groups = groups_of(samples);
+  std::vector<Tensor> concepts(groups.size(), Tensor::zeros({k, C}, DType::f64));
+  parallel::for_each(std::ssize(groups), [&](int64_t g) {
+    const auto at = static_cast<size_t>(g);
+    if (!groups[at].empty()) concepts[at] = make(rows_of(groups[at]), g);
+  });
   for (size_t g = 0; g < groups.size(); ++g) {
-    Tensor V = Tensor::zeros({k, C}, DType::f64);
+    const Tensor& V = concepts[g];
     std::vector<double> importances(static_cast<size_t>(k));
-    if (!groups[g].empty()) {
-      V = make(rows_of(groups[g]), static_cast<int64_t>(g));
-      importances = importance(groups[g], static_cast<int64_t>(g), V);
-    }
+    if (!groups[g].empty()) importances = importance(groups[g], static_cast<int64_t>(g), V);
     const std::vector<double> lengths = sum(V, {1}).to_vector();
     found.active.push_back(std::ranges::count_if(lengths, [](double v) { return v > 0; }));
     found.concepts.push_back(V);

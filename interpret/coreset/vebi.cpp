@@ -14,7 +14,6 @@
 #include "interpret/numerics/lasso.h"
 
 #include <algorithm>
-#include <exception>
 #include <functional>
 #include <iterator>
 #include <numeric>
@@ -103,8 +102,7 @@ Tensor vebi_weights(
   if (is_first) budgets.assign(static_cast<size_t>(K), 0);
   Tensor W = Tensor::empty({K, m}, DType::f64);
   double* out = W.mutable_data<double>();
-  std::vector<std::exception_ptr> failures(static_cast<size_t>(K));
-  const auto solve = [&](int64_t c) {
+  parallel::for_each(K, [&](int64_t c) {
     const LassoPath path(moments.Q, column(moments.q, c), {.ridge = o.ridge});
     double& mu = budgets[static_cast<size_t>(c)];
     if (is_first)
@@ -113,19 +111,7 @@ Tensor vebi_weights(
                          ? path.at_lambda(static_cast<double>(moments.samples) * o.strength)
                          : path.at_mu(mu);
     std::ranges::copy(w.values<double>(), out + c * m);
-  };
-  parallel::for_blocks(K, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      try {
-        solve(c);
-      } catch (...) {
-        failures[static_cast<size_t>(c)] = std::current_exception();
-      }
-    }
   });
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
   return W;
 }
 

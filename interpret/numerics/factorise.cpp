@@ -2,6 +2,7 @@
 #include "interpret/numerics/factorise.h"
 
 #include "framework/core/error.h"
+#include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
@@ -63,15 +64,18 @@ void improve(Tensor& F, const Tensor& P, const Tensor& G) {
   const int64_t rows = F.size(0), k = F.size(1);
   double* f = F.mutable_data<double>();
   const double *p = P.data<double>(), *g = G.data<double>();
-  for (int64_t t = 0; t < k; ++t) {
-    const double square = g[t * k + t];
-    if (square <= 0) continue;
-    for (int64_t i = 0; i < rows; ++i) {
-      double residual = p[i * k + t];
-      for (int64_t l = 0; l < k; ++l) residual -= f[i * k + l] * g[l * k + t];
-      f[i * k + t] = std::max(0.0, f[i * k + t] + residual / square);
+  // Rows do not depend on each other
+  parallel::for_blocks(rows, 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t t = 0; t < k; ++t) {
+        const double square = g[t * k + t];
+        if (square <= 0) continue;
+        double residual = p[i * k + t];
+        for (int64_t l = 0; l < k; ++l) residual -= f[i * k + l] * g[t * k + l];
+        f[i * k + t] = std::max(0.0, f[i * k + t] + residual / square);
+      }
     }
-  }
+  });
 }
 
 // Moves the lengths of the rows of V into S.
@@ -116,14 +120,18 @@ Factorisation factorise(const Tensor& A, int64_t k, const FactoriseOptions& o) {
   double before = 1;
   while (result.rounds < o.max_rounds && !result.converged) {
     improve(result.S, matmul(A, columns), matmul(columns, columns, {.transpose_a = true}));
-    improve(
-        columns, matmul(A, result.S, {.transpose_a = true}),
-        matmul(result.S, result.S, {.transpose_a = true}));
+    const Tensor AS = matmul(A, result.S, {.transpose_a = true});
+    const Tensor SS = matmul(result.S, result.S, {.transpose_a = true});
+    improve(columns, AS, SS);
     ++result.rounds;
-    result.relative_error = frobenius(A - matmul(result.S, columns, {.transpose_b = true})) / whole;
-    result.converged = before - result.relative_error <= o.tolerance * before;
-    before = result.relative_error;
+    // |A - S V|^2 = |A|^2 - 2 <A'S, V'> + <S'S, VV'>, without a matrix of the size of A
+    const Tensor VV = matmul(columns, columns, {.transpose_a = true});
+    const double square = whole * whole + (sum(SS * VV) - 2 * sum(AS * columns)).item();
+    const double error = std::sqrt(std::max(0.0, square)) / whole;
+    result.converged = before - error <= o.tolerance * before;
+    before = error;
   }
+  result.relative_error = frobenius(A - matmul(result.S, columns, {.transpose_b = true})) / whole;
   result.V = permute(columns, {1, 0}).clone();
   normalise(result.S, result.V);
   return result;

@@ -66,6 +66,26 @@ TEST_CASE("for_blocks: may be nested") {
   CHECK(once);
 }
 
+TEST_CASE("for_each: every piece is done, then what the first threw goes on") {
+  for (const int threads : {1, 3}) {
+    const parallel::ThreadLimit limit(threads);
+    std::vector<int> done(20);
+    CHECK_THROWS_WITH(
+        parallel::for_each(
+            20,
+            [&](int64_t i) {
+              done[static_cast<size_t>(i)] = 1;
+              if (i % 7 == 3) throw std::runtime_error("piece " + std::to_string(i));
+            }),
+        "piece 3");
+    CHECK(std::count(done.begin(), done.end(), 1) == 20);
+    parallel::for_each(20, [&](int64_t i) { done[static_cast<size_t>(i)] = 2; });
+    CHECK(std::count(done.begin(), done.end(), 2) == 20);
+    parallel::for_each(0, [&](int64_t) { done[0] = 3; });
+    CHECK(done[0] == 2);
+  }
+}
+
 TEST_CASE("sum_blocks: the same bits at any thread count, combined in block order") {
   for (const int64_t n : {1, 100, 12345}) {
     // The definition: partial sums of the blocks, added from the first to the last
