@@ -16,6 +16,13 @@ namespace limpid::interpret {
 ///     argmin_j |(t + 1) mu - sum_{s in S} z_s - z_j|.
 std::vector<int64_t> herding(const Tensor& rows, int64_t k);
 
+/// Herding of [x; vec(x x')], rows in units of their root mean square length: means of x and of x
+/// x' stay near those of all. The vectors have m + m^2 entries and are never made, since
+///     k(x, y) = <x, y> + <x, y>^2
+/// is their product (kernel herding; Chen, Welling and Smola, UAI 2010): one product with all rows
+/// per choice.
+std::vector<int64_t> moment_herding(const Tensor& rows, int64_t k);
+
 /// The sample nearest to the mean: where k_center() may start.
 int64_t nearest_to_mean(const Tensor& rows);
 
