@@ -16,11 +16,12 @@ namespace limpid::interpret {
 ///     argmin_j |(t + 1) mu - sum_{s in S} z_s - z_j|.
 std::vector<int64_t> herding(const Tensor& rows, int64_t k);
 
-/// Herding of [x; vec(x x')], rows in units of their root mean square length: means of x and of x
-/// x' stay near those of all. The vectors have m + m^2 entries and are never made, since
-///     k(x, y) = <x, y> + <x, y>^2
-/// is their product (kernel herding; Chen, Welling and Smola, UAI 2010): one product with all rows
-/// per choice.
+/// Herding of z = [x; vec(x x')], rows x [n, m] in units of their root mean square length: the
+/// means of x and of x x' stay near those of all. z has m + m^2 entries and is never made, since
+///     <z_i, z_j> = k(x_i, x_j) = <x_i, x_j> + <x_i, x_j>^2
+/// (kernel herding; Chen, Welling and Smola, UAI 2010),
+///     argmin_j k(x_j, x_j) - 2 ((t + 1) (1/n) sum_i k(x_i, x_j) - sum_{s in S} k(x_s, x_j)).
+/// O(n m (m + k)).
 std::vector<int64_t> moment_herding(const Tensor& rows, int64_t k);
 
 /// The sample nearest to the mean: where k_center() may start.

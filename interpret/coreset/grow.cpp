@@ -209,10 +209,12 @@ class Growing {
         halves[half].push_back(sample);
         if (!weights.empty()) weights_of[half].push_back(weights[static_cast<size_t>(place)]);
       }
-      if (weigh_nothing(halves[0], weights_of[0]) || weigh_nothing(halves[1], weights_of[1]))
-        return 0;
-      total += mean_similarity(
-          interpreter_.fit(halves[0], weights_of[0]), interpreter_.fit(halves[1], weights_of[1]));
+      Interpretation found[2];
+      for (size_t half = 0; half < 2; ++half) {
+        if (weigh_nothing(halves[half], weights_of[half])) return 0;
+        found[half] = interpreter_.fit(halves[half], weights_of[half]);
+      }
+      total += mean_similarity(found[0], found[1]);
     }
     return total / static_cast<double>(o_.halves);
   }

@@ -264,7 +264,7 @@ std::vector<Method> make_methods() {
       {both("dgpruning:margin", "the same graph over margins"), diversity, margin_scores},
       {both("dgpruning:el2n", "the same graph over EL2N"), diversity, el2n_scores},
       {features("herding", "sums near those of the mean; Welling 2009"), by_herding},
-      {by_rows(features("moments", "means of x and x x' near those of all, x what VEBI sees")),
+      {by_rows(features("moments", "means of x and x x' near those of all; kernel herding")),
        by_moments},
       {features("k-center", "farthest first; Sener and Savarese 2018"), by_k_center},
       {logits("contextual-diversity", "farthest first by predictions; Agarwal et al. 2020"),

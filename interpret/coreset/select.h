@@ -12,6 +12,11 @@
 // the one for a larger fraction: within a class the method's own order is one, and the classes are
 // merged by the fraction at which a sample comes in, f = (m - 1/2) / n_c for the m-th of its class,
 // 0 for the first.
+//
+// Beyond the paper: `moments` matches in each class the means of x and x x' (moment_herding() in
+// cover.h), which are Q / n and q / n of VEBI if x are its rows. To have them, the interpreter must
+// have seen every sample, so that the network runs no less often than without a selection: what it
+// saves are the fit and looking at the samples. Weights are for Interpreter::fit().
 #pragma once
 
 #include "framework/tensor/tensor.h"
