@@ -41,7 +41,8 @@ struct Prepared {
 struct Row {
   std::string method;
   double fraction = 0;
-  int64_t count = 0;  // samples
+  int64_t count = 0;     // samples
+  double effective = 0;  // of equal weight, mean over runs
   int64_t runs = 0;
   Similarity values = {};          // of all runs together
   std::vector<double> drops = {};  // likewise, if asked for
@@ -155,6 +156,7 @@ Json row_json(const Row& row, const std::string& headline, const Reference& r, u
       {{"method", row.method},
        {"fraction", row.fraction},
        {"count", row.count},
+       {"effective", row.effective},
        {"runs", row.runs},
        {"active", row.active},
        {"similarity", similarity_json(row.values, &r, seed)},
@@ -191,6 +193,9 @@ Row measured(
     row.seconds_select += selecting.seconds();
     row.count = std::ssize(found.indices);
     const std::vector<double> weights = interpret::balanced_weights(found, prepared.samples.labels);
+    row.effective +=
+        (weights.empty() ? static_cast<double>(row.count) : interpret::effective_count(weights)) /
+        static_cast<double>(row.runs);
     const Stopwatch fitting;
     const Interpretation part = m.interpreter.fit(found.indices, weights);
     row.seconds_fit += fitting.seconds();

@@ -450,6 +450,15 @@ std::vector<double> balanced_weights(const Selection& selection, const Tensor& l
   return weights;
 }
 
+double effective_count(std::span<const double> weights) {
+  double sum = 0, squares = 0;
+  for (const double v : weights) {
+    sum += v;
+    squares += v * v;
+  }
+  return squares > 0 ? sum * sum / squares : 0;
+}
+
 Selection select_coreset(const std::string& name, const Samples& samples, const SelectOptions& o) {
   const Method& method = method_named(name);
   kept_of(1, o.fraction);  // refused before anything is computed

@@ -26,6 +26,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,9 @@ int64_t kept_of(int64_t n, double fraction);
 /// The weights of a selection, in each class scaled to add up to its samples among all `labels`;
 /// equal in a class where they are all 0. None if it has none.
 std::vector<double> balanced_weights(const Selection& selection, const Tensor& labels);
+
+/// How many samples of equal weight tell as much of a mean: (sum v)^2 / sum v^2 (Kish 1965).
+double effective_count(std::span<const double> weights);
 
 /// Selects. A class of one sample keeps it. A function of its arguments, at any thread count.
 /// Throws ValueError for an unknown name, a fraction outside (0, 1], NaN or infinity in what the

@@ -82,6 +82,8 @@ TEST_CASE("coreset interpret, grow: weights count, and moments goes by what the 
       return rows[row].at("similarity").at(headline).number("mean");
     };
     CHECK(mean(0) != mean(1));  // the same samples
+    CHECK(rows[0].number("effective") == rows[0].number("count"));
+    CHECK(rows[1].number("effective") < rows[0].number("count"));
     // All have been seen in order to choose: that is the cost of features
     CHECK(rows[2].at("seconds").number("activations") == 0);
     CHECK(

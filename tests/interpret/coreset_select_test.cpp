@@ -364,6 +364,9 @@ TEST_CASE("select: weights add up to the samples of each class") {
   const Selection found{.indices = {3, 4, 0, 6}, .weights = {3, 0, 1, 5}, .per_class = {2, 1, 1}};
   CHECK(balanced_weights(found, labels) == std::vector<double>{3, 2, 1, 1});
   CHECK(balanced_weights({.indices = {3}, .per_class = {1, 0, 0}}, labels).empty());
+  CHECK(effective_count(std::vector<double>{2, 2, 2}) == 3);
+  CHECK(effective_count(std::vector<double>{3, 1}) == 1.6);
+  CHECK(effective_count({}) == 0);
   // CRAIG counts every sample once already
   const Samples samples = samples_of(90, 3, 4, 2);
   const Selection craig = select_coreset("craig", samples, {.fraction = 0.2});
