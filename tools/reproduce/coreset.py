@@ -222,10 +222,11 @@ def tabulate_beyond(results, data, table):
             cosine = mean([headline(rows_of(r, method)[fraction], r) for r in results])
             m, low, high = difference(method, fraction)
             rows = [rows_of(r, method)[fraction] for r in results]
-            table.add("E12 beyond the paper: cosine", data, f"{method}, {100 * fraction:g} %",
-                      f"{cosine:.3f}; over random {m:+.3f} [{low:+.3f}, {high:+.3f}]; "
-                      f"{rows[0]['count']} samples are {mean([r['effective'] for r in rows]):.0f} "
-                      "of equal weight",
+            count, effective = rows[0]["count"], mean([row["effective"] for row in rows])
+            weighs = f"; as {effective:.0f} of equal weight" if effective < count else ""
+            table.add("E12 beyond the paper: cosine", data,
+                      f"{method}, {100 * fraction:g} %, {count} samples",
+                      f"{cosine:.3f}; over random {m:+.3f} [{low:+.3f}, {high:+.3f}]{weighs}",
                       f"ahead: {who_is_ahead(method, low, high)}")
     (w, w_low, w_high), (m, m_low, m_high) = difference("weighted", 0.05), difference("moderate", 0.05)
     u, u_low, u_high = difference("weighted", 0.05, "facility-location")
