@@ -78,7 +78,8 @@ Json run(const Invocation& in, const GrowingOptions& o) {
   training.seed = seed;
   const Stopwatch reading;
   const interpret::Samples samples =
-      samples_for(method, all->folder, all->data, training, in.console);
+      method.prefers_rows ? samples_with_rows(*all)
+                          : samples_for(method, all->folder, all->data, training, in.console);
   const double seconds_features = reading.seconds();
   const Stopwatch selecting;
   const interpret::Selection order = everything(o.method, samples, seed);
@@ -93,6 +94,13 @@ Json run(const Invocation& in, const GrowingOptions& o) {
 
   interpret::GrowOptions options = o.grow;
   options.seed = seed;
+  if (method.has_weights) {
+    options.weights = [&](double fraction) {
+      const interpret::Selection part =
+          interpret::select_coreset(o.method, samples, {.fraction = fraction, .seed = seed});
+      return interpret::balanced_weights(part, all->data.labels);
+    };
+  }
   options.has_audit = o.is_verified;
   options.seconds_before = seconds_features + seconds_select;
   const std::string head = in.console.bold(

@@ -34,19 +34,20 @@ struct ProtocolOptions {
 // What a method needs to know, and the seconds it took.
 struct Prepared {
   interpret::SelectorInfo info;
-  interpret::Samples samples;
+  interpret::Samples samples = {};
   double seconds = 0;
 };
 
 struct Row {
   std::string method;
   double fraction = 0;
-  int64_t count = 0;  // samples
+  int64_t count = 0;     // samples
+  double effective = 0;  // of equal weight, mean over runs
   int64_t runs = 0;
   Similarity values = {};          // of all runs together
   std::vector<double> drops = {};  // likewise, if asked for
   double active = 0;               // units or concepts, mean over classes and runs
-  double seconds_features = 0, seconds_select = 0, seconds_fit = 0;
+  double seconds_features = 0, seconds_select = 0, seconds_activations = 0, seconds_fit = 0;
 };
 
 void append(Similarity& all, const Similarity& more) {
@@ -155,6 +156,7 @@ Json row_json(const Row& row, const std::string& headline, const Reference& r, u
       {{"method", row.method},
        {"fraction", row.fraction},
        {"count", row.count},
+       {"effective", row.effective},
        {"runs", row.runs},
        {"active", row.active},
        {"similarity", similarity_json(row.values, &r, seed)},
@@ -162,7 +164,7 @@ Json row_json(const Row& row, const std::string& headline, const Reference& r, u
        {"seconds", Json::object(
                        {{"features", row.seconds_features},
                         {"select", row.seconds_select / runs},
-                        {"activations", r.seconds_activations(row.count)},
+                        {"activations", row.seconds_activations},
                         {"fit", row.seconds_fit / runs}})}});
   if (!row.drops.empty()) json.set("drop", to_json(interpret::estimate_of(row.drops, seed)));
   return json;
@@ -190,8 +192,12 @@ Row measured(
         {.fraction = fraction, .seed = m.seed + static_cast<uint64_t>(s)});
     row.seconds_select += selecting.seconds();
     row.count = std::ssize(found.indices);
+    const std::vector<double> weights = interpret::balanced_weights(found, prepared.samples.labels);
+    row.effective +=
+        (weights.empty() ? static_cast<double>(row.count) : interpret::effective_count(weights)) /
+        static_cast<double>(row.runs);
     const Stopwatch fitting;
-    const Interpretation part = m.interpreter.fit(found.indices);
+    const Interpretation part = m.interpreter.fit(found.indices, weights);
     row.seconds_fit += fitting.seconds();
     row.active += mean_count(part.active) / static_cast<double>(row.runs);
     append(row.values, m.interpreter.compare(m.reference.full, part));
@@ -199,7 +205,21 @@ Row measured(
     const std::vector<double> drops = m.ablation->drops(part);
     row.drops.insert(row.drops.end(), drops.begin(), drops.end());
   }
+  // What chooses by the activations of all has those of its own already
+  if (!prepared.info.prefers_rows) {
+    row.seconds_activations = m.reference.seconds_activations(row.count);
+  }
   return row;
+}
+
+// Methods that choose by the interpreter's rows wait until it has seen everything.
+void add_rows(std::vector<Prepared>& prepared, Interpreted& all, const Reference& r) {
+  for (Prepared& p : prepared) {
+    if (!p.info.prefers_rows) continue;
+    const Stopwatch watch;
+    p.samples = samples_with_rows(all);
+    p.seconds = r.seconds_activations() + watch.seconds();
+  }
 }
 
 std::string line_of(const Row& row, const std::string& headline, uint64_t seed) {
@@ -267,6 +287,10 @@ std::vector<Prepared> prepare(
   for (const std::string& method : o.methods) {
     const Stopwatch watch;
     const interpret::SelectorInfo info = selector_named(method);
+    if (info.prefers_rows) {
+      prepared.push_back({.info = info});
+      continue;
+    }
     const bool needs_head = info.needs_features || info.needs_logits;
     const bool has_head = head.hidden.defined();
     prepared.push_back(
@@ -289,12 +313,13 @@ Json run(const Invocation& in, const ProtocolOptions& o) {
 
   std::optional<Ablation> ablation;
   if (o.has_ablation) ablation.emplace(*all);
-  const std::vector<Prepared> prepared = prepare(o, *all, seed, in.console);
+  std::vector<Prepared> prepared = prepare(o, *all, seed, in.console);
   Reference r;
   as_usage([&] {
     r = reference_of(interpreter, all->data.labels, o, seed, in.console);
     return 0;
   });
+  add_rows(prepared, *all, r);
   const Measuring m{interpreter, r, ablation ? &*ablation : nullptr, o.seeds, seed};
   const std::string headline = interpreter.headline();
   in.console.result(in.console.bold(

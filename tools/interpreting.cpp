@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
 #include "interpret/coreset/ice.h"
 #include "interpret/coreset/probe.h"
 #include "interpret/coreset/vebi.h"
@@ -148,6 +149,13 @@ std::unique_ptr<Interpreted> open_interpreted(
   });
   note_small_classes(*all);
   return all;
+}
+
+interpret::Samples samples_with_rows(Interpreted& all) {
+  std::vector<int64_t> every(all.labels.size());
+  std::iota(every.begin(), every.end(), int64_t{0});
+  all.interpreter->see(every);
+  return {.rows = to(all.interpreter->rows(every), DType::f32), .labels = all.data.labels};
 }
 
 Json to_json(const interpret::Estimate& e) {

@@ -47,6 +47,10 @@ struct Interpreted {
 std::unique_ptr<Interpreted> open_interpreted(
     const InterpretingOptions& o, const Common& common, Console& console);
 
+/// All samples with what the interpreter knows of them, for methods that prefer it: it has to see
+/// all of them.
+interpret::Samples samples_with_rows(Interpreted& all);
+
 /// Seconds since it was made.
 class Stopwatch {
  public:

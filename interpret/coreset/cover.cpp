@@ -3,8 +3,12 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/matmul.h"
+#include "framework/ops/pointwise.h"
+#include "framework/tensor/record.h"
 #include "interpret/coreset/distances.h"
 #include "interpret/coreset/scores.h"
+#include "interpret/numerics/statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +19,23 @@ namespace {
 
 void check_count(const char* op, int64_t k, int64_t n) {
   check_value(k >= 1 && k <= n, op, "cannot choose ", k, " of ", n, " samples");
+}
+
+// X'X / n, row by row.
+std::vector<double> second_moments(const Tensor& rows) {
+  const Recording off(false);
+  const Tensor X = to(rows, DType::f64);
+  return (matmul(X, X, {.transpose_a = true}) / static_cast<double>(rows.size(0))).to_vector();
+}
+
+// Of those not chosen the one with the smallest value; of equals the first.
+size_t smallest(std::span<const double> values, const std::vector<bool>& is_chosen) {
+  size_t best = values.size();
+  for (size_t j = 0; j < values.size(); ++j) {
+    if (is_chosen[j]) continue;
+    if (best == values.size() || values[j] < values[best]) best = j;
+  }
+  return best;
 }
 
 }  // namespace
@@ -29,15 +50,50 @@ std::vector<int64_t> herding(const Tensor& rows, int64_t k) {
   std::vector<int64_t> order;
   while (std::ssize(order) < k) {
     squared_distances(rows, wanted, distance);
-    size_t best = distance.size();
-    for (size_t j = 0; j < distance.size(); ++j) {
-      if (is_chosen[j]) continue;
-      if (best == distance.size() || distance[j] < distance[best]) best = j;
-    }
+    const size_t best = smallest(distance, is_chosen);
     is_chosen[best] = true;
     order.push_back(static_cast<int64_t>(best));
     const std::vector<double> chosen = row_of(rows, order.back());
     for (size_t c = 0; c < wanted.size(); ++c) wanted[c] += mean[c] - chosen[c];
+  }
+  return order;
+}
+
+std::vector<int64_t> moment_herding(const Tensor& rows, int64_t k) {
+  check_rows("moments", rows);
+  check_count("moments", k, rows.size(0));
+  const auto n = static_cast<size_t>(rows.size(0)), m = static_cast<size_t>(rows.size(1));
+  std::vector<double> square(n), product(n);
+  squared_distances(rows, std::vector<double>(m), square);
+  const double mean_square = mean_of(square), unit = mean_square > 0 ? mean_square : 1;
+  const auto kernel = [&](double p) { return p / unit + p / unit * (p / unit); };
+
+  // (1/n) sum_i k(x_i, x_j) = <mean of x, x_j> + x_j' (X'X / n) x_j, equal for equal rows
+  std::vector<double> typical(n);
+  inner_products(rows, mean_row(rows), typical);
+  for (double& value : typical) value /= unit;
+  const std::vector<double> second = second_moments(rows);
+  for (size_t c = 0; c < m; ++c) {
+    inner_products(rows, std::span(second).subspan(c * m, m), product);
+    for (size_t j = 0; j < n; ++j) {
+      const double x = rows.data<float>()[j * m + c];
+      typical[j] += product[j] * x / (unit * unit);
+    }
+  }
+
+  std::vector<double> taken(n), value(n);  // sum of k(s, x_j) over the chosen s
+  std::vector<bool> is_chosen(n);
+  std::vector<int64_t> order;
+  while (std::ssize(order) < k) {
+    const auto size = static_cast<double>(order.size() + 1);
+    for (size_t j = 0; j < n; ++j) {
+      value[j] = kernel(square[j]) - 2 * (size * typical[j] - taken[j]);
+    }
+    const size_t best = smallest(value, is_chosen);
+    is_chosen[best] = true;
+    order.push_back(static_cast<int64_t>(best));
+    inner_products(rows, row_of(rows, order.back()), product);
+    for (size_t j = 0; j < n; ++j) taken[j] += kernel(product[j]);
   }
   return order;
 }

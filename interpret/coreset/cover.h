@@ -16,6 +16,14 @@ namespace limpid::interpret {
 ///     argmin_j |(t + 1) mu - sum_{s in S} z_s - z_j|.
 std::vector<int64_t> herding(const Tensor& rows, int64_t k);
 
+/// Herding of z = [x; vec(x x')], rows x [n, m] in units of their root mean square length: the
+/// means of x and of x x' stay near those of all. z has m + m^2 entries and is never made, since
+///     <z_i, z_j> = k(x_i, x_j) = <x_i, x_j> + <x_i, x_j>^2
+/// (kernel herding; Chen, Welling and Smola, UAI 2010),
+///     argmin_j k(x_j, x_j) - 2 ((t + 1) (1/n) sum_i k(x_i, x_j) - sum_{s in S} k(x_s, x_j)).
+/// O(n m (m + k)).
+std::vector<int64_t> moment_herding(const Tensor& rows, int64_t k);
+
 /// The sample nearest to the mean: where k_center() may start.
 int64_t nearest_to_mean(const Tensor& rows);
 

@@ -103,6 +103,11 @@ void check_growth(SampleList order, std::span<const int64_t> labels, const GrowO
       is_complete, "grow", "the order must have each of the ", labels.size(), " samples once");
 }
 
+bool weigh_nothing(SampleList samples, SampleWeights weights) {
+  const bool are_0 = std::ranges::all_of(weights, [](double v) { return v == 0; });
+  return samples.empty() || (!weights.empty() && are_0);
+}
+
 // One run of grow(): what stages share.
 class Growing {
  public:
@@ -132,14 +137,16 @@ class Growing {
     const double begin = now();
     interpreter_.see(samples);
     const double middle = now();
-    Interpretation found = interpreter_.fit(samples);
+    const std::vector<double> weights =
+        o_.weights ? o_.weights(stage.fraction) : std::vector<double>();
+    Interpretation found = interpreter_.fit(samples, weights);
     const double end = now();
     stage.seconds_activations = middle - begin;
     stage.seconds_fit = end - middle;
     stage.active = found.active;
     if (t > 0) stage.successive = estimate_of(compare(found_, found), o_.seed);
     found_ = std::move(found);
-    stage.half = half_similarity(samples);
+    stage.half = half_similarity(samples, weights);
     stage.reliability = 2 * stage.half / (1 + stage.half);
     if (!random_.empty()) {
       const SampleList others = random_.first(samples.size());
@@ -187,20 +194,27 @@ class Growing {
   }
 
   // Every class in two halves, drawn anew each time; an odd one goes to either half in turn.
-  double half_similarity(SampleList samples) {
+  double half_similarity(SampleList samples, SampleWeights weights) {
     double total = 0;
     for (int64_t r = 0; r < o_.halves; ++r) {
       std::vector<int64_t> halves[2];
+      std::vector<double> weights_of[2];
       std::vector<size_t> turn(sizes_.size());
       for (size_t c = 0; c < turn.size(); ++c) turn[c] = c;
       const auto draw =
           Rng(o_.seed).child(static_cast<uint64_t>(r)).permutation(std::ssize(samples));
       for (const int64_t place : draw) {
         const int64_t sample = samples[static_cast<size_t>(place)];
-        halves[turn[class_of(sample)]++ % 2].push_back(sample);
+        const size_t half = turn[class_of(sample)]++ % 2;
+        halves[half].push_back(sample);
+        if (!weights.empty()) weights_of[half].push_back(weights[static_cast<size_t>(place)]);
       }
-      if (halves[0].empty() || halves[1].empty()) return 0;
-      total += mean_similarity(interpreter_.fit(halves[0]), interpreter_.fit(halves[1]));
+      Interpretation found[2];
+      for (size_t half = 0; half < 2; ++half) {
+        if (weigh_nothing(halves[half], weights_of[half])) return 0;
+        found[half] = interpreter_.fit(halves[half], weights_of[half]);
+      }
+      total += mean_similarity(found[0], found[1]);
     }
     return total / static_cast<double>(o_.halves);
   }

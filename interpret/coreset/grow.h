@@ -57,6 +57,8 @@ struct GrowOptions {
   double min_gain = 0;     // forecast gain of similarity per second; 0: no limit
   int64_t halves = 5;
   uint64_t seed = 0;
+  // Weights of the samples at a fraction, in their order; all count 1 if empty
+  std::function<std::vector<double>(double fraction)> weights = {};
   bool has_audit = false;              // interpret all data in the end, for the similarity with it
   std::function<double()> clock = {};  // seconds; of the machine if empty
   double seconds_before = 0;           // spent on features and selection, counted in the budget

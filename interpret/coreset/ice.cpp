@@ -151,14 +151,25 @@ std::vector<std::vector<int64_t>> Ice::groups_of(SampleList samples) const {
 }
 
 // A of the samples, or of as many of them, evenly, as max_rows allows.
-Tensor Ice::rows_of(std::span<const int64_t> samples) const {
+Tensor Ice::positions_in(
+    std::span<const int64_t> samples, const std::map<int64_t, double>& weights) const {
   const Tensor one = readings_.rows(samples.first(1));
   const int64_t positions = one.size(2) * one.size(3);
   const auto most = static_cast<size_t>(std::max<int64_t>(1, options_.max_rows / positions));
   std::vector<int64_t> some;
   const size_t kept = std::min(most, samples.size());
   for (size_t i = 0; i < kept; ++i) some.push_back(samples[i * samples.size() / kept]);
-  return positions_of(readings_.rows(some));
+  const Tensor maps = readings_.rows(some);
+  if (weights.empty()) return positions_of(maps);
+  std::vector<double> roots;
+  for (const int64_t i : some) roots.push_back(std::sqrt(weights.at(i)));
+  return positions_of(maps * Tensor::of({std::ssize(roots), 1, 1, 1}, roots, DType::f64));
+}
+
+Tensor Ice::rows(SampleList samples) const {
+  const Recording off(false);
+  const Tensor maps = readings_.rows(samples);
+  return reshape(mean(maps, {2, 3}), {maps.size(0), maps.size(1)});
 }
 
 std::vector<double> Ice::importance(std::span<const int64_t> group, int64_t g, const Tensor& V) {
@@ -186,15 +197,18 @@ std::vector<double> Ice::importance(std::span<const int64_t> group, int64_t g, c
   return all;
 }
 
-Interpretation Ice::with_importance(SampleList samples, const MakeConcepts& make) {
+Interpretation Ice::with_importance(
+    SampleList samples, const MakeConcepts& make, SampleWeights weights) {
   check_value(!samples.empty(), "ice", "no samples to interpret the network on");
   const int64_t C = readings_.rows(samples.first(1)).size(1), k = options_.concepts;
+  std::map<int64_t, double> weight_of;
+  for (size_t n = 0; n < weights.size(); ++n) weight_of[samples[n]] = weights[n];
   Interpretation found;
   const std::vector<std::vector<int64_t>> groups = groups_of(samples);
   std::vector<Tensor> concepts(groups.size(), Tensor::zeros({k, C}, DType::f64));
   parallel::for_each(std::ssize(groups), [&](int64_t g) {
     const auto at = static_cast<size_t>(g);
-    if (!groups[at].empty()) concepts[at] = make(rows_of(groups[at]), g);
+    if (!groups[at].empty()) concepts[at] = make(positions_in(groups[at], weight_of), g);
   });
   for (size_t g = 0; g < groups.size(); ++g) {
     const Tensor& V = concepts[g];
@@ -222,10 +236,11 @@ Tensor concepts_of(const Tensor& A, int64_t k, const FactoriseOptions& options) 
 
 }  // namespace
 
-Interpretation Ice::fit(SampleList samples) {
-  return with_importance(samples, [&](const Tensor& A, int64_t) {
+Interpretation Ice::fit_weighted(SampleList samples, SampleWeights weights) {
+  const auto make = [&](const Tensor& A, int64_t) {
     return concepts_of(A, options_.concepts, options_.factorise);
-  });
+  };
+  return with_importance(samples, make, weights);
 }
 
 Interpretation Ice::again(SampleList samples, uint64_t seed) {

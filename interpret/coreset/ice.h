@@ -7,11 +7,13 @@
 //   S        [n h w, k]      how much of each concept stands where
 //
 //     min |A - S V|^2 over S, V >= 0          (interpret/numerics/factorise.h)
+// Rows of an image of weight v are taken times sqrt(v), so that their squares count v times.
 // (Zhang, Madumal, Miller, Ehinger and Rubinstein, "Invertible Concept-based Explanations for CNN
 // Models with Non-negative Concept Activation Vectors", AAAI 2021.) With F_c the logit of class c
 // as a function of a, the importance of concept t is the derivative along v_t at every position,
 //     I_ct = mean over images of class c of  sum_ij <d F_c / d a_ij, v_t>,
-// which their difference quotient with eps = 1e-4 approximates: here it is exact.
+// which their difference quotient with eps = 1e-4 approximates: here it is exact. Weights do not
+// enter it.
 #pragma once
 
 #include "framework/nn/module.h"
@@ -20,6 +22,7 @@
 #include "interpret/numerics/factorise.h"
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,9 +66,8 @@ class Ice : public Interpreter {
 
   std::string headline() const override { return "matched_cosine"; }
   void see(SampleList samples) override { readings_.see(samples); }
-  /// A class with no sample, or whose outputs are all 0, has concepts of 0. Throws ValueError for a
-  /// layer with negative outputs.
-  Interpretation fit(SampleList samples) override;
+  /// Outputs of the layer, means over the positions: [n, C].
+  Tensor rows(SampleList samples) const override;
   /// From a random start.
   Interpretation again(SampleList samples, uint64_t seed) override;
   /// Concepts of uniform numbers; importance by the same formula.
@@ -80,11 +82,17 @@ class Ice : public Interpreter {
       int64_t count = 5) const;
 
  private:
+  /// A class with no sample, or whose outputs are all 0, has concepts of 0. Throws ValueError for a
+  /// layer with negative outputs.
+  Interpretation fit_weighted(SampleList samples, SampleWeights weights) override;
+
   using MakeConcepts = std::function<Tensor(const Tensor& A, int64_t group)>;
   std::vector<std::vector<int64_t>> groups_of(SampleList samples) const;
-  Interpretation with_importance(SampleList samples, const MakeConcepts& make);
+  Interpretation with_importance(
+      SampleList samples, const MakeConcepts& make, SampleWeights weights = {});
   std::vector<double> importance(std::span<const int64_t> group, int64_t g, const Tensor& V);
-  Tensor rows_of(std::span<const int64_t> samples) const;
+  Tensor positions_in(
+      std::span<const int64_t> samples, const std::map<int64_t, double>& weights) const;
 
   Module& model_;
   const Module* layer_ = nullptr;

@@ -36,6 +36,16 @@ std::vector<int64_t> picked(SampleList values, SampleList places) {
 
 }  // namespace
 
+Interpretation Interpreter::fit(SampleList samples, SampleWeights weights) {
+  const auto is_usable = [](double v) { return v >= 0 && std::isfinite(v); };
+  const bool fits = weights.size() == samples.size() && std::ranges::all_of(weights, is_usable) &&
+                    std::ranges::any_of(weights, [](double v) { return v > 0; });
+  check_value(
+      weights.empty() || fits, "interpreter",
+      "needs a finite weight of at least 0 for each sample, and one above 0");
+  return fit_weighted(samples, weights);
+}
+
 // ---- Readings ----
 
 Readings::Readings(Images images, int64_t samples, Reader reader)
@@ -112,8 +122,8 @@ std::vector<int64_t> WeightInterpreter::classes_of(SampleList samples) const {
   return has_true_labels_ ? picked(labels_, samples) : readings_.predicted(samples);
 }
 
-Interpretation WeightInterpreter::fit(SampleList samples) {
-  return solve(samples, classes_of(samples));
+Interpretation WeightInterpreter::fit_weighted(SampleList samples, SampleWeights weights) {
+  return solve(samples, classes_of(samples), weights);
 }
 
 Interpretation WeightInterpreter::again(SampleList samples, uint64_t seed) {
@@ -122,7 +132,7 @@ Interpretation WeightInterpreter::again(SampleList samples, uint64_t seed) {
 
 Interpretation WeightInterpreter::chance(SampleList samples, uint64_t seed) {
   const std::vector<int64_t> classes = classes_of(samples);
-  return solve(samples, picked(classes, Rng(seed).permutation(std::ssize(classes))));
+  return solve(samples, picked(classes, Rng(seed).permutation(std::ssize(classes))), {});
 }
 
 Similarity WeightInterpreter::compare(

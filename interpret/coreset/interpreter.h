@@ -20,7 +20,8 @@ class Module;
 
 namespace limpid::interpret {
 
-using SampleList = std::span<const int64_t>;  // positions in the data
+using SampleList = std::span<const int64_t>;    // positions in the data
+using SampleWeights = std::span<const double>;  // v, one per sample; none: all count 1
 
 /// What a method says about a network. All f64.
 struct Interpretation {
@@ -40,13 +41,21 @@ class Interpreter {
   virtual std::string headline() const = 0;
   /// Runs the network on those samples that it has not seen, and on those that compare() needs.
   virtual void see(SampleList samples) = 0;
-  /// Its interpretation by these samples. Throws ValueError for one that was not seen.
-  virtual Interpretation fit(SampleList samples) = 0;
+  /// Its interpretation by these samples; one of weight v counts like v equal ones. Throws
+  /// ValueError for one that was not seen and for weights that are negative, not finite, all 0 or
+  /// not as many as the samples.
+  Interpretation fit(SampleList samples, SampleWeights weights = {});
+  /// What the problem that it solves knows of the samples, row by row: [n, m] f64.
+  virtual Tensor rows(SampleList samples) const = 0;
   /// The same from another start or order: how alike two can be at best.
   virtual Interpretation again(SampleList samples, uint64_t seed) = 0;
   /// What looks like an interpretation and knows nothing: how alike two are by chance.
   virtual Interpretation chance(SampleList samples, uint64_t seed) = 0;
   virtual Similarity compare(const Interpretation& reference, const Interpretation& other) = 0;
+
+ protected:
+  /// With weights that are as they should be.
+  virtual Interpretation fit_weighted(SampleList samples, SampleWeights weights) = 0;
 };
 
 /// What a network shows on some images.
@@ -98,7 +107,7 @@ class WeightInterpreter : public Interpreter {
 
   std::string headline() const override { return "cosine"; }
   void see(SampleList samples) override;
-  Interpretation fit(SampleList samples) override;
+  Tensor rows(SampleList samples) const override { return readings_.rows(samples); }
   /// The samples in another order: equal up to rounding.
   Interpretation again(SampleList samples, uint64_t seed) override;
   /// The classes of the samples in another order.
@@ -107,7 +116,9 @@ class WeightInterpreter : public Interpreter {
 
  protected:
   WeightInterpreter(const Data& data, bool has_true_labels, const Readings::Reader& reader);
-  virtual Interpretation solve(SampleList samples, std::span<const int64_t> classes) = 0;
+  Interpretation fit_weighted(SampleList samples, SampleWeights weights) override;
+  virtual Interpretation solve(
+      SampleList samples, std::span<const int64_t> classes, SampleWeights weights) = 0;
 
   int64_t K_;
   std::vector<int64_t> groups_;  // of columns: where each begins, and the end; may be empty

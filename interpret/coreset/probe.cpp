@@ -47,24 +47,28 @@ Readings::Reader reader_of(Module& model, const std::string& name) {
 
 }  // namespace
 
-LinearProbe fit_probe(const Tensor& H, std::span<const int64_t> classes, int64_t K, double ridge) {
+LinearProbe fit_probe(
+    const Tensor& H, std::span<const int64_t> classes, int64_t K, double ridge,
+    SampleWeights weights) {
   const Recording off(false);
   check_shape(
       H.rank() == 2 && H.size(0) == std::ssize(classes) && H.size(0) > 0, "fit_probe",
       "needs one class for each row of H, got ", H.shape(), " and ", classes.size());
   check_value(ridge > 0, "fit_probe", "needs a ridge above 0, got ", ridge);
   const int64_t d = H.size(1);
-  const auto n = static_cast<double>(H.size(0));
+  const Tensor counts = weights.empty() ? Tensor::ones({H.size(0), 1}, DType::f64)
+                                        : Tensor::of({std::ssize(weights), 1}, weights, DType::f64);
+  const Tensor v = counts / sum(counts);
   const Tensor Y = one_hot(Tensor::of_integers({H.size(0)}, classes), K, DType::f64);
-  const Tensor centre = mean(H, {0}), shares = mean(Y, {0});  // [1, d], [1, K]
-  const Tensor h = H - centre;
+  const Tensor centre = sum(v * H, {0}), shares = sum(v * Y, {0});  // [1, d], [1, K]
+  const Tensor h = H - centre, vh = v * h;
   const Tensor I = identity(d);
-  const Tensor covariance = matmul(h, h, {.transpose_a = true}) / n;
+  const Tensor covariance = matmul(vh, h, {.transpose_a = true});
   const double scale = sum(covariance * I).item() / static_cast<double>(d);
   if (scale == 0) return {Tensor::zeros({K, d}, DType::f64), reshape(shares, {K})};
   const Tensor l = cholesky(covariance + ridge * scale * I);
   const Tensor solved =
-      solve_cholesky(l, matmul(h, Y - shares, {.transpose_a = true}) / n);  // W' [d, K]
+      solve_cholesky(l, matmul(vh, Y - shares, {.transpose_a = true}));  // W' [d, K]
   return {transpose(solved), reshape(shares - matmul(centre, solved), {K})};
 }
 
@@ -81,8 +85,9 @@ Probe::Probe(Module& model, const Data& data, const ProbeOptions& options)
   check_value(ridge_ > 0, "probe", "needs a ridge above 0, got ", ridge_);
 }
 
-Interpretation Probe::solve(SampleList samples, std::span<const int64_t> classes) {
-  const Tensor W = fit_probe(readings_.rows(samples), classes, K_, ridge_).weight;
+Interpretation Probe::solve(
+    SampleList samples, std::span<const int64_t> classes, SampleWeights weights) {
+  const Tensor W = fit_probe(readings_.rows(samples), classes, K_, ridge_, weights).weight;
   return {.weights = W.clone(), .active = std::vector<int64_t>(static_cast<size_t>(K_), W.size(1))};
 }
 

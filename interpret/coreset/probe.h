@@ -1,14 +1,16 @@
 // interpret/coreset/probe.h: linear probing, the classes as linear functions of features.
 //
 //   symbol   shape     meaning
-//   H        [n, d]    features of n samples, minus their mean
-//   Y        [n, K]    1 where a sample has the class, minus the share of the class
+//   v        [n]       weights of the samples over their sum, 1 / n unless given
+//   H        [n, d]    features of n samples, minus their mean sum_i v_i h_i
+//   Y        [n, K]    1 where a sample has the class, minus the share of the class, likewise
 //   W        [K, d]    the probe; its rows are the directions of the classes
 //
-//     W' = arg min |Y - H W'|^2 / n + ridge s |W|^2 = (H'H / n + ridge s I)^-1 H'Y / n
+//     W' = arg min sum_i v_i |y_i - W h_i|^2 + ridge s |W|^2
+//        = (H' diag(v) H + ridge s I)^-1 H' diag(v) Y
 // (Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016; here
 // with squared errors, so that the best probe has a closed form). s is the mean of the diagonal of
-// H'H / n: the ridge has no unit and means the same for any number of samples.
+// H' diag(v) H: the ridge has no unit and means the same for any number of samples.
 #pragma once
 
 #include "framework/nn/module.h"
@@ -28,7 +30,8 @@ struct LinearProbe {
 /// H [n, d] f64 as it is, classes [n]. Features that are all equal have W = 0. Throws ShapeError if
 /// they do not fit, ValueError unless ridge > 0.
 LinearProbe fit_probe(
-    const Tensor& H, std::span<const int64_t> classes, int64_t K, double ridge = 1e-3);
+    const Tensor& H, std::span<const int64_t> classes, int64_t K, double ridge = 1e-3,
+    SampleWeights weights = {});
 /// arg max_c of W_c h + b_c for each row.
 std::vector<int64_t> probe_predictions(const LinearProbe& probe, const Tensor& H);
 
@@ -45,7 +48,8 @@ class Probe : public WeightInterpreter {
   Probe(Module& model, const Data& data, const ProbeOptions& options = {});
 
  private:
-  Interpretation solve(SampleList samples, std::span<const int64_t> classes) override;
+  Interpretation solve(
+      SampleList samples, std::span<const int64_t> classes, SampleWeights weights) override;
 
   double ridge_;
 };

@@ -20,7 +20,7 @@ namespace {
 
 // The samples of one group, or all of them.
 struct Group {
-  Tensor h, p, y;              // as in Samples, p in f64
+  Tensor h, p, y;              // as in Samples, h features or rows, p in f64
   std::vector<double> scores;  // what the method ranks by, if it does
   int64_t size() const { return y.size(0); }
 };
@@ -115,6 +115,10 @@ Chosen diversity(const Group& group, int64_t k, const Setting& s) {
 }
 
 Chosen by_herding(const Group& group, int64_t k, const Setting&) { return {herding(group.h, k)}; }
+
+Chosen by_moments(const Group& group, int64_t k, const Setting&) {
+  return {moment_herding(group.h, k)};
+}
 
 int64_t start_in(const Tensor& rows, const Setting& s) {
   Rng rng = s.rng;
@@ -238,6 +242,10 @@ std::vector<Method> make_methods() {
     info.is_per_class = is_per_class;
     return info;
   };
+  const auto by_rows = [](SelectorInfo info) {
+    info.prefers_rows = true;
+    return info;
+  };
   const auto with_weights = [](SelectorInfo info) {
     info.has_weights = true;
     return info;
@@ -256,6 +264,8 @@ std::vector<Method> make_methods() {
       {both("dgpruning:margin", "the same graph over margins"), diversity, margin_scores},
       {both("dgpruning:el2n", "the same graph over EL2N"), diversity, el2n_scores},
       {features("herding", "sums near those of the mean; Welling 2009"), by_herding},
+      {by_rows(features("moments", "means of x and x x' near those of all; kernel herding")),
+       by_moments},
       {features("k-center", "farthest first; Sener and Savarese 2018"), by_k_center},
       {logits("contextual-diversity", "farthest first by predictions; Agarwal et al. 2020"),
        by_context},
@@ -363,11 +373,12 @@ Group known(const Method& method, const Samples& samples, const SelectOptions& o
   const int64_t n = y.size(0);
   Group all{.h = {}, .p = {}, .y = y, .scores = {}};
   if (method.info.needs_features) {
-    check_rows("coreset", samples.features);
+    const bool has_rows = method.info.prefers_rows && samples.rows.defined();
+    all.h = has_rows ? samples.rows : samples.features;
+    check_rows("coreset", all.h);
     check_shape(
-        samples.features.size(0) == n, "coreset", n, " labels do not fit features ",
-        samples.features.shape());
-    all.h = samples.features;
+        all.h.size(0) == n, "coreset", n, " labels do not fit ", has_rows ? "rows " : "features ",
+        all.h.shape());
   }
   if (method.info.needs_logits) {
     check_shape(
@@ -419,6 +430,33 @@ int64_t kept_of(int64_t n, double fraction) {
       fraction > 0 && fraction <= 1, "coreset", "fraction must be in (0, 1], got ", fraction);
   const double wanted = std::floor(fraction * static_cast<double>(n) + 0.5);
   return std::min(n, std::max<int64_t>(1, static_cast<int64_t>(wanted)));
+}
+
+std::vector<double> balanced_weights(const Selection& selection, const Tensor& labels) {
+  const auto classes = labels.values<int64_t>();
+  const auto class_of = [&](size_t m) {
+    return static_cast<size_t>(classes[static_cast<size_t>(selection.indices[m])]);
+  };
+  std::vector<double> sizes(selection.per_class.size()), totals(sizes.size());
+  for (const int64_t c : classes) ++sizes.at(static_cast<size_t>(c));
+  for (size_t m = 0; m < selection.weights.size(); ++m) totals[class_of(m)] += selection.weights[m];
+  std::vector<double> weights;
+  for (size_t m = 0; m < selection.weights.size(); ++m) {
+    const size_t c = class_of(m);
+    const double share = totals[c] > 0 ? selection.weights[m] / totals[c]
+                                       : 1 / static_cast<double>(selection.per_class[c]);
+    weights.push_back(sizes[c] * share);
+  }
+  return weights;
+}
+
+double effective_count(std::span<const double> weights) {
+  double sum = 0, squares = 0;
+  for (const double v : weights) {
+    sum += v;
+    squares += v * v;
+  }
+  return squares > 0 ? sum * sum / squares : 0;
 }
 
 Selection select_coreset(const std::string& name, const Samples& samples, const SelectOptions& o) {

@@ -12,6 +12,11 @@
 // the one for a larger fraction: within a class the method's own order is one, and the classes are
 // merged by the fraction at which a sample comes in, f = (m - 1/2) / n_c for the m-th of its class,
 // 0 for the first.
+//
+// Beyond the paper: `moments` matches in each class the means of x and x x' (moment_herding() in
+// cover.h), which are Q / n and q / n of VEBI if x are its rows. To have them, the interpreter must
+// have seen every sample, so that the network runs no less often than without a selection: what it
+// saves are the fit and looking at the samples. Weights are for Interpreter::fit().
 #pragma once
 
 #include "framework/tensor/tensor.h"
@@ -21,6 +26,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,9 +34,10 @@ namespace limpid::interpret {
 
 /// What is known of n samples. A method needs what its MethodInfo says; the rest may be undefined.
 struct Samples {
-  Tensor features = {};             // h [n, d] f32, the input of the last layer
-  Tensor logits = {};               // [n, K] f32
-  Tensor labels = {};               // y [n] i64, always needed
+  Tensor features = {};  // h [n, d] f32, the input of the last layer
+  Tensor rows = {};      // x [n, m] f32, what an interpreter knows of them; may be missing
+  Tensor logits = {};    // [n, K] f32
+  Tensor labels = {};    // y [n] i64, always needed
   std::vector<double> scores = {};  // [n], of methods that rank by a training run or by inputs
   std::optional<ValidationSamples> validation = {};  // glister; the samples themselves if empty
 };
@@ -39,6 +46,7 @@ struct SelectorInfo {
   std::string name;
   std::string what;  // one line with its source
   bool needs_features = false;
+  bool prefers_rows = false;  // Samples::rows in place of features, if they are there
   bool needs_logits = false;
   bool needs_scores = false;  // Samples::scores, highest first
   bool has_weights = false;   // of the samples; else all count 1
@@ -72,16 +80,23 @@ struct SelectOptions {
 };
 
 struct Selection {
-  std::vector<int64_t> indices;    // of the samples kept, an order
-  std::vector<double> weights;     // one per index, or none: all 1
-  bool nested = true;              // prefixes are the selections for smaller fractions
-  std::vector<int64_t> per_class;  // how many of each class
-  std::vector<std::string> notes;  // what a reader must know
+  std::vector<int64_t> indices = {};    // of the samples kept, an order
+  std::vector<double> weights = {};     // one per index, or none: all 1
+  bool nested = true;                   // prefixes are the selections for smaller fractions
+  std::vector<int64_t> per_class = {};  // how many of each class
+  std::vector<std::string> notes = {};  // what a reader must know
 };
 
 /// floor(fraction n + 0.5), at least 1, at most n; 0 of 0. Throws ValueError unless 0 < fraction
 /// <= 1.
 int64_t kept_of(int64_t n, double fraction);
+
+/// The weights of a selection, in each class scaled to add up to its samples among all `labels`;
+/// equal in a class where they are all 0. None if it has none.
+std::vector<double> balanced_weights(const Selection& selection, const Tensor& labels);
+
+/// How many samples of equal weight tell as much of a mean: (sum v)^2 / sum v^2 (Kish 1965).
+double effective_count(std::span<const double> weights);
 
 /// Selects. A class of one sample keeps it. A function of its arguments, at any thread count.
 /// Throws ValueError for an unknown name, a fraction outside (0, 1], NaN or infinity in what the

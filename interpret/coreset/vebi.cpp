@@ -83,14 +83,18 @@ Tensor energy_shares(const Tensor& output) {
   return shares_of(reshape(sum(values * values, {2}), {b, C}));
 }
 
-void VebiMoments::add(const Tensor& X, std::span<const int64_t> classes, int64_t K) {
+void VebiMoments::add(
+    const Tensor& X, std::span<const int64_t> classes, int64_t K, SampleWeights weights) {
   const Recording off(false);
   const Tensor L = one_hot(Tensor::of_integers({std::ssize(classes)}, classes), K, DType::f64);
-  const Tensor more_Q = matmul(X, X, {.transpose_a = true});
-  const Tensor more_q = matmul(X, L, {.transpose_a = true});
+  const Tensor vX =
+      weights.empty() ? X : X * Tensor::of({std::ssize(weights), 1}, weights, DType::f64);
+  const Tensor more_Q = matmul(vX, X, {.transpose_a = true});
+  const Tensor more_q = matmul(vX, L, {.transpose_a = true});
   Q = Q.defined() ? Q + more_Q : more_Q;
   q = q.defined() ? q + more_q : more_q;
-  samples += X.size(0);
+  samples += weights.empty() ? static_cast<double>(X.size(0))
+                             : std::accumulate(weights.begin(), weights.end(), 0.0);
 }
 
 Tensor vebi_weights(
@@ -107,9 +111,8 @@ Tensor vebi_weights(
     double& mu = budgets[static_cast<size_t>(c)];
     if (is_first)
       mu = o.form == VebiForm::share ? o.strength * path.knots().back().sum : o.strength;
-    const Tensor w = o.form == VebiForm::alpha
-                         ? path.at_lambda(static_cast<double>(moments.samples) * o.strength)
-                         : path.at_mu(mu);
+    const Tensor w =
+        o.form == VebiForm::alpha ? path.at_lambda(moments.samples * o.strength) : path.at_mu(mu);
     std::ranges::copy(w.values<double>(), out + c * m);
   });
   return W;
@@ -134,13 +137,16 @@ Vebi::Vebi(Module& model, const Data& data, const VebiOptions& options, Complete
   }
 }
 
-Interpretation Vebi::solve(SampleList samples, std::span<const int64_t> classes) {
+Interpretation Vebi::solve(
+    SampleList samples, std::span<const int64_t> classes, SampleWeights weights) {
   constexpr size_t kRows = 4096;  // of X at a time
   VebiMoments moments;
   check_value(!samples.empty(), "vebi", "no samples to interpret the network on");
   for (size_t begin = 0; begin < samples.size(); begin += kRows) {
     const size_t count = std::min(kRows, samples.size() - begin);
-    moments.add(readings_.rows(samples.subspan(begin, count)), classes.subspan(begin, count), K_);
+    moments.add(
+        readings_.rows(samples.subspan(begin, count)), classes.subspan(begin, count), K_,
+        weights.empty() ? weights : weights.subspan(begin, count));
   }
   Interpretation found{.weights = vebi_weights(moments, options_, budgets_)};
   for (int64_t c = 0; c < K_; ++c) found.active.push_back(std::ssize(relevant_units(found, c)));

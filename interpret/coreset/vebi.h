@@ -6,14 +6,16 @@
 //                         energy, all layers one after the other; 0 for a layer that is silent
 //   X        [n, m]       x of n samples
 //   L        [n, K]       1 where a sample has the class, else 0
+//   v        [n]          weights of the samples, 1 unless given
 //   w_c      [m]          weights of class c: those above 0 are its relevant units
 //
-//     w_c = arg min |L_c - X w|^2   subject to   sum w <= mu_c, w >= 0
-// (Oramas, Wang and Tuytelaars, "Visual Explanation by Interpretation", ICLR 2019.) X is needed
-// only through Q = X'X and q = X'L, which add up over samples. mu_c is a number, or the share of
-// the sum of the unconstrained weights that the first fit finds; it then stays, so that samples
-// are all that differs between two fits. The penalised form instead is
-//     w_c = arg min |L_c - X w|^2 / (2 n) + alpha sum w.
+//     w_c = arg min sum_i v_i (L_ic - x_i w)^2   subject to   sum w <= mu_c, w >= 0
+// (Oramas, Wang and Tuytelaars, "Visual Explanation by Interpretation", ICLR 2019; there without
+// v.) X is needed only through Q = X' diag(v) X and q = X' diag(v) L, which add up over samples.
+// mu_c is a number, or the share of the sum of the unconstrained weights that the first fit finds;
+// it then stays, so that samples are all that differs between two fits. The penalised form instead
+// is
+//     w_c = arg min sum_i v_i (L_ic - x_i w)^2 / (2 sum v) + alpha sum w.
 //
 // A class without a sample has w_c = 0, as have units that never respond. Shares of a layer add up
 // to 1, so layers depend on each other: a ridge makes the solution one.
@@ -34,12 +36,13 @@ namespace limpid::interpret {
 /// Shares of energy of one layer's output [b, C, ...]: [b, C] f64.
 Tensor energy_shares(const Tensor& output);
 
-/// Q = X'X [m, m] and q = X'L [m, K] of the samples so far, f64.
+/// Q [m, m] and q [m, K] of the samples so far, f64.
 struct VebiMoments {
   Tensor Q = {}, q = {};
-  int64_t samples = 0;
+  double samples = 0;  // sum of v
   /// X [n, m] f64, classes [n] in 0 ... K - 1.
-  void add(const Tensor& X, std::span<const int64_t> classes, int64_t K);
+  void add(
+      const Tensor& X, std::span<const int64_t> classes, int64_t K, SampleWeights weights = {});
 };
 
 enum class VebiForm : uint8_t { share, mu, alpha };
@@ -77,7 +80,8 @@ class Vebi : public WeightInterpreter {
  private:
   struct Completed {};  // options with layers
   Vebi(Module& model, const Data& data, const VebiOptions& options, Completed);
-  Interpretation solve(SampleList samples, std::span<const int64_t> classes) override;
+  Interpretation solve(
+      SampleList samples, std::span<const int64_t> classes, SampleWeights weights) override;
 
   VebiOptions options_;
   std::vector<double> budgets_;

@@ -67,6 +67,40 @@ TEST_CASE("coreset interpret: every interpreter agrees more on more data") {
   }
 }
 
+TEST_CASE("coreset interpret, grow: weights count, and moments goes by what the interpreter sees") {
+  const TempDir folder;
+  train(folder, "r", kTrain);
+  for (const char* interpreter : {"vebi", "ice", "probe"}) {
+    INFO(interpreter);
+    const std::string options = std::string(" --interpreter ") + interpreter;
+    const Json result = run_json(
+        folder, "coreset interpret r --methods facility-location,weighted,moments --fractions 0.2" +
+                    options);
+    const std::string headline = result.text("headline");
+    const auto& rows = result.at("rows").items();
+    const auto mean = [&](size_t row) {
+      return rows[row].at("similarity").at(headline).number("mean");
+    };
+    CHECK(mean(0) != mean(1));  // the same samples
+    CHECK(rows[0].number("effective") == rows[0].number("count"));
+    CHECK(rows[1].number("effective") < rows[0].number("count"));
+    // All have been seen in order to choose: that is the cost of features
+    CHECK(rows[2].at("seconds").number("activations") == 0);
+    CHECK(
+        rows[2].at("seconds").number("features") >=
+        result.at("seconds_full").number("activations"));
+    CHECK(rows[1].at("seconds").number("activations") > 0);
+  }
+  for (const char* method : {"weighted", "gradmatch", "moments"}) {
+    INFO(method);
+    const Json grown = run_json(
+        folder, std::string("coreset grow r --fractions 0.2,1 --verify-full --target 1 --method ") +
+                    method);
+    // All data with weights: each sample stands for itself, but for gradmatch
+    if (method != std::string("gradmatch")) CHECK(grown.number("similarity_full") > 1 - 1e-6);
+  }
+}
+
 TEST_CASE("coreset interpret: what classes lose without their units") {
   const TempDir folder;
   train(folder, "r", kTrain);

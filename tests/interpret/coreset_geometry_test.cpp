@@ -177,6 +177,26 @@ TEST_CASE("herding: near the mean, never the farthest") {
   CHECK(nearest_to_mean(rows) == 4);
 }
 
+TEST_CASE("moments: the order of herding on [x; vec(x x')]") {
+  constexpr int64_t n = 60, m = 3;
+  Rng rng(12);
+  const Tensor rows = Tensor::normal({n, m}, rng, 0.5, 1);
+  double unit = 0;
+  for (const double x : rows.to_vector()) unit += x * x / n;
+  std::vector<double> vectors;
+  for (int64_t i = 0; i < n; ++i) {
+    const std::vector<double> x = row_of(rows, i);
+    for (const double a : x) vectors.push_back(a / std::sqrt(unit));
+    for (const double a : x) {
+      for (const double b : x) vectors.push_back(a * b / unit);
+    }
+  }
+  CHECK(moment_herding(rows, n) == herding(Tensor::of({n, m + m * m}, vectors), n));
+  CHECK(moment_herding(rows, n) != herding(rows, n));
+  CHECK(moment_herding(Tensor::zeros({3, 2}), 2) == Order{0, 1});
+  CHECK(contains(failure<ValueError>([&] { moment_herding(rows, n + 1); }), "cannot choose"));
+}
+
 TEST_CASE("herding: the mean of few samples is nearer to that of all than a random one") {
   Rng rng(1);
   const Tensor rows = Tensor::normal({200, 8}, rng, 0, 1);

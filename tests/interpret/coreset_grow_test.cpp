@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <set>
@@ -24,6 +25,7 @@ class Counting : public Interpreter {
   double seconds = 0;
   std::set<int64_t> seen;
   std::vector<size_t> fits;  // how many samples each had
+  std::vector<std::vector<double>> weights;
 
   std::string headline() const override { return "likeness"; }
   void see(SampleList samples) override {
@@ -31,8 +33,12 @@ class Counting : public Interpreter {
       if (seen.insert(i).second) seconds += 0.01;
     }
   }
-  Interpretation fit(SampleList samples) override {
+  Tensor rows(SampleList samples) const override {
+    return Tensor::zeros({std::ssize(samples), 1}, DType::f64);
+  }
+  Interpretation fit_weighted(SampleList samples, SampleWeights given) override {
     fits.push_back(samples.size());
+    weights.emplace_back(given.begin(), given.end());
     for (const int64_t i : samples) CHECK(seen.contains(i));
     return {.weights = Tensor::scalar(static_cast<double>(samples.size()), DType::f64)};
   }
@@ -59,6 +65,26 @@ struct Setting {
 };
 
 }  // namespace
+
+TEST_CASE("grow: samples keep their weights, in halves too") {
+  Setting setting;
+  setting.grow({.fractions = {0.01}, .halves = 2, .weights = [](double fraction) {
+                  CHECK(fraction == 0.01);
+                  std::vector<double> weights(20);
+                  std::iota(weights.begin(), weights.end(), 1.0);
+                  return weights;
+                }});
+  const auto& weights = setting.interpreter.weights;
+  REQUIRE(weights.size() == 5);  // the stage, and two pairs of halves
+  CHECK(weights[0].size() == 20);
+  CHECK(weights[0][19] == 20);
+  for (const size_t half : {1, 3}) {
+    std::vector<double> both = weights[half];
+    both.insert(both.end(), weights[half + 1].begin(), weights[half + 1].end());
+    std::ranges::sort(both);
+    CHECK(both == weights[0]);
+  }
+}
 
 TEST_CASE("grow: a power law is found where there is one") {
   const std::vector<double> n = {100, 200, 400}, y = {0.3, 0.15, 0.075};

@@ -169,6 +169,102 @@ TEST_CASE("vebi: on a network, each sample once, the same at any thread count") 
   }
 }
 
+namespace {
+
+// Samples, each as often as its weight says.
+std::vector<int64_t> repeated(SampleList samples, std::span<const double> weights) {
+  std::vector<int64_t> all;
+  for (size_t n = 0; n < samples.size(); ++n) {
+    all.insert(all.end(), static_cast<size_t>(weights[n]), samples[n]);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("weights: integers are repeated samples") {
+  // Sums of the same terms in another order: rounding alone differs
+  constexpr double kRounding = 1e-12;
+  Rng rng(8);
+  const Tensor X = Tensor::uniform({12, 4}, rng, 0, 1, DType::f64);
+  std::vector<int64_t> classes;
+  std::vector<double> weights;
+  for (int64_t i = 0; i < 12; ++i) {
+    classes.push_back(i % 3);
+    weights.push_back(static_cast<double>(i % 5));
+  }
+  const std::vector<int64_t> places = repeated(first(12), weights);
+  const Tensor more = rows_of(X)(places);
+  std::vector<int64_t> more_classes;
+  for (const int64_t i : places) more_classes.push_back(classes[static_cast<size_t>(i)]);
+
+  VebiMoments weighted, plain;
+  weighted.add(X, classes, 3, weights);
+  plain.add(more, more_classes, 3);
+  CHECK(close(weighted.Q, plain.Q, kRounding));
+  CHECK(close(weighted.q, plain.q, kRounding));
+  CHECK(weighted.samples == plain.samples);
+  CHECK(plain.samples == 21);
+  const LinearProbe probe = fit_probe(X, classes, 3, 1e-3, weights);
+  const LinearProbe same = fit_probe(more, more_classes, 3, 1e-3);
+  CHECK(close(probe.weight, same.weight, kRounding));
+  CHECK(close(probe.bias, same.bias, kRounding));
+  CHECK_FALSE(close(probe.weight, fit_probe(X, classes, 3).weight, 1e-3));
+}
+
+TEST_CASE("weights: three of one class and one of the other stand for as many of each") {
+  const Tensor a = matrix({1, 2}, {1, 0.5}), b = matrix({1, 2}, {0.25, 2});
+  const auto stack = [&](int64_t of_a, int64_t of_b) {
+    return concat(
+        {matmul(Tensor::ones({of_a, 1}, DType::f64), a),
+         matmul(Tensor::ones({of_b, 1}, DType::f64), b)},
+        0);
+  };
+  std::vector<int64_t> all_classes(60);
+  std::fill(all_classes.begin() + 30, all_classes.end(), 1);
+  VebiMoments all, part;
+  all.add(stack(30, 30), all_classes, 2);
+  part.add(stack(3, 1), {{0, 0, 0, 1}}, 2, {{10, 10, 10, 30}});
+  CHECK(bitwise_equal(part.Q, all.Q));  // of short binary fractions
+  CHECK(bitwise_equal(part.q, all.q));
+  CHECK(part.samples == 60);
+}
+
+TEST_CASE("weights: on a network, by every interpreter") {
+  const std::vector<int64_t> some = first(60);
+  std::vector<double> weights(60);
+  for (size_t n = 0; n < 60; ++n) weights[n] = static_cast<double>(n % 3);
+  const std::vector<int64_t> places = repeated(some, weights);
+  Vebi vebi(*digits().model, digits_data(), {.form = VebiForm::alpha, .strength = 1e-3});
+  Probe probe(*digits().model, digits_data(), {});
+  for (WeightInterpreter* interpreter :
+       {static_cast<WeightInterpreter*>(&vebi), static_cast<WeightInterpreter*>(&probe)}) {
+    interpreter->see(some);
+    const Tensor weighted = interpreter->fit(some, weights).weights;
+    CHECK(close(weighted, interpreter->fit(places).weights, 1e-8));  // solutions of sums, above
+    CHECK_FALSE(close(weighted, interpreter->fit(some).weights, 1e-3));
+    CHECK(interpreter->rows(some).size(0) == 60);
+    for (const std::vector<double>& bad :
+         {std::vector<double>{1}, std::vector<double>(60), std::vector<double>(60, -1),
+          std::vector<double>(60, std::nan(""))}) {
+      CHECK(contains(failure<ValueError>([&] { interpreter->fit(some, bad); }), "weight"));
+    }
+  }
+  const auto labels = digits().labels.values<int64_t>();
+  Ice ice(
+      *digits().model, rows_of(digits().images), {labels.begin(), labels.end()}, 10,
+      {.is_per_class = false, .factorise = {.max_rounds = 5000, .tolerance = 1e-9}});
+  ice.see(some);
+  CHECK(ice.rows(some).shape() == Shape({60, 8}));
+  const auto alike = [&](const Interpretation& a, const Interpretation& b) {
+    return mean_of(ice.compare(a, b).at("matched_cosine"));
+  };
+  const Interpretation weighted = ice.fit(some, weights);
+  // The start depends on the number of rows, the minimum does not
+  CHECK(alike(weighted, ice.fit(places)) > 1 - 1e-6);
+  CHECK(alike(weighted, ice.fit(some)) < 1 - 1e-4);
+}
+
 TEST_CASE("readings: each sample is read once") {
   int64_t read = 0;
   Readings readings(rows_of(digits().images), 200, [&](const Tensor& images) {

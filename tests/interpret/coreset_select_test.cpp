@@ -203,7 +203,8 @@ TEST_CASE("select: equal samples, dead units and classes of one sample are no ob
   }
   // All alike: the smallest index wins
   samples.features = Tensor::ones({40, 4});
-  for (const char* name : {"herding", "k-center", "facility-location", "log-det", "k-medoids"}) {
+  for (const char* name :
+       {"herding", "moments", "k-center", "facility-location", "log-det", "k-medoids"}) {
     INFO(name);
     CHECK(
         select_coreset(name, samples, {.fraction = 0.05, .per_class = false}).indices ==
@@ -265,6 +266,114 @@ TEST_CASE("select: NaN, missing and misshapen samples are refused") {
       failure<ValueError>([] { select_coreset("moderat", samples_of(12, 2, 2, 1)); });
   CHECK(contains(text, "no method 'moderat'"));
   CHECK(contains(text, "moderate-3q"));
+}
+
+namespace {
+
+// |mean x x' of the chosen - of all| / |of all| in class-wise sums, and likewise |mean x|: Q and q.
+std::pair<double, double> moment_errors(const Samples& samples, std::span<const int64_t> chosen) {
+  const int64_t m = samples.rows.size(1), n = samples.rows.size(0);
+  std::vector<int64_t> all(static_cast<size_t>(n));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  const auto moments = [&](std::span<const int64_t> part) {
+    std::vector<double> Q(static_cast<size_t>(m * m)), q(static_cast<size_t>(2 * m));
+    for (const int64_t i : part) {
+      const float* x = samples.rows.data<float>() + i * m;
+      const int64_t c = samples.labels.data<int64_t>()[i];
+      for (int64_t j = 0; j < m; ++j) {
+        q[static_cast<size_t>(c * m + j)] += double(x[j]) / std::ssize(part);
+        for (int64_t l = 0; l < m; ++l) {
+          Q[static_cast<size_t>(j * m + l)] += double(x[j]) * double(x[l]) / std::ssize(part);
+        }
+      }
+    }
+    return std::pair(Q, q);
+  };
+  const auto relative = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double gap = 0, size = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      gap += (a[i] - b[i]) * (a[i] - b[i]);
+      size += b[i] * b[i];
+    }
+    return std::sqrt(gap / size);
+  };
+  const auto [Q, q] = moments(chosen);
+  const auto [full_Q, full_q] = moments(all);
+  return {relative(Q, full_Q), relative(q, full_q)};
+}
+
+// Two classes of 200, x as VEBI has it: shares of 12 units, a few of which tell the classes apart.
+Samples planted_shares() {
+  constexpr int64_t n = 400, m = 12;
+  Rng rng(9);
+  Samples s{.rows = Tensor::empty({n, m}), .labels = Tensor::empty({n}, DType::i64)};
+  for (int64_t i = 0; i < n; ++i) {
+    s.labels.mutable_data<int64_t>()[i] = i % 2;
+    std::vector<double> energy(m);
+    rng.uniform(energy, 0, 1);
+    for (size_t j = 0; j < 3; ++j) energy[j + 3 * static_cast<size_t>(i % 2)] *= 6;
+    const double total = std::accumulate(energy.begin(), energy.end(), 0.0);
+    for (int64_t j = 0; j < m; ++j) {
+      s.rows.mutable_data<float>()[i * m + j] =
+          static_cast<float>(energy[static_cast<size_t>(j)] / total);
+    }
+  }
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("select: moments has the Q and q of all where chance has not") {
+  const Samples samples = planted_shares();
+  const Selection found = select_coreset("moments", samples, {.fraction = 0.05});
+  CHECK(found.indices.size() == 20);
+  const auto [Q, q] = moment_errors(samples, found.indices);
+  std::vector<double> random_Q, random_q;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const auto some = select_coreset("random", samples, {.fraction = 0.05, .seed = seed}).indices;
+    const auto [error_Q, error_q] = moment_errors(samples, some);
+    random_Q.push_back(error_Q);
+    random_q.push_back(error_q);
+  }
+  std::ranges::sort(random_Q);
+  std::ranges::sort(random_q);
+  CHECK(Q < random_Q[9]);
+  CHECK(q < random_q[9]);
+}
+
+TEST_CASE("select: moments goes by rows, by features where there are none, and needs either") {
+  Samples samples = samples_of(50, 2, 4, 1);
+  const Selection by_features = select_coreset("moments", samples);
+  samples.rows = samples.features;
+  CHECK(select_coreset("moments", samples).indices == by_features.indices);
+  Rng rng(3);
+  samples.rows = Tensor::uniform({50, 6}, rng, 0, 1);
+  CHECK(select_coreset("moments", samples).indices != by_features.indices);
+  CHECK(select_coreset("herding", samples).indices.size() == 5);  // others do not look at them
+  samples.features = Tensor();
+  CHECK(select_coreset("moments", samples).indices.size() == 5);
+  samples.rows = Tensor::zeros({49, 6});
+  CHECK(contains(
+      failure<ShapeError>([&] { select_coreset("moments", samples); }), "do not fit rows"));
+  samples.rows = Tensor();
+  CHECK(contains(failure<ShapeError>([&] { select_coreset("moments", samples); }), "needs rows"));
+}
+
+TEST_CASE("select: weights add up to the samples of each class") {
+  const Tensor labels = Tensor::of_integers({7}, {0, 0, 0, 0, 1, 1, 2});
+  const Selection found{.indices = {3, 4, 0, 6}, .weights = {3, 0, 1, 5}, .per_class = {2, 1, 1}};
+  CHECK(balanced_weights(found, labels) == std::vector<double>{3, 2, 1, 1});
+  CHECK(balanced_weights({.indices = {3}, .per_class = {1, 0, 0}}, labels).empty());
+  CHECK(effective_count(std::vector<double>{2, 2, 2}) == 3);
+  CHECK(effective_count(std::vector<double>{3, 1}) == 1.6);
+  CHECK(effective_count({}) == 0);
+  // CRAIG counts every sample once already
+  const Samples samples = samples_of(90, 3, 4, 2);
+  const Selection craig = select_coreset("craig", samples, {.fraction = 0.2});
+  const std::vector<double> balanced = balanced_weights(craig, samples.labels);
+  for (size_t m = 0; m < balanced.size(); ++m) {
+    CHECK(balanced[m] == doctest::Approx(craig.weights[m]).epsilon(1e-14));
+  }
 }
 
 TEST_CASE("select: what the methods are for, on samples where it is plain") {

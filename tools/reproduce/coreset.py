@@ -7,7 +7,7 @@
 # Parts are lists of limpid commands whose outputs are kept under --out (see predictions.py): an
 # interrupted part goes on where it stopped, a finished one costs nothing. `--table` makes the table
 # of the given parts. The figures of the paper were not at hand; E1 to E11 are its claims and our own
-# theory with thresholds fixed before the first run.
+# theory with thresholds fixed before the first run, E12 and E13 go beyond it.
 import argparse
 import math
 import os
@@ -22,10 +22,12 @@ RUNS = 5        # of a random selection
 METHODS = ("random", "moderate", "dgpruning")
 # E5 tries all that need no training and no search at the inputs
 SELECTORS = ("moderate", "moderate-3q", "dgpruning", "dgpruning:entropy", "dgpruning:margin",
-             "dgpruning:el2n", "herding", "k-center", "contextual-diversity", "least-confidence",
+             "dgpruning:el2n", "herding", "moments", "k-center", "contextual-diversity", "least-confidence",
              "entropy", "margin", "el2n", "cal", "facility-location", "weighted", "graph-cut",
              "log-det", "k-medoids", "ccs", "craig", "gradmatch", "glister")
-SMALL = (0.05, 0.1, 0.2)  # fractions of E5
+# E12 and E13: with weights, the same samples without, by what VEBI itself sees, and in the middle
+BEYOND = ("weighted", "facility-location", "craig", "moments", "moderate")
+SMALL = (0.05, 0.1, 0.2)  # fractions of E5, E12 and E13
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 MODEL = ["--model", "convnet:32x3:none:max", "--epochs", "4", "--optimizer", "adam", "--lr", "1e-3"]
 
@@ -54,6 +56,9 @@ class Coreset(Bench):
 
     def every_selector(self, data, seed):
         return self.compared("selectors", data, seed, ("random", *SELECTORS), SMALL, [])
+
+    def beyond(self, data, seed):
+        return self.compared("beyond", data, seed, ("random", *BEYOND), SMALL, [])
 
     def ablated(self, data, seed):
         return self.compared("ablation", data, seed, METHODS, (0.1,), ["--ablation"])
@@ -151,9 +156,9 @@ def tabulate_growth_of_similarity(results, data, table):
               f"{top:.3f}", verdict(at[0.05] >= 0.8 and at[0.3] >= 0.95 and top >= 0.7), True)
 
 
-def lead(results, method, fractions):
-    """Of a method over chance, by class and network, mean over fractions."""
-    return [mean([rows_of(r, method)[f]["classes"][c] - rows_of(r, "random")[f]["classes"][c]
+def lead(results, method, fractions, over="random"):
+    """Of a method over another, by class and network, mean over fractions."""
+    return [mean([rows_of(r, method)[f]["classes"][c] - rows_of(r, over)[f]["classes"][c]
                   for f in fractions])
             for r in results for c in range(len(r["rows"][0]["classes"]))]
 
@@ -202,6 +207,38 @@ def tabulate_every_selector(by_data, table):
     table.add("E5 does any informed selector beat a random one?", ", ".join(by_data),
               f"mean of 5, 10 and 20 %, intervals hold for all {len(found)} together", answer,
               "yes" if better else "no", True)
+
+
+def tabulate_beyond(results, data, table):
+    """E12 and E13: weights against bias, and a choice by the moments that VEBI fits."""
+    def difference(method, fraction, over="random"):
+        return normal_interval(lead(results, method, [fraction], over))
+
+    for fraction in SMALL:
+        cosine = mean([headline(rows_of(r, "random")[fraction], r) for r in results])
+        table.add("E12 beyond the paper: cosine", data, f"random, {100 * fraction:g} %",
+                  f"{cosine:.3f}", "")
+        for method in BEYOND:
+            cosine = mean([headline(rows_of(r, method)[fraction], r) for r in results])
+            m, low, high = difference(method, fraction)
+            rows = [rows_of(r, method)[fraction] for r in results]
+            count, effective = rows[0]["count"], mean([row["effective"] for row in rows])
+            weighs = f"; as {effective:.0f} of equal weight" if effective < count else ""
+            table.add("E12 beyond the paper: cosine", data,
+                      f"{method}, {100 * fraction:g} %, {count} samples",
+                      f"{cosine:.3f}; over random {m:+.3f} [{low:+.3f}, {high:+.3f}]{weighs}",
+                      f"ahead: {who_is_ahead(method, low, high)}")
+    (w, w_low, w_high), (m, m_low, m_high) = difference("weighted", 0.05), difference("moderate", 0.05)
+    u, u_low, u_high = difference("weighted", 0.05, "facility-location")
+    table.add("E12 weighted facility location > random > moderate", data, "5 %",
+              f"over random: weighted {w:+.3f} [{w_low:+.3f}, {w_high:+.3f}], moderate {m:+.3f} "
+              f"[{m_low:+.3f}, {m_high:+.3f}]; weighted over the same samples without weights "
+              f"{u:+.3f} [{u_low:+.3f}, {u_high:+.3f}]", verdict(w_low > 0 and m_high < 0), True)
+    leads = {fraction: difference("moments", fraction) for fraction in SMALL}
+    table.add("E13 moments > random", data, "5, 10, 20 %",
+              "cosine " + ", ".join(f"{m:+.3f} [{low:+.3f}, {high:+.3f}]"
+                                    for m, low, high in leads.values()),
+              verdict(all(low > 0 for _, low, _ in leads.values())), True)
 
 
 def tabulate_theory(results, data, table):
@@ -295,6 +332,7 @@ PARTS = {
     "vebi": lambda bench, data: vebi(bench, data),
     "ice": lambda bench, data: [bench.ice(data, seed) for seed in SEEDS],
     "selectors": lambda bench, data: [bench.every_selector(data, seed) for seed in SEEDS],
+    "beyond": lambda bench, data: [bench.beyond(data, seed) for seed in SEEDS],
     "ablation": lambda bench, data: [bench.ablated(data, seed) for seed in SEEDS],
     "flips": lambda bench, data: [bench.flipped_shares(data, seed) for seed in SEEDS],
     "grow": lambda bench, data: [
@@ -312,6 +350,8 @@ def write_table(bench, parts):
             tabulate_growth_of_similarity(results, data, table)
             tabulate_selectors(results, data, table)
             tabulate_theory(results, data, table)
+        if "beyond" in parts:
+            tabulate_beyond(PARTS["beyond"](bench, data), data, table)
         if "ablation" in parts:
             tabulate_ablation(bench, data, table)
         if "flips" in parts:
