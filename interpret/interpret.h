@@ -66,6 +66,8 @@
 #include "interpret/shallow/polygons.h"          // the same in the plane
 #include "interpret/shallow/shallow_network.h"   // three hidden layers equal to the deep network
 #include "interpret/shallow/visited.h"           // the regions that data visit
+#include "interpret/shallow/facets.h"            // which regions touch, and their sizes
+#include "interpret/shallow/fine_tune.h"         // local models trained, regions fixed
 #include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
 #include "interpret/shallow/local_model.h"       // the map and the half-spaces around a point
 #include "interpret/shallow/shapley.h"           // Shapley values, exact
