@@ -1,4 +1,8 @@
 // tools/shallow_convert.cpp: limpid shallow convert.
+#include "framework/io/files.h"
+#include "framework/ops/linear_maps.h"
+#include "interpret/shallow/facets.h"
+#include "interpret/shallow/fine_tune.h"
 #include "interpret/shallow/shallow_network.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -8,6 +12,8 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <numeric>
+#include <set>
 
 namespace limpid::tools {
 namespace {
@@ -20,6 +26,10 @@ struct ConvertOptions {
   bool merge = false;
   int64_t check = 2000;
   double large = 1e6;
+  bool fine_tune = false;
+  std::string data;
+  interpret::FineTuneOptions tuning;
+  std::string adjacency;
 };
 
 // The points to check and what the deep network gives there
@@ -79,21 +89,158 @@ Json report_form(
       {{"widths", widths_json(network)}, {"conditions", network.conditions}, {"check", counted}});
 }
 
-double bound_of(const interpret::PiecewiseLinear& net) {
+Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json list_of(std::span<const double> values) {
+  Json list = Json::array();
+  for (const double v : values) list.push(v);
+  return list;
+}
+
+// Up to each stage: its units, the regions that the stages so far have, and the most that they
+// could have, known for plain multilayer networks. A truncated tree has only some of the regions.
+Json layers_json(const interpret::PiecewiseLinear& net, const interpret::RegionTree& tree) {
+  Json layers = Json::array();
   std::vector<int64_t> widths;
+  int64_t units = 0;
+  bool is_plain = true;
   for (const interpret::AffineStage& stage : net.hidden()) {
-    const bool is_plain =
-        stage.blocks.size() == 1 && stage.blocks[0].source == static_cast<int64_t>(widths.size());
-    if (!is_plain) return NAN;  // the bound is for plain multilayer networks
+    is_plain = is_plain && stage.blocks.size() == 1 &&
+               stage.blocks[0].source == static_cast<int64_t>(widths.size());
     widths.push_back(stage.rows);
+    units += stage.rows;
+    std::set<interpret::Pattern> prefixes;
+    for (int64_t j = 0; j < tree.size(); ++j) {
+      prefixes.emplace(tree.pattern(j), tree.pattern(j) + units);
+    }
+    layers.push(Json::object(
+        {{"units", stage.rows},
+         {"regions", std::ssize(prefixes)},
+         {"bound", is_plain ? or_null(interpret::region_bound(net.inputs(), widths)) : Json()}}));
   }
-  return interpret::region_bound(net.inputs(), widths);
+  return layers;
+}
+
+// ---- Regions that touch ----
+
+Json adjacency_json(const interpret::RegionTree& tree, uint64_t seed) {
+  constexpr int64_t kSamples = 100'000;
+  const auto n = static_cast<size_t>(tree.inputs), q = static_cast<size_t>(tree.outputs);
+  const interpret::Volumes volumes = interpret::region_volumes(tree, kSamples, seed);
+  Json regions = Json::array(), found = Json::array();
+  for (int64_t j = 0; j < tree.size(); ++j) {
+    const auto k = static_cast<size_t>(j);
+    std::string pattern;
+    for (int64_t i = 0; i < tree.units; ++i) pattern += tree.pattern(j)[i] != 0 ? '1' : '0';
+    Json region = Json::object(
+        {{"pattern", pattern}, {"point", list_of(tree.centre(j))}, {"volume", volumes.value[k]}});
+    if (!volumes.low.empty()) region.set("low", volumes.low[k]).set("high", volumes.high[k]);
+    Json slopes = Json::array();
+    for (size_t o = 0; o < q; ++o) {
+      slopes.push(list_of(std::span(tree.weights).subspan((k * q + o) * n, n)));
+    }
+    region.set("slopes", slopes)
+        .set("constants", list_of(std::span(tree.biases).subspan(k * q, q)));
+    regions.push(region);
+  }
+  for (const interpret::Facet& f : interpret::facets(tree)) {
+    found.push(Json::object(
+        {{"off", f.off},
+         {"on", f.on},
+         {"unit", tree.cuts[static_cast<size_t>(f.cut)].unit},
+         {"jump", f.jump},
+         {"slope_change", f.slope}}));
+  }
+  return Json::object(
+      {{"inputs", tree.inputs},
+       {"box", to_json(tree.domain)},
+       {"truncated", tree.truncated},
+       {"exact_volumes", volumes.low.empty()},
+       {"regions", regions},
+       {"facets", found}});
+}
+
+// ---- Fine-tuning ----
+
+struct Labelled {
+  std::vector<double> points;
+  std::vector<int64_t> labels;
+};
+Labelled labelled(const datasets::Dataset& part, const ModelCard& card) {
+  std::vector<int64_t> all(static_cast<size_t>(part.size()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  const int64_t* labels = part.labels.data<int64_t>();
+  return {
+      .points = standardised(datasets::take(part, all).images.tensor(), card).to_vector(),
+      .labels = {labels, labels + part.size()}};
+}
+
+// Largest jump, and the share of facets with one over 1e-9; none for R^n
+struct Jumps {
+  double largest = NAN, share = NAN;
+};
+Jumps jumps_of(const interpret::RegionTree& tree) {
+  if (tree.domain.is_all) return {};
+  Jumps jumps{.largest = 0, .share = 0};
+  const std::vector<interpret::Facet> found = interpret::facets(tree);
+  for (const interpret::Facet& f : found) {
+    jumps.largest = std::max(jumps.largest, f.jump);
+    jumps.share += (f.jump > 1e-9 ? 1.0 : 0.0) / static_cast<double>(found.size());
+  }
+  return jumps;
+}
+
+Json fine_tune(
+    const datasets::Split& data, const ModelCard& card, const ConvertOptions& o,
+    interpret::RegionTree& tree, const Console& console) {
+  const Labelled train = labelled(data.train, card), test = labelled(data.test, card);
+  const interpret::RegionTree before = tree;
+  tree =
+      as_usage([&] { return interpret::fine_tune(before, train.points, train.labels, o.tuning); });
+  Json result = Json::object({{"pull", o.tuning.pull}, {"steps", o.tuning.steps}});
+  for (const auto& [name, part] : {std::pair("train", &train), std::pair("test", &test)}) {
+    const interpret::Score old = interpret::score(before, part->points, part->labels);
+    const interpret::Score now = interpret::score(tree, part->points, part->labels);
+    console.result(join_text(
+        "fine-tuned, ", name, ": accuracy ", percent(old.accuracy), " to ", percent(now.accuracy),
+        ", loss ", fixed(old.loss, 4), " to ", fixed(now.loss, 4)));
+    result.set(
+        name, Json::object(
+                  {{"examples", std::ssize(part->labels)},
+                   {"uncovered", now.uncovered},
+                   {"accuracy_before", old.accuracy},
+                   {"accuracy", now.accuracy},
+                   {"loss_before", old.loss},
+                   {"loss", now.loss}}));
+  }
+  const Jumps old = jumps_of(before), now = jumps_of(tree);
+  if (std::isfinite(now.largest)) {
+    console.result(join_text(
+        "fine-tuned, largest jump at a facet: ", old.largest, " to ", now.largest, "; ",
+        percent(now.share), " of the facets jump"));
+  }
+  return result.set("jump_before", or_null(old.largest))
+      .set("jump", or_null(now.largest))
+      .set("share_of_facets", or_null(now.share));
+}
+
+datasets::Split tuning_data(
+    const Invocation& in, const ConvertOptions& o, const ShallowModel& model) {
+  if (!o.fine_tune) return {};
+  if (model.folder.card.task != Task::classify || model.net.outputs() < 2) {
+    throw UsageError("--fine-tune needs a network that decides between classes");
+  }
+  datasets::Split data = parts_of(o.data, in.common, model.folder);
+  if (data.train.size() == 0) throw UsageError("the data have no training part to tune on");
+  return data;
 }
 
 Json run(const Invocation& in, const ConvertOptions& o) {
   in.arguments.require("out");
   const ShallowModel model = open_piecewise_linear(o.shallow, in.console);
   const interpret::Domain domain = domain_from(o.shallow.box, model.net.inputs());
+  if (domain.is_all && !o.adjacency.empty()) throw UsageError("--adjacency needs a --box LO,HI");
+  const datasets::Split data = tuning_data(in, o, model);
   const auto start = std::chrono::steady_clock::now();
   interpret::RegionTree tree = as_usage(
       [&] { return interpret::enumerate_regions(model.net, domain, region_options(o.shallow)); });
@@ -110,8 +257,6 @@ Json run(const Invocation& in, const ConvertOptions& o) {
   const interpret::ShallowNetwork paper =
       as_usage([&] { return interpret::assemble(tree, Boundary::closed); });
   const interpret::ShallowNetwork& chosen = is_exact ? exact : paper;
-  interpret::save_shallow(in.common.out, chosen);
-
   in.console.result(join_text(
       name_of(model.folder), ": ", regions, tree.truncated ? " regions so far" : " regions", ", ",
       tree.cuts.size(), " cuts, ", tree.counts.walks, " linear programs, ", tree.borderline,
@@ -139,7 +284,24 @@ Json run(const Invocation& in, const ConvertOptions& o) {
       "half of the points lie on cuts, as near as double precision gets (finite form: ",
       0.5 / o.large, " beyond them); wrong: more than 1e-9 off"));
 
-  const double bound = bound_of(model.net);
+  Json tuned;
+  if (o.fine_tune) {
+    tuned = fine_tune(data, model.folder.card, o, tree, in.console);
+    interpret::save_shallow(
+        in.common.out,
+        interpret::assemble(tree, is_exact ? Boundary::half_open : Boundary::closed));
+  } else {
+    interpret::save_shallow(in.common.out, chosen);
+  }
+  if (!o.adjacency.empty()) {
+    const Json graph = adjacency_json(tree, static_cast<uint64_t>(in.common.seed));
+    write_file_atomic(o.adjacency, as_bytes(to_text(graph) + "\n"));
+    in.console.result(
+        join_text(graph.at("facets").items().size(), " facets between regions: ", o.adjacency));
+  }
+
+  const Json layers = layers_json(model.net, tree);
+  const Json::Items& by_layer = layers.items();
   return Json::object(
       {{"model", name_of(model.folder)},
        {"form", o.form},
@@ -149,7 +311,8 @@ Json run(const Invocation& in, const ConvertOptions& o) {
        {"outputs", model.net.outputs()},
        {"regions", regions},
        {"merged_regions", tree.size()},
-       {"region_bound", std::isfinite(bound) ? Json(bound) : Json()},
+       {"region_bound", by_layer.empty() ? Json() : by_layer.back().at("bound")},
+       {"layers", layers},
        {"halfspaces", interpret::half_spaces(tree)},
        {"conditions", chosen.conditions},
        {"widths", widths_json(chosen)},
@@ -165,6 +328,8 @@ Json run(const Invocation& in, const ConvertOptions& o) {
                      {{"exact", exact_json},
                       {"paper", paper_json},
                       {"finite", Json(finite_json).set("large", o.large)}})},
+       {"fine_tune", tuned},
+       {"adjacency", o.adjacency.empty() ? Json() : Json(o.adjacency)},
        {"out", in.common.out}});
 }
 
@@ -187,6 +352,17 @@ Command shallow_convert_command() {
                 "check", options->check,
                 "points inside and as many on cuts, fewer if regions are many", 1, 10'000'000);
             a.number("large", options->large, "stands for infinity in the finite form", 1, 1e300);
+            a.flag(
+                "fine-tune", options->fine_tune,
+                "train the linear models on the training data, regions fixed, and write that");
+            a.text("data", options->data, "data to tune on; the run's unless given");
+            a.number(
+                "pull", options->tuning.pull, "how much tuned models stay with the deep network's",
+                1e-12, 1e12);
+            a.integer("steps", options->tuning.steps, "of tuning", 1, 1'000'000);
+            a.text(
+                "adjacency", options->adjacency,
+                "write the regions with their volumes and the facets between them, as JSON");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

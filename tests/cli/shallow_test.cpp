@@ -91,6 +91,61 @@ TEST_CASE("shallow convert: too many regions are cut off and said to be (bad inp
   CHECK(said.err.find("truncated") != std::string::npos);
 }
 
+TEST_CASE("shallow convert: fine-tuning with the regions fixed") {
+  const TempDir folder;
+  train_moons(folder);
+  const std::string line = "shallow convert r --fine-tune --steps 300 --out t.safetensors";
+  const Json result = run_json(folder, line);
+  const Json& tuned = result.at("fine_tune");
+  CHECK(tuned.at("train").number("loss") < tuned.at("train").number("loss_before"));
+  CHECK(tuned.at("train").number("accuracy") >= tuned.at("train").number("accuracy_before"));
+  CHECK(tuned.at("test").integer("examples") == 40);
+  CHECK(tuned.number("jump_before") <= 1e-9);
+  CHECK(tuned.number("jump") > 1e-3);
+  CHECK(tuned.number("share_of_facets") > 0);
+  // What is written is the tuned network; what was checked, the one before
+  CHECK(result.at("check").number("max_abs_error") <= 1e-9);
+  run_json(folder, "shallow convert r --box -5,5 --out s.safetensors");
+  CHECK(checksum(folder.file("t.safetensors")) != checksum(folder.file("s.safetensors")));
+  CHECK(run_json(folder, "shallow convert r --out u.safetensors").at("fine_tune").is_null());
+  const Json all = run_json(folder, line + " --box all");
+  CHECK(all.at("fine_tune").at("jump").is_null());
+
+  train(folder, "reg", "--data moons --task regress --model mlp:4" + kSmall);
+  check_refused(
+      folder, "shallow convert reg --fine-tune --max-regions 20 --out s.safetensors", 2,
+      {"--fine-tune", "classes"});
+}
+
+TEST_CASE("shallow convert: regions that touch, counts by layer") {
+  const TempDir folder;
+  train_moons(folder);
+  const Json result =
+      run_json(folder, "shallow convert r --adjacency a.json --box -3,3 --out s.safetensors");
+  const Json graph = parse_json(content(folder.file("a.json")), "a.json");
+  const int64_t regions = result.integer("regions");
+  REQUIRE(std::ssize(graph.at("regions").items()) == regions);
+  double area = 0;
+  for (const Json& region : graph.at("regions").items()) area += region.number("volume");
+  CHECK(std::abs(area - 36) <= 36e-9);
+  // In the plane, a connected graph; its cycles go around the corners inside
+  CHECK(std::ssize(graph.at("facets").items()) >= regions - 1);
+  for (const Json& facet : graph.at("facets").items()) {
+    CHECK(facet.number("jump") <= 1e-9);
+    CHECK(facet.integer("off") != facet.integer("on"));
+    CHECK(facet.integer("unit") < 16);
+  }
+  const Json::Items& layers = result.at("layers").items();
+  REQUIRE(layers.size() == 2);
+  CHECK(layers[0].number("bound") == 37);  // 1 + 8 + 28
+  CHECK(layers[0].integer("regions") <= 37);
+  CHECK(layers[1].integer("regions") == regions);
+  CHECK(layers[1].number("bound") == result.number("region_bound"));
+  check_refused(
+      folder, "shallow convert r --adjacency b.json --box all --out b.safetensors", 2,
+      {"--adjacency", "--box"});
+}
+
 TEST_CASE("shallow plot and certify") {
   const TempDir folder;
   train_moons(folder);
