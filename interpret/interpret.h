@@ -69,6 +69,7 @@
 #include "interpret/shallow/facets.h"            // which regions touch, and their sizes
 #include "interpret/shallow/fine_tune.h"         // local models trained, regions fixed
 #include "interpret/shallow/certificate.h"       // exact distance to the decision boundary
+#include "interpret/shallow/attack.h"            // the same tried by attack
 #include "interpret/shallow/local_model.h"       // the map and the half-spaces around a point
 #include "interpret/shallow/shapley.h"           // Shapley values, exact
 #include "interpret/shallow/importance.h"        // the same over data or a box

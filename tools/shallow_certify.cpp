@@ -1,10 +1,11 @@
 // tools/shallow_certify.cpp: limpid shallow certify.
 #include "framework/ops/linear_maps.h"
-#include "interpret/shallow/certificate.h"
+#include "interpret/shallow/attack.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/shallow.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -15,26 +16,81 @@ struct CertifyOptions {
   ShallowOptions shallow;
   std::string data;
   std::vector<std::string> indices = {"0", "1", "2", "3", "4"};
+  int64_t attack = 10'000;
 };
 
-Json to_json(const interpret::Certificate& c, int64_t index, const ModelCard& card) {
+// A certificate and what attacks made of it
+struct Certified {
+  interpret::Certificate certificate;
+  interpret::Attack attack;
+};
+
+Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json to_json(const Certified& certified, int64_t index, const ModelCard& card, bool has_attack) {
+  const auto& [c, a] = certified;
   const auto name = [&](int64_t k) {
     const bool has_names = k >= 0 && k < card.classes();
     return has_names ? Json(card.class_names[static_cast<size_t>(k)]) : Json();
   };
   Json point = Json::array();
   for (const double v : c.point) point.push(v);
+  Json attack;
+  if (has_attack) {
+    attack = Json::object(
+        {{"tried", a.tried},
+         {"changed", a.changed},
+         {"radius", or_null(a.radius)},
+         {"tight", c.point.empty() ? Json() : Json(a.is_tight)},
+         {"tight_on_ray", c.point.empty() ? Json() : Json(a.is_tight_on_ray)}});
+  }
   return Json::object(
       {{"index", index},
        {"class", c.label},
        {"class_name", name(c.label)},
        {"other", c.other >= 0 ? Json(c.other) : Json()},
        {"other_name", name(c.other)},
-       {"distance", std::isfinite(c.distance) ? Json(c.distance) : Json()},
+       {"distance", or_null(c.distance)},
        {"exact", c.is_exact},
-       {"linear_radius", std::isfinite(c.linear_radius) ? Json(c.linear_radius) : Json()},
+       {"linear_radius", or_null(c.linear_radius)},
        {"regions_opened", c.regions_opened},
-       {"point", point}});
+       {"point", point},
+       {"attack", attack}});
+}
+
+void print(
+    const std::vector<Certified>& certified, const std::vector<int64_t>& indices, bool has_attack,
+    const Console& console) {
+  console.result(console.bold(
+      padded("example", 10) + padded("class", 8) + padded("nearest", 10) + padded("distance", 14) +
+      padded("linear radius", 16) + padded("regions opened", has_attack ? 16 : 0) +
+      (has_attack ? "gradient attack" : "")));
+  int64_t solved = 0, tried = 0, changed = 0, with_tie = 0, tight = 0;
+  for (size_t k = 0; k < certified.size(); ++k) {
+    const auto& [c, a] = certified[k];
+    console.result(join_text(
+        padded(std::to_string(indices[k]), 10), padded(std::to_string(c.label), 8),
+        padded(c.other >= 0 ? std::to_string(c.other) : "-", 10),
+        padded(join_text(c.is_exact ? "" : "over ", fixed(c.distance, 6)), 14),
+        padded(fixed(c.linear_radius, 6), 16),
+        padded(std::to_string(c.regions_opened), has_attack ? 16 : 0),
+        has_attack ? (std::isfinite(a.radius) ? fixed(a.radius, 6) : "none found") : ""));
+    solved += c.is_exact ? 1 : 0;
+    with_tie += c.point.empty() ? 0 : 1;
+    tried += a.tried;
+    changed += a.changed;
+    tight += a.is_tight ? 1 : 0;
+  }
+  console.result(
+      "distance: Euclidean, in standardised inputs, to the nearest point of the box where another "
+      "class ties; the network is affine within the linear radius");
+  console.result(
+      join_text("solved to optimality: ", solved, " of ", std::ssize(certified), " examples"));
+  if (!has_attack) return;
+  console.result(join_text(
+      "within the distance ", changed, " of ", tried,
+      " attacks change the class; within 1.000001 times the distance it changes for ", tight,
+      " of ", with_tie));
 }
 
 Json run(const Invocation& in, const CertifyOptions& o) {
@@ -54,33 +110,32 @@ Json run(const Invocation& in, const CertifyOptions& o) {
   // All of them before anything is printed
   const std::vector<double> values = inputs.to_vector();
   const auto n = static_cast<size_t>(model.net.inputs());
-  std::vector<interpret::Certificate> certificates;
+  std::vector<Certified> certified;
   for (size_t k = 0; k < indices.size(); ++k) {
-    certificates.push_back(
-        as_usage([&] { return interpret::certify(tree, std::span(values).subspan(k * n, n)); }));
+    const std::span<const double> x = std::span(values).subspan(k * n, n);
+    certified.push_back(
+        {.certificate = as_usage([&] { return interpret::certify(tree, x); }), .attack = {}});
+    if (o.attack == 0) continue;
+    certified.back().attack = interpret::attack(
+        model.net, domain, x, certified.back().certificate,
+        {.random_points = o.attack, .seed = static_cast<uint64_t>(in.common.seed) + k});
+    in.console.progress("attack", static_cast<int64_t>(k + 1), std::ssize(indices));
+    check_interrupt();
   }
-
-  in.console.result(in.console.bold(
-      padded("example", 10) + padded("class", 8) + padded("nearest", 10) + padded("distance", 14) +
-      padded("linear radius", 16) + "regions opened"));
+  const bool has_attack = o.attack > 0;
+  print(certified, indices, has_attack, in.console);
   Json rows = Json::array();
   for (size_t k = 0; k < indices.size(); ++k) {
-    const interpret::Certificate& c = certificates[k];
-    in.console.result(join_text(
-        padded(std::to_string(indices[k]), 10), padded(std::to_string(c.label), 8),
-        padded(c.other >= 0 ? std::to_string(c.other) : "-", 10),
-        padded(join_text(c.is_exact ? "" : "over ", fixed(c.distance, 6)), 14),
-        padded(fixed(c.linear_radius, 6), 16), c.regions_opened));
-    rows.push(to_json(c, indices[k], model.folder.card));
+    rows.push(to_json(certified[k], indices[k], model.folder.card, has_attack));
   }
-  in.console.result(
-      "distance: Euclidean, in standardised inputs, to the nearest point of the box where another "
-      "class ties; the network is affine within the linear radius");
+  const auto solved =
+      std::ranges::count_if(certified, [](const auto& c) { return c.certificate.is_exact; });
   return Json::object(
       {{"model", name_of(model.folder)},
        {"box", tools::to_json(domain)},
        {"regions", tree.size()},
        {"truncated", tree.truncated},
+       {"solved", solved},
        {"certificates", rows}});
 }
 
@@ -97,6 +152,10 @@ Command shallow_certify_command() {
             declare_shallow(a, options->shallow);
             a.text("data", options->data, "test examples of these data; the run's unless given");
             a.list("indices", options->indices, "which of them");
+            a.integer(
+                "attack", options->attack,
+                "random points within the distance, beside gradient steps; 0: no attack", 0,
+                100'000'000);
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

@@ -157,6 +157,7 @@ struct Item {
   int64_t other = -1;
   std::vector<double> rows;   // of a part
   std::vector<double> point;  // nearest to x0
+  bool has_gap = false;       // the last row is that of an offer
   bool operator<(const Item& o) const {
     return distance != o.distance ? distance > o.distance : order > o.order;
   }
@@ -186,6 +187,7 @@ class Search {
       if (item.other >= 0) {
         result_.other = item.other;
         result_.distance = item.distance;
+        result_.beyond = point_beyond(item);
         result_.point = std::move(item.point);
         return result_;
       }
@@ -223,6 +225,7 @@ class Search {
       if (c < 0) return;
     } else {
       add_row(item.rows, a, c);
+      item.has_gap = other >= 0;
       if (dot(a.data(), item.point.data(), a.size()) + c < 0) {
         auto point = nearest_point(x0_, item.rows);
         if (!point) return;
@@ -262,6 +265,18 @@ class Search {
         a.push_back(weights[k * n + i] - weights[result_.label * n + i]);
       push_below(item, item.child, k, a, biases[k] - biases[result_.label]);
     }
+  }
+
+  // The nearest point that is delta beyond the tie, in the region of the offer
+  std::vector<double> point_beyond(const Item& item) const {
+    if (!item.has_gap) return {};
+    for (double delta = 1e-7; delta > 1e-12; delta /= 10) {
+      std::vector<double> rows = item.rows;
+      rows.back() -= delta * item.distance;
+      const auto point = nearest_point(x0_, rows);
+      if (point && distance_between(x0_, *point) <= (1 + 1e-6) * item.distance) return *point;
+    }
+    return {};
   }
 
   double linear_radius(int64_t home) const {

@@ -27,11 +27,12 @@ std::optional<std::vector<double>> nearest_point(
     std::span<const double> x0, const std::vector<double>& rows);
 
 struct Certificate {
-  int64_t label = 0;          // c; for one output 1 if it is positive, else 0
-  int64_t other = -1;         // the class that ties at `point`; -1 if the decision never changes
-  double distance = 0;        // d; infinite if the decision never changes in the domain
-  std::vector<double> point;  // [n]
-  double linear_radius = 0;   // r, at most the distance to the box
+  int64_t label = 0;           // c; for one output 1 if it is positive, else 0
+  int64_t other = -1;          // the class that ties at `point`; -1 if the decision never changes
+  double distance = 0;         // d; infinite if the decision never changes in the domain
+  std::vector<double> point;   // [n]
+  std::vector<double> beyond;  // [n]: another label; empty if the tie is nowhere broken nearby
+  double linear_radius = 0;    // r, at most the distance to the box
   int64_t regions_opened = 0;
   bool is_exact = true;  // false: an unexplored part of the tree is nearer, d >= distance
 };

@@ -165,11 +165,18 @@ TEST_CASE("shallow plot and certify") {
     CHECK(row.boolean("exact"));
     CHECK(row.number("linear_radius") > 0);
     CHECK(row.integer("regions_opened") >= 1);
+    CHECK(row.at("attack").integer("tried") >= 10'000);
+    CHECK(row.at("attack").integer("changed") == 0);
     if (row.at("distance").is_null()) continue;
     CHECK(row.number("distance") > 0);
     CHECK(row.integer("other") == 1 - row.integer("class"));
+    CHECK(row.at("attack").boolean("tight"));
+    CHECK(row.at("attack").number("radius") >= row.number("distance") * (1 - 1e-9));
     CHECK(row.at("point").items().size() == 2);
   }
+  CHECK(certified.integer("solved") == 3);
+  const Json quiet = run_json(folder, "shallow certify r --indices 3 --attack 0");
+  CHECK(quiet.at("certificates").items()[0].at("attack").is_null());
   for (const std::string line : {"shallow convert r --out s.safetensors", "shallow certify r"}) {
     CHECK(succeed(folder, line + " --threads 1").out == succeed(folder, line + " --threads 3").out);
   }

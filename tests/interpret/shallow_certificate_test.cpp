@@ -1,5 +1,6 @@
 // tests/interpret/shallow_certificate_test.cpp: distances to the decision boundary.
 #include "framework/core/error.h"
+#include "interpret/shallow/attack.h"
 #include "interpret/shallow/certificate.h"
 #include "tests/interpret/shallow_nets.h"
 
@@ -9,15 +10,6 @@
 
 using namespace limpid;
 using namespace limpid::interpret;
-
-namespace {
-
-int64_t label_of(const std::vector<double>& y) {
-  if (y.size() == 1) return y[0] > 0 ? 1 : 0;
-  return std::ranges::max_element(y) - y.begin();
-}
-
-}  // namespace
 
 TEST_CASE("certificate: the nearest point of a polytope") {
   const double r = std::sqrt(0.5);
@@ -76,7 +68,7 @@ TEST_CASE("certificate: random networks, nothing nearer and a tie at the point")
         rng.uniform(x0, -4, 4);
         const Certificate c = certify(tree, x0);
         CHECK(c.is_exact);
-        CHECK(c.label == label_of(net(x0)));
+        CHECK(c.label == decision(net(x0)));
         if (c.other >= 0) {
           ++finite;
           within_one_region += c.distance <= c.linear_radius ? 1 : 0;
@@ -103,13 +95,71 @@ TEST_CASE("certificate: random networks, nothing nearer and a tie at the point")
             x[i] = x0[i] + reach * x[i] / std::sqrt(length);
             is_inside = is_inside && (is_all || std::abs(x[i]) <= 5);
           }
-          if (is_inside) REQUIRE(label_of(net(x)) == c.label);
+          if (is_inside) REQUIRE(decision(net(x)) == c.label);
         }
       }
     }
   }
   CHECK(finite > 100);
   CHECK(within_one_region < finite);  // the search across regions is needed
+}
+
+TEST_CASE("certificate: no attack within the distance, and just beyond it the label changes") {
+  int64_t points = 0, solved = 0, tight = 0, on_ray = 0, within_one_region = 0, tried = 0;
+  std::vector<double> excess;  // what gradient steps miss, relative
+  Rng rng(9);
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    const int64_t n = seed % 2 == 0 ? 2 : 3, q = seed % 3 == 0 ? 1 : 3;
+    const PiecewiseLinear net = random_network({n, 8, 8, q}, seed);
+    const Domain box = Domain::box(n, -5, 5);
+    const RegionTree tree = enumerate_regions(net, box);
+    for (int k = 0; k < 24; ++k) {
+      std::vector<double> x0(static_cast<size_t>(n));
+      rng.uniform(x0, -4, 4);
+      const Certificate c = certify(tree, x0);
+      REQUIRE(c.is_exact);
+      // The full number of random points for a few, to be done in two seconds
+      const Attack a = attack(
+          net, box, x0, c, {.random_points = k == 0 ? 10'000 : 300, .starts = 3, .seed = seed + 1});
+      REQUIRE(a.changed == 0);
+      ++points;
+      tried += a.tried;
+      if (c.other < 0) {
+        CHECK(a.radius == std::numeric_limits<double>::infinity());
+        continue;
+      }
+      ++solved;
+      tight += a.is_tight ? 1 : 0;
+      on_ray += a.is_tight_on_ray ? 1 : 0;
+      within_one_region += c.distance <= c.linear_radius ? 1 : 0;
+      // The end of the steps is a point where the label changes, so not nearer than the nearest
+      REQUIRE(a.radius >= c.distance * (1 - 1e-9));
+      excess.push_back(a.radius / c.distance - 1);
+    }
+  }
+  std::ranges::sort(excess);
+  const auto none_found = std::ranges::count(excess, std::numeric_limits<double>::infinity());
+  MESSAGE(
+      solved << " of " << points << " points have a boundary in the box, all solved to optimality; "
+             << within_one_region << " within their region; " << tried
+             << " attacks within the distance, none changes the label; tight: " << tight
+             << ", on the ray to the tie " << on_ray
+             << "; gradient steps are over the exact distance by " << excess[excess.size() / 2]
+             << " in the median and find nothing for " << none_found);
+  CHECK(solved >= 100);
+  CHECK(tight == solved);
+  CHECK(excess[excess.size() / 2] < 0.05);
+
+  // A certificate that claims too much is found out
+  const PiecewiseLinear net = random_network({2, 8, 8, 3}, 2);
+  const Domain box = Domain::box(2, -5, 5);
+  const std::vector<double> x0 = {0, 0};
+  Certificate wrong = certify(enumerate_regions(net, box), x0);
+  REQUIRE(wrong.other >= 0);
+  wrong.distance *= 1.2;
+  CHECK(attack(net, box, x0, wrong).changed > 0);
+  wrong.beyond = {0.9 * wrong.beyond[0], 0.9 * wrong.beyond[1]};
+  CHECK_FALSE(attack(net, box, x0, wrong).is_tight);
 }
 
 TEST_CASE("certificate: an unexplored part ends it with a lower bound") {
