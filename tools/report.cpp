@@ -11,6 +11,7 @@
 #include "tools/measuring.h"
 #include "tools/report_coreset.h"
 #include "tools/report_results.h"
+#include "tools/report_shallow.h"
 #include "tools/report_values.h"
 #include "tools/report_vectors.h"
 #include "tools/reporting.h"
@@ -95,6 +96,17 @@ const std::vector<ResultKind>& result_kinds() {
          add_growth(r, f.json, folder_of(f), most_bytes);
        },
        "grow.json"},
+      {"shallow convert",
+       [](Report& r, const ResultFile& f, int64_t) { add_shallow_forms(r, f.json); }},
+      {"shallow plot", [](Report& r, const ResultFile& f,
+                          int64_t) { add_shallow_regions(r, f.json, folder_of(f)); }},
+      {"shallow explain",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_shallow_values(r, f.json, folder_of(f), most_bytes);
+       },
+       "shallow.json"},
+      {"shallow certify",
+       [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); }},
       {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); },
        "reproduce.json"},
   };
@@ -438,10 +450,10 @@ Command report_command() {
           [options](Arguments& a) {
             a.positionals(
                 "PATH", options->paths,
-                "run folders; folders that metrics, sanity, explain, dsv edit or dsv audit named "
-                "with "
-                "--out; JSON files with what these, dsv extract or dsv synthesize print with "
-                "--json");
+                "run folders; folders that metrics, sanity, explain, dsv edit, dsv audit or "
+                "shallow "
+                "explain named with --out; JSON files with what these, dsv extract, dsv synthesize "
+                "or shallow convert, plot or certify print with --json");
             a.text("title", options->title, "heading of the page");
             a.list(
                 "method", options->comparison.methods,

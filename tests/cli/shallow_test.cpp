@@ -182,6 +182,38 @@ TEST_CASE("shallow plot and certify") {
   }
 }
 
+TEST_CASE("shallow: a page of all results") {
+  const TempDir folder;
+  train_moons(folder);
+  const auto keep = [&](const std::string& line, const std::string& file) {
+    write(folder.file(file), succeed(folder, line + " --json").out);
+  };
+  keep("shallow convert r --fine-tune --out s.safetensors", "convert.json");
+  keep("shallow plot r --box -3,3 --out r.svg", "plot.json");
+  keep("shallow certify r --indices 0,1,2 --attack 100", "certify.json");
+  succeed(folder, "shallow explain r --indices 2 --summary 20 --out e");
+  const Json result = run_json(folder, "report convert.json plot.json certify.json e --out p.html");
+  const std::string page = content(folder.file("p.html"));
+  CHECK(result.integer("bytes") == std::ssize(page));
+  for (const char* part :
+       {"Shallow form of r", "of the bound", "paper: closed faces", "not continuous",
+        "Regions of r", "Thick lines", "What inputs add in r", "at least the median", "waterfall-2",
+        "Certificates of r", "3 of 3", "0 of 330", "gradient attack"}) {
+    INFO(part);
+    CHECK(page.find(part) != std::string::npos);
+  }
+  // Pictures move with the file that names them
+  std::filesystem::create_directory(folder.file("x"));
+  std::filesystem::rename(folder.file("r.svg"), folder.file("x/r.svg"));
+  check_refused(folder, "report plot.json --out q.html", 3, {"r.svg"});
+  std::filesystem::rename(folder.file("plot.json"), folder.file("x/plot.json"));
+  run_json(folder, "report x/plot.json --out q.html");
+  write(folder.file("x/r.svg"), "<svg><script>1</script></svg>");
+  check_refused(folder, "report x/plot.json --out z.html", 3, {"plot.json", "script"});
+  write(folder.file("x/plot.json"), "{\"command\": \"shallow plot\"}");
+  check_refused(folder, "report x/plot.json --out z.html", 3, {"plot.json", "no key"});
+}
+
 TEST_CASE("shallow visited: networks of any size") {
   const TempDir folder;
   train_moons(folder);

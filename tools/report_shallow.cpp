@@ -1,0 +1,319 @@
+// tools/report_shallow.cpp: charts, tables and pictures of regions, values and certificates.
+#include "tools/report_shallow.h"
+
+#include "framework/core/error.h"
+#include "framework/io/files.h"
+#include "interpret/report/markup.h"
+#include "interpret/report/plot.h"
+#include "tools/report_results.h"
+#include "tools/report_values.h"
+#include "tools/reporting.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+namespace limpid::tools {
+namespace {
+
+using interpret::number_text;
+using interpret::Report;
+
+std::string text_of(double value, int digits = 4) {
+  return std::isfinite(value) ? number_text(value, digits) : "-";
+}
+std::string share_of(double value) { return interpret::fixed_text(100 * value, 1) + " %"; }
+std::string integer_of(const Json& json, const std::string& key) {
+  return has_value(json, key) ? text_of(static_cast<double>(json.integer(key)), 9) : "-";
+}
+
+std::string box_of(const Json& box) {
+  if (box.kind() == Json::Kind::text) return "all of R^n";
+  check_value(box.items().size() == 2, "box", "has ", box.items().size(), " ends");
+  return join_text(
+      "the box [", text_of(box.items()[0].number()), ", ", text_of(box.items()[1].number()),
+      "] of standardised inputs");
+}
+
+std::string svg_at(const std::string& path, const std::string& folder) {
+  constexpr int64_t kLargest = 5'000'000;  // bytes, as a whole page
+  const std::vector<std::byte> bytes = read_file(found_at(path, folder), kLargest);
+  std::string svg(as_text(bytes));
+  svg.erase(svg.find_last_not_of(" \n\r\t") + 1);
+  return svg;
+}
+
+// ---- Forms ----
+
+std::string widths_of(const Json& form) {
+  std::string text;
+  for (const Json& width : form.at("widths").items()) {
+    text += (text.empty() ? "" : "-") + join_text(width.integer());
+  }
+  return text;
+}
+
+void add_layers(Report& report, const Json& result) {
+  Rows cells;
+  interpret::Series found{.name = "regions"}, most{.name = "bound"};
+  int64_t layer = 0;
+  for (const Json& row : result.at("layers").items()) {
+    const double regions = row.number("regions"), bound = number_in(row, "bound");
+    cells.push_back(
+        {join_text(++layer), integer_of(row, "units"), integer_of(row, "regions"), text_of(bound),
+         std::isfinite(bound) ? share_of(regions / bound) : "-"});
+    found.y.push_back(std::log10(regions));
+    most.y.push_back(std::log10(bound));
+  }
+  if (layer == 0) return;
+  const std::string caption =
+      "Regions of the network up to each hidden layer, and the most that its widths allow in all "
+      "of R^n (Serra, Tjandraatmadja and Ramalingam 2018).";
+  if (layer > 1) {
+    report.figure(
+        interpret::line_chart(
+            {.title = "Regions by layer",
+             .x_title = "hidden layers",
+             .y_title = "log10 of regions",
+             .series = {found, most}}),
+        caption);
+  }
+  report.table(
+      {"layers", "units", "regions", "bound", "of the bound"}, cells, layer > 1 ? "" : caption);
+}
+
+void add_forms(Report& report, const Json& result) {
+  const Json& forms = result.at("forms");
+  Rows cells;
+  const auto add = [&](const std::string& name, const Json& form) {
+    const Json& check = form.at("check");
+    const std::string points = integer_of(check, "points");
+    cells.push_back(
+        {name, widths_of(form), text_of(number_in(check, "max_abs_error"), 3),
+         integer_of(check, "wrong") + " of " + points, integer_of(check, "unclaimed"),
+         integer_of(check, "multiply_claimed")});
+  };
+  add("exact: half-open faces", forms.at("exact"));
+  add("paper: closed faces", forms.at("paper"));
+  add("exact, infinity as " + text_of(forms.at("finite").number("large")), forms.at("finite"));
+  report.table(
+      {"form", "widths", "largest error", "wrong", "in no region", "in several"}, cells,
+      "Against the deep network, on points half of which lie on faces of regions (for finite "
+      "weights, just beyond them). Wrong: more than 1e-9 off.");
+}
+
+void add_tuning(Report& report, const Json& result) {
+  if (!has_value(result, "fine_tune")) return;
+  const Json& tuned = result.at("fine_tune");
+  Rows cells;
+  for (const char* part : {"train", "test"}) {
+    const Json& row = tuned.at(part);
+    cells.push_back(
+        {part, integer_of(row, "examples"), share_of(row.number("accuracy_before")),
+         share_of(row.number("accuracy")), text_of(row.number("loss_before")),
+         text_of(row.number("loss"))});
+  }
+  const double jump = number_in(tuned, "jump");
+  report.table(
+      {"part", "examples", "accuracy", "tuned", "loss", "tuned loss"}, cells,
+      "The linear models trained with the regions fixed, pull " + text_of(tuned.number("pull")) +
+          (std::isfinite(jump)
+               ? join_text(
+                     ". The tuned function is not continuous: it jumps at ",
+                     share_of(tuned.number("share_of_facets")), " of the facets, by up to ",
+                     text_of(jump), " (before: ", text_of(number_in(tuned, "jump_before"), 2), ").")
+               : "."));
+}
+
+// ---- Values ----
+
+void add_importance(Report& report, const Json& summary, bool has_chart) {
+  const std::vector<double> values = numbers_in(summary, "mean_abs_shap");
+  const std::vector<double> slopes = numbers_in(summary.at("by_data"), "importance");
+  const std::vector<double> rising = numbers_in(summary.at("by_data"), "rising");
+  const std::vector<double> falling = numbers_in(summary.at("by_data"), "falling");
+  check_value(
+      slopes.size() == values.size() && rising.size() == values.size() &&
+          falling.size() == values.size(),
+      "summary", "has lists of unequal length");
+  constexpr size_t kMost = 20;
+  interpret::BarChart chart{
+      .title = "Importance of inputs",
+      .value_title = "mean |" + summary.text("kind") + " value|",
+      .bars = {}};
+  Rows cells;
+  for (size_t i = 0; i < std::min(kMost, values.size()); ++i) {
+    const std::string name = join_text("input ", i);
+    chart.bars.push_back({.label = name, .value = values[i]});
+    cells.push_back(
+        {name, text_of(values[i]), text_of(slopes[i]), share_of(rising[i]), share_of(falling[i])});
+  }
+  if (has_chart) report.figure(interpret::bar_chart(chart));
+  report.table(
+      {"input", "mean |value|", "slope x spread", "rising", "falling"}, cells,
+      join_text(
+          "Over ", summary.integer("examples"), " test examples, for ", summary.text("output_name"),
+          ". Rising: the share of examples in whose region the output grows with the input. ",
+          values.size() > kMost ? join_text("The first ", kMost, " of ", values.size(), " inputs.")
+                                : ""));
+}
+
+void add_examples(Report& report, const Json& result) {
+  Rows cells;
+  for (const Json& row : result.at("values").items()) {
+    for (const Json& kind : row.at("kinds").items()) {
+      cells.push_back(
+          {join_text(row.integer("index")), kind.text("kind"), row.text("output_name"),
+           text_of(row.number("prediction")), text_of(kind.number("base")),
+           text_of(kind.number("additivity_error"), 2), text_of(kind.number("gap"), 2),
+           text_of(number_in(row.at("local"), "radius"), 3)});
+    }
+  }
+  if (cells.empty()) return;
+  report.table(
+      {"example", "values", "output", "prediction", "base", "residual", "gap", "affine up to"},
+      cells,
+      "The values of the inputs add up to prediction - base - residual. Gap: what they miss of the "
+      "prediction minus the mean over the background.");
+}
+
+std::string caption_of(const std::string& path) {
+  const std::string name = std::filesystem::path(path).stem().string();
+  if (name == "beeswarm") {
+    return "A dot per example at what the input adds; above the line: its value is at least the "
+           "median.";
+  }
+  if (name == "importance") return "Mean size of the values of each input.";
+  return "From the base, input by input, to the prediction (" + name + ").";
+}
+
+}  // namespace
+
+void add_shallow_forms(Report& report, const Json& result) {
+  report.section(
+      "Shallow form of " + short_name(result.text("model")),
+      join_text(
+          "A network with three hidden layers that gives the same outputs: its weights say which "
+          "region of ",
+          box_of(result.at("box")), " a point is in and what is affine there.",
+          result.boolean("truncated") ? " A limit was met: points elsewhere are in no region."
+                                      : ""));
+  report.tiles(
+      {{"Regions", integer_of(result, "regions"),
+        join_text(integer_of(result, "merged_regions"), " distinct after merging")},
+       {"Units", integer_of(result, "units"), "of the deep network"},
+       {"Widths", widths_of(result), "of the shallow one"},
+       {"Largest error", text_of(number_in(result.at("check"), "max_abs_error"), 3),
+        "form: " + result.text("form")}});
+  add_layers(report, result);
+  add_forms(report, result);
+  add_tuning(report, result);
+}
+
+void add_shallow_regions(Report& report, const Json& result, const std::string& folder) {
+  report.section(
+      "Regions of " + short_name(result.text("model")),
+      join_text(
+          integer_of(result, "regions"),
+          result.boolean("truncated") ? " regions before a limit was met" : " regions", " in ",
+          box_of(result.at("box")),
+          ", on each of which the network is affine. The decision "
+          "boundary has ",
+          integer_of(result, "boundary_pieces"), " pieces."));
+  report.figure(
+      svg_at(result.text("out"), folder),
+      "Thin lines: edges of regions. Colours: the class. Thick lines: where the class changes.");
+}
+
+void add_shallow_values(
+    Report& report, const Json& result, const std::string& folder, int64_t most_bytes) {
+  report.section(
+      "What inputs add in " + short_name(result.text("model")),
+      join_text(
+          "Shapley values of standardised inputs against ", integer_of(result, "background"),
+          " training examples."));
+  int64_t bytes = 0, left_out = 0;
+  std::vector<std::pair<std::string, std::string>> pictures;  // with captions
+  bool has_importance = false;
+  for (const Json& file : result.at("files").items()) {
+    std::string svg = svg_at(file.text(), folder);
+    bytes += std::ssize(svg);
+    if (bytes > most_bytes) {
+      ++left_out;
+      continue;
+    }
+    const std::string caption = caption_of(file.text());
+    has_importance = has_importance || file.text().ends_with("importance.svg");
+    pictures.emplace_back(std::move(svg), caption);
+  }
+  if (has_value(result, "summary")) {
+    add_importance(report, result.at("summary"), !has_importance);
+  }
+  add_examples(report, result);
+  // The summary was drawn last and is shown first
+  std::ranges::stable_partition(
+      pictures, [](const auto& p) { return !p.second.starts_with("From the base"); });
+  for (const auto& [svg, caption] : pictures) report.figure(svg, caption);
+  if (left_out > 0) {
+    report.paragraph(join_text(left_out, " pictures are left out to keep the page small."));
+  }
+}
+
+void add_shallow_certificates(Report& report, const Json& result) {
+  constexpr size_t kMost = 30;
+  const Json::Items& rows = result.at("certificates").items();
+  report.section(
+      "Certificates of " + short_name(result.text("model")),
+      "The exact Euclidean distance, in standardised inputs, from an example to the nearest point "
+      "of " +
+          box_of(result.at("box")) + " where another class ties.");
+  interpret::BarChart chart{
+      .title = "Distance to the decision boundary", .value_title = "distance", .bars = {}};
+  Rows cells;
+  std::vector<double> distances;
+  int64_t tried = 0, changed = 0, with_tie = 0, tight = 0;
+  for (const Json& row : rows) {
+    const double distance = number_in(row, "distance");
+    if (std::isfinite(distance)) distances.push_back(distance);
+    const bool has_attack = has_value(row, "attack");
+    double radius = NAN;
+    if (has_attack) {
+      const Json& attack = row.at("attack");
+      tried += attack.integer("tried");
+      changed += attack.integer("changed");
+      radius = number_in(attack, "radius");
+      if (has_value(attack, "tight")) {
+        ++with_tie;
+        tight += attack.boolean("tight") ? 1 : 0;
+      }
+    }
+    if (cells.size() == kMost) continue;
+    const std::string name = join_text("example ", row.integer("index"));
+    if (std::isfinite(distance)) chart.bars.push_back({.label = name, .value = distance});
+    cells.push_back(
+        {name, integer_of(row, "class"), integer_of(row, "other"),
+         (row.boolean("exact") ? "" : "over ") + text_of(distance, 6),
+         has_attack ? text_of(radius, 6) : "-", text_of(number_in(row, "linear_radius"), 4),
+         integer_of(row, "regions_opened")});
+  }
+  std::ranges::sort(distances);
+  report.tiles(
+      {{"Median distance", distances.empty() ? "-" : text_of(distances[distances.size() / 2], 3),
+        join_text("of ", distances.size(), " examples with a boundary in the box")},
+       {"Solved", join_text(result.integer("solved"), " of ", rows.size()), "to optimality"},
+       {"Attacks within", tried > 0 ? join_text(changed, " of ", tried) : "-",
+        "change the class; a proof allows none"},
+       {"Tight", tried > 0 ? join_text(tight, " of ", with_tie) : "-",
+        "the class changes within 1.000001 times the distance"}});
+  if (!chart.bars.empty()) report.figure(interpret::bar_chart(chart));
+  report.table(
+      {"example", "class", "nearest", "distance", "gradient attack", "affine up to",
+       "regions opened"},
+      cells,
+      join_text(
+          "Gradient attack: the smallest ball in which projected gradient steps found another "
+          "class, which can only be larger than the distance.",
+          rows.size() > kMost ? join_text(" The first ", kMost, " of ", rows.size(), ".") : ""));
+}
+
+}  // namespace limpid::tools
