@@ -200,7 +200,9 @@ void add_shallow_forms(Report& report, const Json& result) {
                                       : ""));
   report.tiles(
       {{"Regions", integer_of(result, "regions"),
-        join_text(integer_of(result, "merged_regions"), " distinct after merging")},
+        result.integer("merged_regions") < result.integer("regions")
+            ? integer_of(result, "merged_regions") + " after merging equal ones"
+            : ""},
        {"Units", integer_of(result, "units"), "of the deep network"},
        {"Widths", widths_of(result), "of the shallow one"},
        {"Largest error", text_of(number_in(result.at("check"), "max_abs_error"), 3),

@@ -156,6 +156,36 @@ TEST_CASE("shapley: interventional values are those of the definition") {
   for (const ShapleyValues& kind : all_kinds(shapley, x)) CHECK(std::abs(kind.residual) <= 1e-12);
 }
 
+TEST_CASE("shapley: the regression of KernelSHAP and the mean over all orders agree") {
+  for (const int64_t n : {1, 2, 5, 7}) {
+    CAPTURE(n);
+    const PiecewiseLinear net = random_network({n, 8, 8, 2}, 3);
+    const auto size = static_cast<size_t>(n);
+    const Values background = random_points(4 * size, 5), x = random_points(size, 6);
+    const auto f = [&](std::span<const double> y) { return net(y)[1]; };
+    const Values exact = Shapley(net, 1, background).interventional(x).values;
+    // 1e-10: normal equations of up to six unknowns with a condition below 100
+    check_close(exact, reference::kernel_shap(f, x, background), 1e-10);
+    check_close(exact, reference::permutation_shap(f, x, background), 1e-12);
+  }
+}
+
+TEST_CASE("shapley: a table of ten inputs, exact to 1e-9") {
+  Rng rng(4);
+  const PiecewiseLinear net = random_network({10, 12, 12, 1}, 4);
+  Values background(10 * 10), x(10);
+  rng.uniform(background, 0, 1);
+  double residual = 0;
+  for (int example = 0; example < 3; ++example) {
+    rng.uniform(x, 0, 1);
+    const ShapleyValues exact = Shapley(net, 0, background).interventional(x);
+    check_close(exact.values, by_definition(net, 0, x, background), 1e-9);
+    residual = std::max({residual, std::abs(exact.residual), std::abs(exact.gap)});
+  }
+  MESSAGE("largest additivity residual " << residual);
+  CHECK(residual < 1e-9);
+}
+
 TEST_CASE("shapley: efficiency, symmetry, dummy and linearity") {
   const PiecewiseLinear net = random_network({4, 8, 8, 2}, 11);
   // Inputs 1 and 4 act alike, input 2 not at all
