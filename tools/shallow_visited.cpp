@@ -1,4 +1,6 @@
 // tools/shallow_visited.cpp: limpid shallow visited.
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
 #include "interpret/shallow/visited.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -14,38 +16,57 @@ struct VisitedOptions {
   ModelOptions model;
   std::string data;
   int64_t count = 1000;
+  std::string build = "train";
 };
 
-// Keys of the first examples of a part
-std::vector<interpret::PatternKey> keys_of(
-    const RunFolder& folder, const datasets::Dataset& part, int64_t count) {
+// The first examples of a part, in double precision
+Tensor first_of(const RunFolder& folder, const datasets::Dataset& part, int64_t count) {
   std::vector<int64_t> indices;
   for (int64_t k = 0; k < std::min(count, part.size()); ++k) indices.push_back(k);
   const Tensor x = standardised(datasets::take(part, indices).images.tensor(), folder.card);
-  return as_usage([&] { return interpret::pattern_keys(*folder.model, x); });
+  return to(x, DType::f64);
 }
 
 Json run(const Invocation& in, const VisitedOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
+  convert(*folder.model, DType::f64);
   const datasets::Split data = parts_of(o.data, in.common, folder);
   if (data.train.size() == 0) throw UsageError("the data have no training part to be visited by");
-  const interpret::Visited visited =
-      interpret::visited_regions(keys_of(folder, data.train, o.count));
+  const Tensor test = first_of(folder, data.test, o.count);
+  Tensor examples = first_of(folder, data.train, o.count);
+  const bool is_all = o.build == "all";
+  if (is_all) examples = concat({examples, test}, 0);
+  const interpret::Visited visited = interpret::visited_regions(
+      as_usage([&] { return interpret::pattern_keys(*folder.model, examples); }));
+  check_interrupt();
+  const interpret::VisitedCheck check =
+      interpret::check_visited(*folder.model, visited, examples, is_all ? examples : test);
+  const double covered = static_cast<double>(check.covered) / static_cast<double>(check.points);
   const auto points = std::ssize(visited.region_of);
-  const double covered = interpret::coverage(visited, keys_of(folder, data.test, o.count));
   const int64_t largest = *std::ranges::max_element(visited.counts);
   in.console.result(join_text(
-      name_of(folder), ": ", points, " training examples visit ", visited.size(), " regions, ",
-      visited.single_point_regions(), " of them alone, at most ", largest,
-      " together; test examples in visited regions: ", percent(covered)));
+      name_of(folder), ": ", points, is_all ? " examples" : " training examples", " visit ",
+      visited.size(), " regions, ", visited.single_point_regions(), " of them alone, at most ",
+      largest, " together"));
+  in.console.result(join_text(
+      is_all ? "the same examples" : "test examples", " in visited regions: ", check.covered,
+      " of ", check.points, " (", percent(covered), "); the other ", check.points - check.covered,
+      " have no value"));
+  if (check.covered > 0) {
+    in.console.result(join_text(
+        "there the regions' models differ from the network by at most ", check.max_abs_error));
+  }
   return Json::object(
       {{"model", name_of(folder)},
+       {"build", o.build},
        {"points", points},
        {"regions", visited.size()},
        {"single_point_regions", visited.single_point_regions()},
        {"largest_region", largest},
-       {"test_points", std::min(o.count, data.test.size())},
-       {"coverage", covered}});
+       {"test_points", check.points},
+       {"covered", check.covered},
+       {"coverage", covered},
+       {"max_abs_error", check.covered > 0 ? Json(check.max_abs_error) : Json()}});
 }
 
 }  // namespace
@@ -61,6 +82,11 @@ Command shallow_visited_command() {
             declare_model(a, options->model);
             a.text("data", options->data, "training and test examples; the run's unless given");
             a.integer("count", options->count, "how many of each, from the first on", 1, INT64_MAX);
+            a.text(
+                "build", options->build,
+                "examples that visit: training ones, the test ones tried on them, or all, tried on "
+                "themselves",
+                {"train", "all"});
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
@@ -136,6 +137,39 @@ double coverage(const Visited& visited, std::span<const PatternKey> others) {
   const auto inside =
       std::ranges::count_if(others, [&](const PatternKey& key) { return known.contains(key); });
   return static_cast<double>(inside) / static_cast<double>(others.size());
+}
+
+VisitedCheck check_visited(
+    Module& model, const Visited& visited, const Tensor& examples, const Tensor& others) {
+  std::map<PatternKey, int64_t> region_of;
+  for (size_t j = 0; j < visited.keys.size(); ++j) {
+    region_of[visited.keys[j]] = static_cast<int64_t>(j);
+  }
+  const std::vector<PatternKey> keys = pattern_keys(model, others);
+  std::map<int64_t, LocalMap> maps;
+  VisitedCheck check{.points = others.size(0)};
+  for (int64_t k = 0; k < check.points; ++k) {
+    const auto found = region_of.find(keys[static_cast<size_t>(k)]);
+    if (found == region_of.end()) continue;
+    ++check.covered;
+    auto place = maps.find(found->second);
+    if (place == maps.end()) {
+      const int64_t first = visited.first[static_cast<size_t>(found->second)];
+      place = maps.emplace(found->second, local_map_at(model, slice(examples, 0, first, first + 1)))
+                  .first;
+    }
+    const LocalMap& map = place->second;
+    const Tensor x = slice(others, 0, k, k + 1);
+    Pass pass;
+    const std::vector<double> at = x.to_vector(), y = model(x, pass).to_vector();
+    for (size_t o = 0; o < y.size(); ++o) {
+      double value = map.bias[o];
+      for (size_t i = 0; i < at.size(); ++i) value += map.weight[o * at.size() + i] * at[i];
+      check.max_abs_error = std::max(check.max_abs_error, std::abs(value - y[o]));
+    }
+  }
+  check.models = std::ssize(maps);
+  return check;
 }
 
 LocalMap local_map_at(Module& model, const Tensor& example) {

@@ -41,6 +41,17 @@ Visited visited_regions(std::span<const PatternKey> keys);
 /// The share of other examples that lie in visited regions.
 double coverage(const Visited& visited, std::span<const PatternKey> others);
 
+/// The shallow network of the visited regions on other examples: the map of a region is taken at
+/// the first of the examples [P, ...] in it. An example elsewhere is in no region and gets no
+/// value.
+struct VisitedCheck {
+  int64_t points = 0, covered = 0;
+  int64_t models = 0;        // maps that were used
+  double max_abs_error = 0;  // from the deep network, over covered points
+};
+VisitedCheck check_visited(
+    Module& model, const Visited& visited, const Tensor& examples, const Tensor& others);
+
 /// The affine map of the region of one example [1, ...] or [...], one backward pass per output.
 LocalMap local_map_at(Module& model, const Tensor& example);
 

@@ -229,7 +229,13 @@ TEST_CASE("shallow visited: networks of any size") {
     CHECK(result.number("coverage") >= 0);
     CHECK(result.number("coverage") <= 1);
   }
+  const Json all = run_json(folder, "shallow visited conv --count 100 --build all");
+  CHECK(all.integer("points") == 140);
+  CHECK(all.integer("covered") == 140);
+  CHECK(all.number("max_abs_error") <= 1e-9);
   const Json moons = run_json(folder, "shallow visited r --count 100");
+  CHECK(moons.number("max_abs_error") <= 1e-9);
+  CHECK(moons.integer("covered") <= 40);
   CHECK(moons.integer("regions") < 60);
   CHECK(moons.number("coverage") > 0.5);
   check_refused(folder, "shallow visited vit", 2, {"not piecewise linear"});

@@ -198,6 +198,26 @@ TEST_CASE("shallow network: whole numbers on a lattice, to the last bit") {
   CHECK(wrong > 0);
 }
 
+TEST_CASE("shallow network: whole numbers at random points and on cuts") {
+  int64_t points = 0, boundary = 0;
+  double largest = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const PiecewiseLinear net = integer_network({2, 3, 3, 1}, seed);
+    const RegionTree tree = enumerate_regions(net, Domain::box(2, -8, 8));
+    const CheckPoints at = check_points(tree, 10'000, 1'000, seed);
+    const ShallowCheck result =
+        check(assemble(tree, Boundary::half_open), at.x, deep_values(net, at.x));
+    CHECK(result.unclaimed == 0);
+    CHECK(result.multiply_claimed == 0);
+    CHECK(result.wrong == 0);
+    points += at.points - at.boundary_points;
+    boundary += at.boundary_points;
+    largest = std::max(largest, result.max_abs_error);
+  }
+  MESSAGE(points << " points and " << boundary << " on cuts: largest difference " << largest);
+  CHECK(largest <= 1e-9);
+}
+
 TEST_CASE("shallow network: corners and edges in exact arithmetic") {
   int64_t corners = 0, wrong = 0;
   for (uint64_t seed = 0; seed < 20; ++seed) {

@@ -170,7 +170,7 @@ TEST_CASE("shapley: the regression of KernelSHAP and the mean over all orders ag
   }
 }
 
-TEST_CASE("shapley: a table of ten inputs, exact to 1e-9") {
+TEST_CASE("shapley: ten inputs, exact to 1e-9") {
   Rng rng(4);
   const PiecewiseLinear net = random_network({10, 12, 12, 1}, 4);
   Values background(10 * 10), x(10);

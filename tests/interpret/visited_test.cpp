@@ -65,7 +65,16 @@ TEST_CASE("visited: keys are equal exactly where patterns are, and maps are thei
     CHECK(total == P);
     CHECK(coverage(visited, keys) == 1);
     const Tensor far = Tensor::normal(shape, rng, 0, 30, DType::f64);
-    CHECK(coverage(visited, pattern_keys(*model, far)) < 1);
+    const VisitedCheck elsewhere = check_visited(*model, visited, x, far);
+    CHECK(elsewhere.points == P);
+    CHECK(elsewhere.covered < P);
+    CHECK(
+        coverage(visited, pattern_keys(*model, far)) ==
+        static_cast<double>(elsewhere.covered) / static_cast<double>(P));
+    const VisitedCheck own = check_visited(*model, visited, x, x);
+    CHECK(own.covered == P);
+    CHECK(own.models == visited.size());
+    CHECK(own.max_abs_error <= 1e-10);
   }
 }
 
