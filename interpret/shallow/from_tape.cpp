@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -18,19 +19,39 @@ namespace {
 // Values of every op of a pass, by node. A value is seen before it gets its node.
 class Values : public Observer {
  public:
-  void on_result(const char*, const Tensor& value) override { seen_.push_back(value); }
+  void on_result(const char* op, const Tensor& value) override { seen_.push_back({op, value}); }
   void on_gradient(const char*, const Tensor&) override {}
   /// Once the pass is over.
   void sort(const Tensor& x) {
-    seen_.push_back(x);
-    for (const Tensor& value : seen_) {
+    seen_.push_back({"x", x});
+    for (const auto& [op, value] : seen_) {
       if (value.node()) values_[value.node().get()] = value;
     }
   }
   const Tensor& of(const Node* node) const { return values_.at(node); }
 
+  /// The number c that stands for what a mask leaves out, in where(gate, z, c) = mask(z, gate) +
+  /// mask(c, 1 - gate): it is broadcast between the op before and the sum. NaN if there is none.
+  double other_choice(const Node* mask) const {
+    size_t at = 0;
+    while (at < seen_.size() && seen_[at].value.node().get() != mask) ++at;
+    size_t first = at;
+    while (first > 0 && !seen_[first - 1].value.node()) --first;
+    for (size_t k = first; k < seen_.size() && (k <= at || !seen_[k].value.node()); ++k) {
+      if (seen_[k].op != "broadcast_to" || seen_[k].value.node()) continue;
+      const std::vector<double> numbers = seen_[k].value.to_vector();
+      const bool is_one = std::ranges::all_of(numbers, [&](double v) { return v == numbers[0]; });
+      if (is_one && !numbers.empty()) return numbers[0];
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+
  private:
-  std::vector<Tensor> seen_;  // holds the graph too
+  struct Seen {
+    std::string op;
+    Tensor value;
+  };
+  std::vector<Seen> seen_;  // holds the graph too
   std::map<const Node*, Tensor> values_;
 };
 
@@ -141,11 +162,13 @@ class Reader {
                       : op == "abs"   ? sum(rectified(z), rectified(negated(z)), 1)
                                       : pooled(node, z);
     } else if (op == "mask") {
+      const Form z = form_of(*node.edges[0].input);
+      const double c = values_.other_choice(&node);
+      forms_[&node] = std::isfinite(c) ? limited(node, z, c) : rectified(z);
       check_value(
-          is_positive_part(node), "piecewise_linear",
-          "a choice between two values (clamp, maximum, where) is not read; relu, relu6, "
-          "leaky_relu, abs and MaxPool2d are");
-      forms_[&node] = rectified(form_of(*node.edges[0].input));
+          std::isfinite(c) || is_positive_part(node), "piecewise_linear",
+          "a choice between two values (maximum, where) is not read; a limit that is one number "
+          "(clamp), relu, relu6, leaky_relu, abs and MaxPool2d are");
     } else {
       const std::string known = op == "erf"           ? " (of a gelu)"
                                 : op == "standardize" ? " (of an instance, group or layer norm)"
@@ -154,7 +177,7 @@ class Reader {
       check_value(
           is_linear(node, part_), "piecewise_linear", "the op ", op, known,
           " is not piecewise linear; the exact form exists for relu, relu6, leaky_relu, abs, "
-          "max-pool and what is linear");
+          "clamp, max-pool and what is linear");
     }
   }
 
@@ -164,6 +187,30 @@ class Reader {
     const Tensor gate = node.edges[0].formula(Tensor::ones(z.shape(), DType::f64), out_of(node));
     const Tensor expected = greater(z, Tensor::scalar(0, DType::f64));
     return std::ranges::equal(gate.values<double>(), expected.values<double>());
+  }
+
+  // The part of max(z, c) = c + relu(z - c) or min(z, c) = z - relu(z - c) that stands on the tape,
+  // a mask: where it is closed, c is a constant of the sum above it
+  Form limited(const Node& node, const Form& z, double c) {
+    const Tensor& value = values_.of(node.edges[0].input.get());
+    const std::vector<double> at = value.to_vector();
+    const std::vector<double> gate =
+        node.edges[0].formula(Tensor::ones(value.shape(), DType::f64), out_of(node)).to_vector();
+    bool can_be_max = true, can_be_min = true;
+    for (size_t i = 0; i < at.size(); ++i) {
+      can_be_max = can_be_max && (at[i] == c || (gate[i] != 0) == (at[i] > c));
+      can_be_min = can_be_min && (at[i] == c || (gate[i] != 0) == (at[i] < c));
+    }
+    check_value(
+        can_be_max != can_be_min, "piecewise_linear", "a choice between a value and ", c,
+        " is neither their maximum nor their minimum, and is not read");
+    const Form beyond = rectified(shifted(z, -c));
+    Form form = can_be_max ? beyond : sum(z, beyond, -1);
+    for (size_t i = 0; i < at.size(); ++i) {
+      if (can_be_max && gate[i] != 0) form.bias[i] += c;
+      if (can_be_min && gate[i] == 0) form.bias[i] -= c;
+    }
+    return form;
   }
 
   Form pooled(const Node& node, const Form& z) {

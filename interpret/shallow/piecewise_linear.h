@@ -13,6 +13,7 @@
 // more. Whatever else is piecewise linear is written with rectifiers:
 //   leaky_relu(z, s) = s z + (1 - s) relu(z)      abs(z) = relu(z) + relu(-z)
 //   relu6(z) = relu(z) - relu(z - 6)              max(a, b) = a + relu(b - a), windows by halves
+//   clamp(z, l, h) = m - relu(m - h), m = l + relu(z - l); hard-tanh has l, h = -1, 1
 //
 // Paper    Any Deep ReLU Network is Shallow (arXiv 2306.11827); the maps are Theorem 1, equations
 //          (12) and (13) of Sudjianto et al. (arXiv 2011.04041).

@@ -76,6 +76,9 @@ class SkipBlock : public Module {
 Tensor tanh_of(const Tensor& x) { return tanh(x); }
 Tensor gelu_of(const Tensor& x) { return gelu(x); }
 Tensor clamp_of(const Tensor& x) { return clamp(x, -1, 1); }
+Tensor low_of(const Tensor& x) { return maximum(x, Tensor::scalar(-0.25, x.dtype())); }
+Tensor high_of(const Tensor& x) { return minimum(Tensor::scalar(0.5, x.dtype()), x); }
+Tensor maximum_of(const Tensor& x) { return maximum(x, 0.5 * x); }
 Tensor square_of(const Tensor& x) { return x * x; }
 
 }  // namespace
@@ -148,6 +151,33 @@ TEST_CASE("piecewise linear: skips, absolute values, leaky and capped rectifiers
   }
 }
 
+TEST_CASE("piecewise linear: hard-tanh and other limits") {
+  Rng rng(9);
+  for (const auto f : {clamp_of, low_of, high_of}) {
+    Sequential model;
+    model.add<Linear>("in", 3, 6, rng);
+    model.add<Activation>("f", "F", f);
+    model.add<Linear>("middle", 6, 5, rng);
+    model.add<Activation>("g", "G", f);
+    model.add<Linear>("out", 5, 2, rng);
+    convert(model, DType::f64);
+    for (auto& [name, tensor] : parameters(model)) {  // both limits are reached at once
+      if (name == "in.bias") {
+        tensor.mutable_data<double>()[0] = 3;
+        tensor.mutable_data<double>()[1] = -3;
+      }
+    }
+    const PiecewiseLinear net = piecewise_linear(model, {3});
+    CHECK(net.units() == (f == clamp_of ? 22 : 11));
+    CHECK(difference(model, net, {3}) <= 1e-12);
+    const RegionTree tree = enumerate_regions(net, Domain::box(3, -3, 3));
+    for (int64_t j = 0; j < tree.size(); ++j) {
+      const auto own = tree.value(j, tree.centre(j)), expected = net(tree.centre(j));
+      for (size_t o = 0; o < 2; ++o) REQUIRE(std::abs(own[o] - expected[o]) <= 1e-12);
+    }
+  }
+}
+
 TEST_CASE("piecewise linear: what is not is refused by name") {
   Rng rng(6);
   const auto refuse = [&](Activation::Function f, const char* text) {
@@ -160,7 +190,7 @@ TEST_CASE("piecewise linear: what is not is refused by name") {
   };
   refuse(tanh_of, "the op tanh is not piecewise linear");
   refuse(gelu_of, "gelu");
-  refuse(clamp_of, "clamp");
+  refuse(maximum_of, "a choice between two values");
   refuse(square_of, "the op mul");
   const auto vit = make_model("tiny_vit", {.input = {1, 8, 8}, .classes = 3}, rng);
   convert(*vit, DType::f64);
