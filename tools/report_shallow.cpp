@@ -19,19 +19,19 @@ namespace {
 using interpret::number_text;
 using interpret::Report;
 
-std::string text_of(double value, int digits = 4) {
+std::string brief(double value, int digits = 4) {
   return std::isfinite(value) ? number_text(value, digits) : "-";
 }
 std::string share_of(double value) { return interpret::fixed_text(100 * value, 1) + " %"; }
 std::string integer_of(const Json& json, const std::string& key) {
-  return has_value(json, key) ? text_of(static_cast<double>(json.integer(key)), 9) : "-";
+  return has_value(json, key) ? brief(static_cast<double>(json.integer(key)), 9) : "-";
 }
 
 std::string box_of(const Json& box) {
   if (box.kind() == Json::Kind::text) return "all of R^n";
   check_value(box.items().size() == 2, "box", "has ", box.items().size(), " ends");
   return join_text(
-      "the box [", text_of(box.items()[0].number()), ", ", text_of(box.items()[1].number()),
+      "the box [", brief(box.items()[0].number()), ", ", brief(box.items()[1].number()),
       "] of standardised inputs");
 }
 
@@ -60,7 +60,7 @@ void add_layers(Report& report, const Json& result) {
   for (const Json& row : result.at("layers").items()) {
     const double regions = row.number("regions"), bound = number_in(row, "bound");
     cells.push_back(
-        {join_text(++layer), integer_of(row, "units"), integer_of(row, "regions"), text_of(bound),
+        {join_text(++layer), integer_of(row, "units"), integer_of(row, "regions"), brief(bound),
          std::isfinite(bound) ? share_of(regions / bound) : "-"});
     found.y.push_back(std::log10(regions));
     most.y.push_back(std::log10(bound));
@@ -89,13 +89,13 @@ void add_forms(Report& report, const Json& result) {
     const Json& check = form.at("check");
     const std::string points = integer_of(check, "points");
     cells.push_back(
-        {name, widths_of(form), text_of(number_in(check, "max_abs_error"), 3),
+        {name, widths_of(form), brief(number_in(check, "max_abs_error"), 3),
          integer_of(check, "wrong") + " of " + points, integer_of(check, "unclaimed"),
          integer_of(check, "multiply_claimed")});
   };
   add("exact: half-open faces", forms.at("exact"));
   add("paper: closed faces", forms.at("paper"));
-  add("exact, infinity as " + text_of(forms.at("finite").number("large")), forms.at("finite"));
+  add("exact, infinity as " + brief(forms.at("finite").number("large")), forms.at("finite"));
   report.table(
       {"form", "widths", "largest error", "wrong", "in no region", "in several"}, cells,
       "Against the deep network, on points half of which lie on faces of regions (for finite "
@@ -110,18 +110,18 @@ void add_tuning(Report& report, const Json& result) {
     const Json& row = tuned.at(part);
     cells.push_back(
         {part, integer_of(row, "examples"), share_of(row.number("accuracy_before")),
-         share_of(row.number("accuracy")), text_of(row.number("loss_before")),
-         text_of(row.number("loss"))});
+         share_of(row.number("accuracy")), brief(row.number("loss_before")),
+         brief(row.number("loss"))});
   }
   const double jump = number_in(tuned, "jump");
   report.table(
       {"part", "examples", "accuracy", "tuned", "loss", "tuned loss"}, cells,
-      "The linear models trained with the regions fixed, pull " + text_of(tuned.number("pull")) +
+      "The linear models trained with the regions fixed, pull " + brief(tuned.number("pull")) +
           (std::isfinite(jump)
                ? join_text(
                      ". The tuned function is not continuous: it jumps at ",
                      share_of(tuned.number("share_of_facets")), " of the facets, by up to ",
-                     text_of(jump), " (before: ", text_of(number_in(tuned, "jump_before"), 2), ").")
+                     brief(jump), " (before: ", brief(number_in(tuned, "jump_before"), 2), ").")
                : "."));
 }
 
@@ -146,7 +146,7 @@ void add_importance(Report& report, const Json& summary, bool has_chart) {
     const std::string name = join_text("input ", i);
     chart.bars.push_back({.label = name, .value = values[i]});
     cells.push_back(
-        {name, text_of(values[i]), text_of(slopes[i]), share_of(rising[i]), share_of(falling[i])});
+        {name, brief(values[i]), brief(slopes[i]), share_of(rising[i]), share_of(falling[i])});
   }
   if (has_chart) report.figure(interpret::bar_chart(chart));
   report.table(
@@ -164,9 +164,9 @@ void add_examples(Report& report, const Json& result) {
     for (const Json& kind : row.at("kinds").items()) {
       cells.push_back(
           {join_text(row.integer("index")), kind.text("kind"), row.text("output_name"),
-           text_of(row.number("prediction")), text_of(kind.number("base")),
-           text_of(kind.number("additivity_error"), 2), text_of(kind.number("gap"), 2),
-           text_of(number_in(row.at("local"), "radius"), 3)});
+           brief(row.number("prediction")), brief(kind.number("base")),
+           brief(kind.number("additivity_error"), 2), brief(kind.number("gap"), 2),
+           brief(number_in(row.at("local"), "radius"), 3)});
     }
   }
   if (cells.empty()) return;
@@ -205,7 +205,7 @@ void add_shallow_forms(Report& report, const Json& result) {
             : ""},
        {"Units", integer_of(result, "units"), "of the deep network"},
        {"Widths", widths_of(result), "of the shallow one"},
-       {"Largest error", text_of(number_in(result.at("check"), "max_abs_error"), 3),
+       {"Largest error", brief(number_in(result.at("check"), "max_abs_error"), 3),
         "form: " + result.text("form")}});
   add_layers(report, result);
   add_forms(report, result);
@@ -294,13 +294,13 @@ void add_shallow_certificates(Report& report, const Json& result) {
     if (std::isfinite(distance)) chart.bars.push_back({.label = name, .value = distance});
     cells.push_back(
         {name, integer_of(row, "class"), integer_of(row, "other"),
-         (row.boolean("exact") ? "" : "over ") + text_of(distance, 6),
-         has_attack ? text_of(radius, 6) : "-", text_of(number_in(row, "linear_radius"), 4),
+         (row.boolean("exact") ? "" : "over ") + brief(distance, 6),
+         has_attack ? brief(radius, 6) : "-", brief(number_in(row, "linear_radius"), 4),
          integer_of(row, "regions_opened")});
   }
   std::ranges::sort(distances);
   report.tiles(
-      {{"Median distance", distances.empty() ? "-" : text_of(distances[distances.size() / 2], 3),
+      {{"Median distance", distances.empty() ? "-" : brief(distances[distances.size() / 2], 3),
         join_text("of ", distances.size(), " examples with a boundary in the box")},
        {"Solved", join_text(result.integer("solved"), " of ", rows.size()), "to optimality"},
        {"Attacks within", tried > 0 ? join_text(changed, " of ", tried) : "-",
