@@ -4,6 +4,9 @@
 // turn) in the box [-10, 10]^n. Time is that of the process, for machines that others use too; with
 // LIMPID_BENCH_THREADS above 1 look at the real time.
 //
+// regions: of a network on average; bound: the most that its widths allow (Serra et al. 2018). The
+// last networks of split grow by units, by inputs and by depth.
+//
 // naive: one linear program for each of 2^N patterns, tests/reference/regions.h, beside split on
 // the same networks 2-(N/2)-(N/2)-1; the argument is N, the time that of the three seeds together.
 //
@@ -48,6 +51,10 @@ void add(const char* what, const Widths& widths, const Find& find) {
       for (const PiecewiseLinear& net : nets) regions += find(net, box);
     }
     state.SetItemsProcessed(regions);
+    state.counters["regions"] =
+        static_cast<double>(regions) / 10 / static_cast<double>(state.iterations());
+    state.counters["bound"] =
+        region_bound(widths[0], std::vector<int64_t>(widths.begin() + 1, widths.end() - 1));
   };
   benchmark::RegisterBenchmark(name_of(what, widths).c_str(), run)
       ->MeasureProcessCPUTime()
@@ -126,7 +133,19 @@ const int kRegistered = [] {
            {10, 12, 1},
            {8, 8, 8, 1},
            {3, 20, 20, 1},
-           {4, 16, 16, 1}}) {
+           {4, 16, 16, 1},
+           {3, 4, 4, 1},
+           {3, 8, 8, 1},
+           {3, 16, 16, 1},
+           {3, 32, 32, 1},
+           {1, 8, 8, 1},
+           {2, 8, 8, 1},
+           {4, 8, 8, 1},
+           {6, 8, 8, 1},
+           {2, 8, 1},
+           {2, 8, 8, 8, 1},
+           {2, 8, 8, 8, 8, 1},
+           {2, 8, 8, 8, 8, 8, 8, 1}}) {
     add("split", widths, split);
   }
   for (const Widths& widths :
