@@ -199,8 +199,8 @@ Json fine_tune(
       as_usage([&] { return interpret::fine_tune(before, train.points, train.labels, o.tuning); });
   Json result = Json::object({{"pull", o.tuning.pull}, {"steps", o.tuning.steps}});
   for (const auto& [name, part] : {std::pair("train", &train), std::pair("test", &test)}) {
-    const interpret::Score old = interpret::score(before, part->points, part->labels);
-    const interpret::Score now = interpret::score(tree, part->points, part->labels);
+    const interpret::TreeScore old = interpret::score(before, part->points, part->labels);
+    const interpret::TreeScore now = interpret::score(tree, part->points, part->labels);
     console.result(join_text(
         "fine-tuned, ", name, ": accuracy ", percent(old.accuracy), " to ", percent(now.accuracy),
         ", loss ", fixed(old.loss, 4), " to ", fixed(now.loss, 4)));

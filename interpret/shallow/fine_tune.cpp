@@ -128,11 +128,11 @@ RegionTree fine_tune(
   return tuned;
 }
 
-Score score(
+TreeScore score(
     const RegionTree& tree, std::span<const double> points, std::span<const int64_t> labels) {
   check_examples("score", tree, points, labels);
   const auto n = static_cast<size_t>(tree.inputs);
-  Score result;
+  TreeScore result;
   int64_t right = 0;
   for (size_t i = 0; i < labels.size(); ++i) {
     const std::span<const double> x = points.subspan(i * n, n);

@@ -39,12 +39,12 @@ RegionTree fine_tune(
     const FineTuneOptions& options = {});
 
 /// What a tree makes of examples; those in no region count as wrong and have no loss.
-struct Score {
+struct TreeScore {
   double accuracy = 0;
   double loss = 0;  // mean cross-entropy
   int64_t uncovered = 0;
 };
-Score score(
+TreeScore score(
     const RegionTree& tree, std::span<const double> points, std::span<const int64_t> labels);
 
 }  // namespace limpid::interpret

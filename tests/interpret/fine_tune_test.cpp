@@ -54,8 +54,8 @@ TEST_CASE("fine_tune: better on the examples and unseen ones, and the network ju
   const RegionTree tree = enumerate_regions(net, Domain::box(2, -2, 2));
   const Examples train = circle(600, 1), test = circle(2000, 2);
   const RegionTree tuned = fine_tune(tree, train.points, train.labels);
-  const Score before = score(tree, test.points, test.labels);
-  const Score after = score(tuned, test.points, test.labels);
+  const TreeScore before = score(tree, test.points, test.labels);
+  const TreeScore after = score(tuned, test.points, test.labels);
   MESSAGE(
       tree.size() << " regions; accuracy on unseen points " << before.accuracy << " to "
                   << after.accuracy << ", largest jump " << largest_jump(tree) << " to "
