@@ -291,6 +291,25 @@ std::vector<ExplainedImage> by_image(const Json& maps, std::vector<std::string>&
   return images;
 }
 
+// ---- Predictions ----
+
+// A chart as tools/reproduce/predictions.py writes it.
+void add_chart(Report& report, const Json& json) {
+  LineChart chart{
+      .title = json.text("title"),
+      .x_title = json.text("x_title"),
+      .y_title = json.text("y_title")};
+  for (const Json& line : json.at("series").items()) {
+    Series series{
+        .name = line.text("name"), .x = numbers_in(line, "x"), .y = numbers_in(line, "y")};
+    check_value(
+        series.x.size() == series.y.size(), "charts", "the series \"", series.name, "\" has ",
+        series.x.size(), " x and ", series.y.size(), " y");
+    chart.series.push_back(series);
+  }
+  report.figure(interpret::line_chart(chart), json.text("caption"));
+}
+
 }  // namespace
 
 std::string short_name(const std::string& path) {
@@ -395,6 +414,9 @@ void add_explanations(
 
 void add_predictions(Report& report, const Json& result) {
   report.section(result.text("title"), result.text("note"));
+  if (has_value(result, "charts")) {
+    for (const Json& chart : result.at("charts").items()) add_chart(report, chart);
+  }
   Rows cells;
   for (const Json& row : result.at("rows").items()) {
     cells.push_back({});

@@ -25,7 +25,8 @@ void add_sanity(interpret::Report& report, const Json& result);
 void add_explanations(
     interpret::Report& report, const Json& result, const std::string& folder, int64_t most_bytes);
 
-/// The predictions of a paper with figures and verdicts, of a file that tools/reproduce wrote.
+/// The predictions of a paper with figures and verdicts, below any charts, of a file that
+/// tools/reproduce wrote.
 void add_predictions(interpret::Report& report, const Json& result);
 
 /// The last part of a path, by which people know a run: "runs/fashion" -> "fashion".

@@ -230,6 +230,37 @@ TEST_CASE("report: predictions of a paper") {
   check_refused(folder, "report bad.json", 3, {"bad.json: ", "note"});
 }
 
+TEST_CASE("report: charts above predictions of a paper") {
+  const TempDir folder;
+  const auto written = [&](const char* file, const Json& x) {
+    const Json line = Json::object({{"name", "bound"}, {"x", x}, {"y", Json::array({1.5, 2.5})}});
+    const Json chart = Json::object(
+        {{"title", "Growth"},
+         {"x_title", "units"},
+         {"y_title", "log10 of regions"},
+         {"caption", "Below the <bound>."},
+         {"series", Json::array({line})}});
+    const Json result = Json::object(
+        {{"schema", 1},
+         {"command", "reproduce"},
+         {"title", "What was predicted"},
+         {"note", "Three seeds."},
+         {"charts", Json::array({chart})},
+         {"rows", Json::array()}});
+    write(folder.file(file), to_text(result));
+  };
+  written("shallow.json", Json::array({4, 32}));
+  const std::string page = page_of(folder, "report shallow.json");
+  for (const char* text :
+       {"Growth", ">units</text>", ">log10 of regions</text>", ">bound</text>",
+        "Below the &lt;bound&gt;."}) {
+    CHECK(has(page, text));
+  }
+  CHECK(page.find("<svg") < page.find("<table"));
+  written("short.json", Json::array({4}));
+  check_refused(folder, "report short.json", 3, {"short.json: ", "\"bound\" has 1 x and 2 y"});
+}
+
 TEST_CASE("report: what cannot be reported") {
   const TempDir folder;
   train(folder, "a", "--data digits --model convnet:4x2" + kSmall);

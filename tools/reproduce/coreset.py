@@ -15,7 +15,7 @@ import statistics
 import struct
 
 from altered import FLIPPED, altered_part, flip_labels
-from predictions import Bench, Table, mean, parts_named, seed_interval
+from predictions import Bench, Table, mean, parts_named, seed_interval, slope
 
 SEEDS = (0, 1)  # of the networks
 RUNS = 5        # of a random selection
@@ -114,12 +114,6 @@ def ranks(values):
     for rank, i in enumerate(order):
         result[i] = rank
     return result
-
-
-def slope(x, y):
-    mx, my = mean(x), mean(y)
-    return (sum((a - mx) * (b - my) for a, b in zip(x, y))
-            / sum((a - mx) ** 2 for a in x))
 
 
 def verdict(is_right):

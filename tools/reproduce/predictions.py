@@ -76,6 +76,13 @@ def mean(values):
     return sum(values) / len(values)
 
 
+def slope(x, y):
+    """Of the line of least squares."""
+    mx, my = mean(x), mean(y)
+    return (sum((a - mx) * (b - my) for a, b in zip(x, y))
+            / sum((a - mx) ** 2 for a in x))
+
+
 def seed_interval(values):
     """Mean over the seeds and the 95 % interval of Student's t."""
     m = mean(values)
@@ -100,7 +107,7 @@ class Table:
     """One row per prediction and setting; `headline` rows stand in the README as well."""
 
     def __init__(self):
-        self.rows = []
+        self.rows, self.charts = [], []
 
     def add(self, prediction, data, setting, figure, result, headline=False):
         self.rows.append({"prediction": prediction, "data": data, "setting": setting,
@@ -117,6 +124,12 @@ class Table:
                 result = "not beyond the control"
         self.add(prediction, data, setting, figure, result, headline)
 
+    def add_chart(self, title, x_title, y_title, caption, series):
+        """Of series (name, x, y), for the page of limpid report."""
+        self.charts.append({"title": title, "x_title": x_title, "y_title": y_title,
+                            "caption": caption,
+                            "series": [{"name": name, "x": x, "y": y} for name, x, y in series]})
+
     def markdown(self, headlines_only=False):
         columns = ("prediction", "data", "setting", "figure", "verdict")
         lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
@@ -130,9 +143,10 @@ class Table:
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, name + ".md"), "w") as file:
             file.write(f"# {title}\n\n{note}\n\n{self.markdown()}")
+        charts = {"charts": self.charts} if self.charts else {}
         with open(os.path.join(folder, name + ".json"), "w") as file:
             json.dump({"schema": 1, "command": "reproduce", "title": title, "note": note,
-                       "commits": sorted(commits), "rows": self.rows}, file, indent=1)
+                       "commits": sorted(commits), **charts, "rows": self.rows}, file, indent=1)
         with open(README) as file:
             text = file.read()
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
