@@ -20,7 +20,7 @@ build = @unset MAKEFLAGS MFLAGS MAKELEVEL && \
 sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.cpp'
 
 .NOTPARALLEL:
-.PHONY: all setup demo test debug asan tsan fuzz lint tidy check bench reproduce reproduce-gradients \
+.PHONY: all setup demo test debug asan tsan fuzz lint tidy mutants check bench reproduce reproduce-gradients \
         reproduce-dsv reproduce-coreset reproduce-shallow \
         format install clean help
 
@@ -62,6 +62,9 @@ tidy: all  ## clang-tidy on every library and tool file
 	@find framework interpret datasets tools -name '*.cpp' | \
 	xargs -P $(JOBS) -n 1 clang-tidy -p build --quiet
 
+mutants: setup  ## faults put into the code, each of which a test must notice
+	@python3 tools/mutants.py
+
 check: lint test asan  ## what a change must pass
 
 bench: setup  ## Google Benchmark, when it is installed (Debian: libbenchmark-dev)
@@ -94,7 +97,7 @@ install: setup  ## headers, libraries and binary below PREFIX
 	@cmake --install build --prefix $(PREFIX)
 
 clean:  ## remove all build folders
-	rm -rf build build-debug build-asan build-tsan build-fuzz
+	rm -rf build build-debug build-asan build-tsan build-fuzz build-mutants
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | \
