@@ -1,12 +1,17 @@
 // tests/interpret/shallow_regions_test.cpp: region counts against closed forms and other ways.
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/rng.h"
+#include "interpret/shallow/feasibility.h"
 #include "interpret/shallow/polygons.h"
 #include "interpret/shallow/regions.h"
 #include "tests/interpret/shallow_nets.h"
 #include "tests/reference/regions.h"
 
 #include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
 
 using namespace limpid;
 using namespace limpid::interpret;
@@ -183,6 +188,52 @@ TEST_CASE("shallow regions: every point is in the region of its pattern") {
       }
     }
   }
+}
+
+TEST_CASE("shallow regions: walks from corners where many faces meet come to an end") {
+  // Rows of small whole numbers through the lower corner, so that steps stand still in numbers;
+  // walks from it and from where another walk ended must agree
+  int64_t pivots = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    Rng rng(seed);
+    const int64_t D = 6, m = 40;
+    const std::vector<double> low(6, 0), high(6, 1);
+    Polytope K{
+        .dimension = D, .low = low.data(), .high = high.data(), .normals = {}, .offsets = {}};
+    Vertex first = lower_corner(K);
+    for (int64_t k = 0; k < m; ++k) {
+      std::vector<double> a(6);
+      double length = 0;
+      for (double& v : a) {
+        v = static_cast<double>(rng.integer(4)) - 1;  // -1, 0, 1, 2
+        length += v * v;
+      }
+      if (length == 0) continue;
+      for (double& v : a) v /= std::sqrt(length);
+      K.add(a.data(), 0, 1);
+      first.slack.push_back(0);
+    }
+    std::vector<double> g(6), back(6);
+    double length = 0;
+    for (double& v : g) {
+      v = static_cast<double>(rng.integer(7)) - 3;
+      length += v * v;
+    }
+    if (length == 0) continue;
+    for (size_t i = 0; i < 6; ++i) {
+      g[i] /= std::sqrt(length);
+      back[i] = -g[i];
+    }
+    WalkCounts counts;
+    Vertex v = first;
+    const double far = 1e9;  // more than there is: to the maximum
+    const double most = walk(K, v, g.data(), 0, far, counts);
+    walk(K, v, back.data(), 0, far, counts);
+    CHECK(walk(K, v, g.data(), 0, far, counts) == doctest::Approx(most).epsilon(1e-9));
+    CHECK(counts.failures == 0);
+    pivots += counts.pivots;
+  }
+  CHECK(pivots > 300);
 }
 
 TEST_CASE("shallow regions: degenerate networks") {
