@@ -6,6 +6,7 @@
 #include "tools/coreset_pictures.h"
 #include "tools/interpreting.h"
 #include "tools/measuring.h"
+#include "tools/stopwatch.h"
 
 #include <algorithm>
 #include <cmath>

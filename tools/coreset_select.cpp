@@ -7,8 +7,8 @@
 #include "tools/measuring.h"
 #include "tools/model.h"
 #include "tools/objective.h"
+#include "tools/stopwatch.h"
 
-#include <chrono>
 #include <memory>
 
 namespace limpid::tools {
@@ -27,10 +27,6 @@ struct SelectingOptions {
   std::string weights_out;
   WatchedTraining training;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 interpret::SelectOptions settings_of(const SelectingOptions& o, uint64_t seed) {
   using namespace interpret;
@@ -59,7 +55,6 @@ void save(const SelectingOptions& o, const std::string& out, const interpret::Se
 }
 
 Json run(const Invocation& in, const SelectingOptions& o) {
-  using Clock = std::chrono::steady_clock;
   if (o.is_per_class && o.is_global)
     throw UsageError("--per-class and --global exclude each other");
   const interpret::SelectorInfo method = selector_named(o.method);
@@ -72,13 +67,13 @@ Json run(const Invocation& in, const SelectingOptions& o) {
 
   WatchedTraining training = o.training;
   training.seed = seed;
-  const auto begin = Clock::now();
+  const Stopwatch reading;
   const interpret::Samples samples = samples_for(method, folder, data, training, in.console);
-  const double seconds_features = seconds_since(begin);
-  const auto middle = Clock::now();
+  const double seconds_features = reading.seconds();
+  const Stopwatch selecting;
   const interpret::Selection found =
       interpret::select_coreset(o.method, samples, settings_of(o, seed));
-  const double seconds_select = seconds_since(middle);
+  const double seconds_select = selecting.seconds();
 
   const std::string out = in.common.out.empty() ? "coreset.npy" : in.common.out;
   save(o, out, found);

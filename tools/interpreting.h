@@ -7,7 +7,6 @@
 #include "tools/coreset.h"
 #include "tools/model.h"
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,17 +49,6 @@ std::unique_ptr<Interpreted> open_interpreted(
 /// All samples with what the interpreter knows of them, for methods that prefer it: it has to see
 /// all of them.
 interpret::Samples samples_with_rows(Interpreted& all);
-
-/// Seconds since it was made.
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 /// {mean, ci: [low, high]}, null for what has no meaning.
 Json to_json(const interpret::Estimate& estimate);

@@ -15,9 +15,9 @@
 #include "tools/arguments.h"
 #include "tools/console.h"
 #include "tools/explaining.h"
+#include "tools/stopwatch.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 
@@ -27,16 +27,6 @@ namespace {
 using interpret::Maps;
 
 const std::vector<std::string> kControls = {"ones", "centre", "random", "shuffled"};
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // A row before it is scored.
 struct Candidate {

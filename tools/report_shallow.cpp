@@ -22,7 +22,6 @@ using interpret::Report;
 std::string brief(double value, int digits = 4) {
   return std::isfinite(value) ? number_text(value, digits) : "-";
 }
-std::string share_of(double value) { return interpret::fixed_text(100 * value, 1) + " %"; }
 std::string integer_of(const Json& json, const std::string& key) {
   return has_value(json, key) ? brief(static_cast<double>(json.integer(key)), 9) : "-";
 }

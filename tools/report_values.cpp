@@ -62,6 +62,10 @@ std::string text_of(double value, int digits) {
   return std::isfinite(value) ? interpret::fixed_text(value, digits) : "-";
 }
 
+std::string share_of(double value) {
+  return std::isfinite(value) ? interpret::fixed_text(100 * value, 1) + " %" : "-";
+}
+
 void add_pictures(
     interpret::Report& report, const Json& rows, const std::string& title,
     const std::string& folder, int64_t most_bytes, const std::string& caption,

@@ -33,6 +33,8 @@ int64_t bytes_in_page(const Image& image);
 
 /// "0.250"; "-" for what is not finite.
 std::string text_of(double value, int digits);
+/// "25.0 %" of 0.25; "-" likewise.
+std::string share_of(double value);
 /// The pictures that rows name by "png", one below the other under a title; rows without one are
 /// left out, and so are those that do not fit, which the caption then says.
 void add_pictures(

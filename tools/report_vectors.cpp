@@ -25,9 +25,6 @@ using interpret::LineChart;
 using interpret::Report;
 using interpret::Series;
 
-std::string share_of(double value) {
-  return std::isfinite(value) ? fixed_text(100 * value, 1) + " %" : "-";
-}
 std::string integer_of(int64_t value) { return join_text(value); }
 
 // "42.0 % (21 of 50)"

@@ -7,9 +7,9 @@
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/shallow.h"
+#include "tools/stopwatch.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -241,11 +241,10 @@ Json run(const Invocation& in, const ConvertOptions& o) {
   const interpret::Domain domain = domain_from(o.shallow.box, model.net.inputs());
   if (domain.is_all && !o.adjacency.empty()) throw UsageError("--adjacency needs a --box LO,HI");
   const datasets::Split data = tuning_data(in, o, model);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   interpret::RegionTree tree = as_usage(
       [&] { return interpret::enumerate_regions(model.net, domain, region_options(o.shallow)); });
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = watch.seconds();
   if (interrupted()) return Json::object();
   if (tree.size() == 0) throw UsageError("--time-limit: no region was found in that time");
   const int64_t regions = tree.size();

@@ -11,10 +11,10 @@
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/shallow.h"
+#include "tools/stopwatch.h"
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -116,7 +116,6 @@ std::vector<int64_t> background_rows(int64_t size, int64_t wanted, uint64_t seed
 }
 
 Explained explain(Subject& s, int64_t index, std::span<const double> x) {
-  using Clock = std::chrono::steady_clock;
   Explained e;
   e.index = index;
   e.x = {x.begin(), x.end()};
@@ -124,9 +123,9 @@ Explained explain(Subject& s, int64_t index, std::span<const double> x) {
   e.output = output_for(s.o.target, e.y);
   e.local = interpret::local_model(s.model.net, x, s.o.nearest);
   for (const std::string& kind : s.o.shap) {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     e.values.push_back(s.values(kind, e.output, x));
-    e.seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    e.seconds.push_back(watch.seconds());
     check_interrupt();
   }
   return e;

@@ -2,6 +2,7 @@
 #include "interpret/shallow/certificate.h"
 
 #include "framework/core/error.h"
+#include "interpret/shallow/dot.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,12 +13,6 @@ namespace limpid::interpret {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-double dot(const double* a, const double* b, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 // Active constraints, their multipliers, and what is left of a normal beside theirs.
 class Projection {

@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
+#include "interpret/shallow/dot.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,12 +16,6 @@ namespace limpid::interpret {
 namespace {
 
 constexpr double kParallel = 1e-12;  // what is left of a unit row on a hyperplane, as none
-
-double dot(const double* a, const double* b, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 // The hyperplane of a cut with coordinates y: x = p + sum_k y_k B_k, |y_k| <= the box's radius.
 class Hyperplane {

@@ -1,6 +1,8 @@
 // interpret/shallow/feasibility.cpp: the walk along edges.
 #include "interpret/shallow/feasibility.h"
 
+#include "interpret/shallow/dot.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,12 +15,6 @@ constexpr double kParallel = 1e-11;    // approach per length that counts as non
 constexpr double kStandstill = 1e-14;  // a step that counts as none
 constexpr int32_t kFresh = 60;         // pivots after which rounding in the edges is wiped out
 constexpr int64_t kMaxPivots = 20000;
-
-double dot(const double* a, const double* b, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 // The normal of a constraint by index, and its offset
 double constraint(const Polytope& K, int32_t index, double* normal) {

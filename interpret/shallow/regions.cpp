@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "interpret/shallow/dot.h"
 
 #include <algorithm>
 #include <atomic>
@@ -23,12 +24,6 @@ constexpr size_t kSubtrees = 64;  // parts of the work; never a function of the 
 constexpr double kBand = 100;     // reaches within this factor of the margin are borderline
 
 using Clock = std::chrono::steady_clock;
-
-double dot(const double* a, const double* b, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 // What the enumeration works on: the network, the domain in y, the margin.
 struct Problem {

@@ -223,7 +223,7 @@ TEST_CASE("shallow network: whole numbers at random points and on cuts") {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const PiecewiseLinear net = integer_network({2, 3, 3, 1}, seed);
     const RegionTree tree = enumerate_regions(net, Domain::box(2, -8, 8));
-    const CheckPoints at = check_points(tree, 10'000, 1'000, seed);
+    const CheckPoints at = check_points(tree, 50'000, 5'000, seed);
     const ShallowCheck result =
         check(assemble(tree, Boundary::half_open), at.x, deep_values(net, at.x));
     CHECK(result.unclaimed == 0);

@@ -1,0 +1,15 @@
+// interpret/shallow/dot.h: the inner product of two short rows.
+#pragma once
+
+#include <concepts>
+
+namespace limpid::interpret {
+
+/// sum_i a_i b_i over n numbers, in order.
+inline double dot(const double* a, const double* b, std::integral auto n) {
+  double sum = 0;
+  for (decltype(n) i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+}  // namespace limpid::interpret
