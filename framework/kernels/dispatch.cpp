@@ -14,6 +14,7 @@ const KernelTable<float>& float_table();
 const KernelTable<double>& double_table();
 const WinogradTable* winograd_tables();
 const DirectTable& direct_table();
+const RowScanTable& row_scan_table();
 }  // namespace baseline
 
 #ifndef LIMPID_NO_X86
@@ -22,6 +23,7 @@ const KernelTable<float>& float_table();
 const KernelTable<double>& double_table();
 const WinogradTable* winograd_tables();
 const DirectTable& direct_table();
+const RowScanTable& row_scan_table();
 }  // namespace avx2
 #endif
 
@@ -33,6 +35,7 @@ struct Tables {
   const KernelTable<double>* f64;
   const WinogradTable* winograd;  // for m = 2 and m = 4
   const DirectTable* direct;
+  const RowScanTable* row_scan;
 };
 
 // The sets this processor can run, the slowest first.
@@ -40,12 +43,12 @@ const std::vector<Tables>& tables() {
   static const std::vector<Tables> list = [] {
     std::vector<Tables> found = {
         {InstructionSet::baseline, &baseline::float_table(), &baseline::double_table(),
-         baseline::winograd_tables(), &baseline::direct_table()}};
+         baseline::winograd_tables(), &baseline::direct_table(), &baseline::row_scan_table()}};
 #ifndef LIMPID_NO_X86
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
       found.push_back(
           {InstructionSet::avx2, &avx2::float_table(), &avx2::double_table(),
-           avx2::winograd_tables(), &avx2::direct_table()});
+           avx2::winograd_tables(), &avx2::direct_table(), &avx2::row_scan_table()});
     }
 #endif
     return found;
@@ -86,6 +89,10 @@ const WinogradTable& winograd_table(int64_t m) {
 }
 
 const DirectTable& direct_table() { return *in_use().load(std::memory_order_relaxed)->direct; }
+
+const RowScanTable& row_scan_table() {
+  return *in_use().load(std::memory_order_relaxed)->row_scan;
+}
 
 InstructionSet instruction_set() { return in_use().load()->set; }
 

@@ -7,6 +7,7 @@
 
 #include "framework/kernels/direct_table.h"
 #include "framework/kernels/elementwise.h"
+#include "framework/kernels/row_scan_table.h"
 #include "framework/kernels/winograd_table.h"
 
 #include <cstdint>
@@ -59,6 +60,8 @@ const KernelTable<T>& table();
 const WinogradTable& winograd_table(int64_t m);
 /// Sums over the taps of a filter.
 const DirectTable& direct_table();
+/// Scans of one row of a cost matrix.
+const RowScanTable& row_scan_table();
 
 InstructionSet instruction_set();
 const char* name_of(InstructionSet set);

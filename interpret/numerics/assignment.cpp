@@ -1,94 +1,163 @@
-// interpret/numerics/assignment.cpp: shortest augmenting paths with potentials.
+// interpret/numerics/assignment.cpp: the four steps of Jonker and Volgenant.
 #include "interpret/numerics/assignment.h"
 
 #include "framework/core/error.h"
+#include "framework/kernels/dispatch.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace limpid::interpret {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using kernels::Least;
+using kernels::LeastTwo;
 
-// Rows and columns count from 1; column 0 is where a new row waits.
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int64_t kFree = -1;
+constexpr int64_t kRowReductions = 2;      // passes over the free rows
+constexpr int64_t kMostScansPerRow = 16;  // of a pass: prices that fall by little do not end it
+
 class Matching {
  public:
-  Matching(const double* cost, int64_t n, int64_t m)
-      : cost_(cost),
+  Matching(std::span<const double> cost, int64_t n, int64_t m)
+      : cost_(cost.data()),
+        rows_(n),
         columns_(m),
-        row_potential_(static_cast<size_t>(n) + 1),
-        column_potential_(static_cast<size_t>(m) + 1),
-        row_of_(static_cast<size_t>(m) + 1) {}
+        column_(static_cast<size_t>(n), kFree),
+        row_(static_cast<size_t>(m), kFree),
+        v_(static_cast<size_t>(m)),
+        distance_(static_cast<size_t>(m)),
+        from_(static_cast<size_t>(m)) {}
 
-  void join(int64_t row) {
-    const size_t size = row_of_.size();
-    std::vector<double> slack(size, kInfinity);
-    std::vector<size_t> before(size);
-    std::vector<bool> is_reached(size);
-    row_of_[0] = row;
-    size_t at = 0;
-    while (row_of_[at] != 0) {
-      is_reached[at] = true;
-      relax(at, slack, before, is_reached);
-      const size_t next = nearest(slack, is_reached);
-      shift(slack[next], slack, is_reached);
-      at = next;
+  Assignment solve() {
+    if (rows_ == columns_) {
+      reduce_columns();
+      transfer_reductions();
     }
-    for (; at != 0; at = before[at]) row_of_[at] = row_of_[before[at]];
-  }
-
-  std::vector<int64_t> columns_of_rows(int64_t n) const {
-    std::vector<int64_t> column(static_cast<size_t>(n));
-    for (size_t j = 1; j < row_of_.size(); ++j) {
-      if (row_of_[j] != 0)
-        column[static_cast<size_t>(row_of_[j] - 1)] = static_cast<int64_t>(j) - 1;
+    for (int64_t i = 0; i < rows_; ++i) {
+      if (column_of(i) == kFree) free_.push_back(i);
     }
-    return column;
+    for (int64_t pass = 0; pass < kRowReductions; ++pass) reduce_rows();
+    for (const int64_t i : free_) augment(i);
+    return {.column = std::move(column_), .v = std::move(v_), .iterations = scans_};
   }
 
  private:
-  void relax(
-      size_t at, std::vector<double>& slack, std::vector<size_t>& before,
-      const std::vector<bool>& is_reached) const {
-    const auto row = static_cast<size_t>(row_of_[at]);
-    for (size_t j = 1; j < slack.size(); ++j) {
-      const double reduced =
-          cost_[static_cast<int64_t>(row - 1) * columns_ + static_cast<int64_t>(j - 1)] -
-          row_potential_[row] - column_potential_[j];
-      if (is_reached[j] || reduced >= slack[j]) continue;
-      slack[j] = reduced;
-      before[j] = at;
+  const double* costs(int64_t i) {
+    ++scans_;
+    return cost_ + i * columns_;
+  }
+  int64_t& column_of(int64_t i) { return column_[static_cast<size_t>(i)]; }
+  int64_t& row_of(int64_t j) { return row_[static_cast<size_t>(j)]; }
+  double& v(int64_t j) { return v_[static_cast<size_t>(j)]; }
+
+  void assign(int64_t i, int64_t j) {
+    column_of(i) = j;
+    row_of(j) = i;
+  }
+
+  void reduce_columns() {
+    const std::vector<double> zeros(v_.size());
+    std::ranges::fill(v_, kInfinity);
+    for (int64_t i = 0; i < rows_; ++i)
+      scan_.relax(columns_, costs(i), zeros.data(), 0, i, v_.data(), from_.data());
+    shares_.assign(column_.size(), 0);
+    for (int64_t j = 0; j < columns_; ++j) {
+      const int64_t i = from_[static_cast<size_t>(j)];
+      if (shares_[static_cast<size_t>(i)]++ == 0) assign(i, j);
     }
   }
 
-  static size_t nearest(const std::vector<double>& slack, const std::vector<bool>& is_reached) {
-    size_t best = 0;
-    for (size_t j = 1; j < slack.size(); ++j) {
-      if (!is_reached[j] && (best == 0 || slack[j] < slack[best])) best = j;
+  void transfer_reductions() {
+    for (int64_t i = 0; i < rows_ && columns_ > 1; ++i) {
+      if (shares_[static_cast<size_t>(i)] != 1) continue;
+      const int64_t j = column_of(i);
+      const LeastTwo two = scan_.least_two(columns_, costs(i), v_.data());
+      if (two.first.index == j) v(j) -= two.second.value - two.first.value;
     }
-    return best;
   }
 
-  void shift(double by, std::vector<double>& slack, const std::vector<bool>& is_reached) {
-    for (size_t j = 0; j < slack.size(); ++j) {
-      if (is_reached[j]) {
-        row_potential_[static_cast<size_t>(row_of_[j])] += by;
-        column_potential_[j] -= by;
-      } else {
-        slack[j] -= by;
+  void reduce_rows() {
+    const std::vector<int64_t> waiting = std::exchange(free_, {});
+    int64_t scans_left = kMostScansPerRow * std::ssize(waiting);
+    for (const int64_t start : waiting) {
+      for (int64_t i = start; i != kFree;) {
+        if (columns_ == 1 || scans_left-- <= 0) {
+          free_.push_back(i);
+          break;
+        }
+        const auto [first, second] = scan_.least_two(columns_, costs(i), v_.data());
+        const double price = v(first.index) - (second.value - first.value);
+        const bool falls = price < v(first.index);
+        int64_t j = first.index;
+        if (falls) {
+          v(j) = price;
+        } else if (row_of(j) != kFree) {
+          j = second.index;
+        }
+        const int64_t before = row_of(j);
+        assign(i, j);
+        if (before != kFree) column_of(before) = kFree;
+        if (before != kFree && !falls) free_.push_back(before);
+        i = falls ? before : kFree;
       }
     }
   }
 
+  // The shortest path from a free row to a free column, columns reached in order of distance.
+  // A column that was reached leaves the scans: its price is kept aside.
+  void augment(int64_t start) {
+    std::ranges::fill(distance_, kInfinity);
+    reached_.clear();
+    int64_t i = start;
+    double shift = 0;
+    Least end;
+    while (true) {
+      end = scan_.relax(
+          columns_, costs(i), v_.data(), shift, i, distance_.data(), from_.data());
+      if (row_of(end.index) == kFree) break;
+      const int64_t j = end.index;
+      i = row_of(j);
+      shift = cost_[i * columns_ + j] - v(j) - end.value;
+      reached_.push_back({j, v(j), end.value});
+      v(j) = -kInfinity;
+      distance_[static_cast<size_t>(j)] = kInfinity;
+    }
+    for (const Reached& r : reached_) v(r.column) = r.v + (r.distance - end.value);
+    for (int64_t j = end.index, next = 0; i != kFree; j = next) {
+      i = from_[static_cast<size_t>(j)];
+      next = column_of(i);
+      assign(i, j);
+      if (i == start) break;
+    }
+  }
+
+  struct Reached {
+    int64_t column;
+    double v, distance;
+  };
+
+  const kernels::RowScanTable& scan_ = kernels::row_scan_table();
   const double* cost_;
-  int64_t columns_;
-  std::vector<double> row_potential_, column_potential_;
-  std::vector<int64_t> row_of_;  // of each column; 0: free
+  int64_t rows_, columns_;
+  std::vector<int64_t> column_, row_;  // of rows, of columns
+  std::vector<double> v_;
+  std::vector<int64_t> free_;    // rows
+  std::vector<int64_t> shares_;  // columns of which a row has the least cost
+  std::vector<double> distance_;
+  std::vector<int64_t> from_;  // the row before a column on its path
+  std::vector<Reached> reached_;
+  int64_t scans_ = 0;
 };
 
 }  // namespace
+
+Assignment solve_assignment(std::span<const double> C, int64_t n, int64_t m) {
+  return Matching(C, n, m).solve();
+}
 
 std::vector<int64_t> least_cost_assignment(const Tensor& C) {
   check_shape(
@@ -98,9 +167,7 @@ std::vector<int64_t> least_cost_assignment(const Tensor& C) {
   check_value(
       std::ranges::all_of(values, [](double v) { return std::isfinite(v); }), "assignment",
       "a cost is NaN or infinite");
-  Matching matching(values.data(), C.size(0), C.size(1));
-  for (int64_t i = 1; i <= C.size(0); ++i) matching.join(i);
-  return matching.columns_of_rows(C.size(0));
+  return solve_assignment(values, C.size(0), C.size(1)).column;
 }
 
 }  // namespace limpid::interpret
