@@ -37,6 +37,9 @@
 #include "interpret/numerics/lasso.h"              // few non-negative weights, along a path
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/numerics/assignment.h"         // pairs of least total cost
+#include "interpret/numerics/squared_distances.h"  // all pairs of two point clouds
+#include "interpret/numerics/network_simplex.h"    // the transportation problem
+#include "interpret/numerics/transport.h"          // exact optimal transport, with a certificate
 #include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG

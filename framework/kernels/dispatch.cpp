@@ -90,9 +90,7 @@ const WinogradTable& winograd_table(int64_t m) {
 
 const DirectTable& direct_table() { return *in_use().load(std::memory_order_relaxed)->direct; }
 
-const RowScanTable& row_scan_table() {
-  return *in_use().load(std::memory_order_relaxed)->row_scan;
-}
+const RowScanTable& row_scan_table() { return *in_use().load(std::memory_order_relaxed)->row_scan; }
 
 InstructionSet instruction_set() { return in_use().load()->set; }
 

@@ -17,7 +17,7 @@ using kernels::LeastTwo;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kFree = -1;
-constexpr int64_t kRowReductions = 2;      // passes over the free rows
+constexpr int64_t kRowReductions = 2;     // passes over the free rows
 constexpr int64_t kMostScansPerRow = 16;  // of a pass: prices that fall by little do not end it
 
 class Matching {
@@ -116,8 +116,7 @@ class Matching {
     double shift = 0;
     Least end;
     while (true) {
-      end = scan_.relax(
-          columns_, costs(i), v_.data(), shift, i, distance_.data(), from_.data());
+      end = scan_.relax(columns_, costs(i), v_.data(), shift, i, distance_.data(), from_.data());
       if (row_of(end.index) == kFree) break;
       const int64_t j = end.index;
       i = row_of(j);

@@ -27,9 +27,9 @@ class SpanningTree {
   struct Node {
     int64_t flow = 0;  // of the arc to the parent
     int32_t parent = -1;
-    int32_t count = 1;          // nodes of the subtree
+    int32_t count = 1;           // nodes of the subtree
     int32_t next = 0, back = 0;  // along the thread
-    int32_t last = 0;           // of the subtree, along the thread
+    int32_t last = 0;            // of the subtree, along the thread
   };
   struct Arc {
     int32_t row, column;
@@ -173,8 +173,7 @@ class SpanningTree {
 
 class Simplex {
  public:
-  Simplex(
-      std::span<const double> C, std::span<const int64_t> s, std::span<const int64_t> t)
+  Simplex(std::span<const double> C, std::span<const int64_t> s, std::span<const int64_t> t)
       : cost_(C.data()),
         rows_(std::ssize(s)),
         columns_(std::ssize(t)),
