@@ -21,11 +21,12 @@ using Vector = std::vector<double>;
 
 constexpr double kLargestScaling = 1e60;  // of u and v; beyond, they go over into f and g
 // Exponents of K: below the first, an entry times u and v stays below 1e-119, and 0 is as good; the
-// second is reached only where eps is below the rounding of the costs.
+// second, 1e87, is reached only after a leap of eps or where eps is below the rounding of the
+// costs.
 constexpr double kLowestExponent = -550;
-constexpr double kHighestExponent = 300;
-// Above costs / 64 a plan is so near a b' that a few iterations from anywhere find it.
-constexpr double kCostsPerFirstEpsilon = 64;
+constexpr double kHighestExponent = 200;
+// At eps of this part of the costs that the start leaves, few iterations are needed from anywhere.
+constexpr double kSlackPerFirstEpsilon = 16;
 constexpr double kEpsilonFactor = 0.5;
 constexpr double kEarlyTolerance = 0.01;  // marginal error at which the next eps starts
 constexpr int64_t kRowsPerBlock = 32;     // 32 rows of 1,000 stay in the second-level cache
@@ -83,15 +84,18 @@ class Plan {
     }
   }
 
-  // The largest C_ij - f_i - g_j.
-  double largest_slack() const {
-    double largest = 0;
-    for (int64_t i = 0; i < n_; ++i) {
-      for (int64_t j = 0; j < m_; ++j) {
-        largest = std::max(largest, C_[i * m_ + j] - f[at(i)] - g[at(j)]);
-      }
+  // The median of C_ij - f_i - g_j over entries at even distances: a single huge cost, which no
+  // plan uses, does not count.
+  double typical_slack() const {
+    constexpr int64_t kEntries = 1024;
+    const int64_t step = std::max<int64_t>(1, n_ * m_ / kEntries) | 1;
+    Vector slack;
+    for (int64_t k = 0; k < n_ * m_; k += step) {
+      slack.push_back(C_[k] - f[at(k / m_)] - g[at(k % m_)]);
     }
-    return largest;
+    const auto middle = slack.begin() + std::ssize(slack) / 2;
+    std::nth_element(slack.begin(), middle, slack.end());
+    return std::max(0.0, *middle);
   }
 
   // f_i + f_j <= C_ij of symmetric costs.
@@ -239,14 +243,14 @@ void check_options(const char* op, const SinkhornOptions& o) {
       o.max_iterations);
 }
 
-// Values of eps, down to the last by halves. Below the rounding of costs no step in between helps.
-Vector epsilons(double largest_slack, double last) {
+// Values of eps above the last, each half of the one before. Below the rounding of costs none
+// helps.
+Vector early_epsilons(double slack, double last) {
   Vector values;
-  const double least = std::max(last, largest_slack * std::numeric_limits<double>::epsilon());
-  for (double e = largest_slack / kCostsPerFirstEpsilon; e > least; e *= kEpsilonFactor) {
+  const double least = std::max(last, slack * std::numeric_limits<double>::epsilon());
+  for (double e = slack / kSlackPerFirstEpsilon; e > least; e *= kEpsilonFactor) {
     values.push_back(e);
   }
-  values.push_back(last);
   return values;
 }
 
@@ -337,13 +341,17 @@ SinkhornResult sinkhorn(
   Plan plan(costs.data<double>(), rows.mass, columns.mass);
   plan.start();
   SinkhornResult result;
-  for (const double epsilon : epsilons(plan.largest_slack(), o.epsilon)) {
-    const bool is_last = epsilon == o.epsilon;
+  const auto run = [&](double epsilon, double tolerance, int64_t max_iterations) {
     plan.absorb(epsilon);
-    const bool converged = iterate(
-        is_last ? o.marginal_tolerance : kEarlyTolerance, o.max_iterations, result,
-        [&] { return plan.measure(); }, [&] { plan.advance(); });
-    if (is_last && converged) result.status = SinkhornStatus::converged;
+    return iterate(
+        tolerance, max_iterations, result, [&] { return plan.measure(); }, [&] { plan.advance(); });
+  };
+  // The last eps keeps an iteration for itself, so that columns fit however few there are
+  for (const double epsilon : early_epsilons(plan.typical_slack(), o.epsilon)) {
+    if (!run(epsilon, kEarlyTolerance, o.max_iterations - 1)) break;
+  }
+  if (run(o.epsilon, o.marginal_tolerance, o.max_iterations)) {
+    result.status = SinkhornStatus::converged;
   }
   finish(result, plan, C, rows, columns, masses.total, o.epsilon);
   return result;

@@ -12,8 +12,8 @@
 // matrix (u = a / K v, v = b / K'u) and nothing under- or overflows: whenever an entry of u or v
 // leaves [1e-60, 1e60], its logarithm goes over into f or g and K is made again (Schmitzer, SIAM
 // Journal on Scientific Computing 41, 2019, section 3.1). The start is f_i = min_j C_ij,
-// g_j = min_i (C_ij - f_i): K has no empty row or column however small eps is. Where the costs that
-// are left exceed 64 eps, eps starts higher and is halved (section 3.2 there).
+// g_j = min_i (C_ij - f_i): K has no empty row or column however small eps is. Where
+// C_ij - f_i - g_j is typically above 16 eps, eps starts there and is halved (section 3.2 there).
 //
 // The plain form, one log-sum-exp per potential, stands in tests/reference/sinkhorn.h.
 //
