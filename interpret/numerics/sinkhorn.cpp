@@ -20,9 +20,8 @@ namespace {
 using Vector = std::vector<double>;
 
 constexpr double kLargestScaling = 1e60;  // of u and v; beyond, they go over into f and g
-// Exponents of K: below the first, an entry times u and v stays below 1e-119, and 0 is as good; the
-// second, 1e87, is reached only after a leap of eps or where eps is below the rounding of the
-// costs.
+// Exponents of K: below the first, an entry times u and v stays below 1e-119, and 0 is as good;
+// above the second, the row is shifted.
 constexpr double kLowestExponent = -550;
 constexpr double kHighestExponent = 200;
 // At eps of this part of the costs that the start leaves, few iterations are needed from anywhere.
@@ -214,13 +213,22 @@ class Plan {
          .ldc = 1});
   }
 
+  // A leap of eps may leave exponents beyond all numbers: then f_i takes the largest of its row.
   void make_row(int64_t i) {
     const double* c = C_ + i * m_;
     double* k = K_.data() + i * m_;
+    double top = -std::numeric_limits<double>::max();
     for (int64_t j = 0; j < m_; ++j) {
       const double exponent =
           (f[at(i)] + g[at(j)] - c[j]) / epsilon_ + log_a_[at(i)] + log_b_[at(j)];
-      k[j] = exponent < kLowestExponent ? 0 : std::exp(std::min(exponent, kHighestExponent));
+      k[j] = std::min(exponent, kLargestCost);
+      top = std::max(top, k[j]);
+    }
+    const double shift = top > kHighestExponent ? top : 0;
+    f[at(i)] -= epsilon_ * shift;
+    for (int64_t j = 0; j < m_; ++j) {
+      const double exponent = k[j] - shift;
+      k[j] = exponent < kLowestExponent ? 0 : std::exp(exponent);
     }
   }
 
@@ -305,20 +313,35 @@ Tensor completed(int64_t n, const Support& side, const Vector& f, Implied of_poi
   return all;
 }
 
+// Where eps is so small that rounding the potentials moves pi, what counts is the pi that they
+// give.
+void measure_rounded(SinkhornResult& result, Plan& plan, const SinkhornOptions& o) {
+  double largest = 0;
+  for (const double value : plan.f) largest = std::max(largest, std::abs(value));
+  for (const double value : plan.g) largest = std::max(largest, std::abs(value));
+  const double moved = largest * std::numeric_limits<double>::epsilon() / o.epsilon;
+  if (moved < o.marginal_tolerance / 10) return;
+  plan.absorb(o.epsilon);
+  result.marginal_error = plan.measure();
+}
+
 void finish(
     SinkhornResult& result, Plan& plan, const Tensor& C, const Support& a, const Support& b,
-    double total, double epsilon) {
+    double total, const SinkhornOptions& o) {
   result.transport = total * plan.transport();
   plan.absorb_scalings();
+  measure_rounded(result, plan, o);
+  result.status = result.marginal_error <= o.marginal_tolerance ? SinkhornStatus::converged
+                                                                : SinkhornStatus::iteration_limit;
   for (size_t i = 0; i < a.mass.size(); ++i) result.value += total * a.mass[i] * plan.f[i];
   for (size_t j = 0; j < b.mass.size(); ++j) result.value += total * b.mass[j] * plan.g[j];
   const double* c = C.data<double>();
   const int64_t n = C.size(0), m = C.size(1);
   result.f = completed(n, a, plan.f, [&](int64_t i) {
-    return implied(plan.g, b, epsilon, [&](int64_t j) { return c[i * m + j]; });
+    return implied(plan.g, b, o.epsilon, [&](int64_t j) { return c[i * m + j]; });
   });
   result.g = completed(m, b, plan.g, [&](int64_t j) {
-    return implied(plan.f, a, epsilon, [&](int64_t i) { return c[i * m + j]; });
+    return implied(plan.f, a, o.epsilon, [&](int64_t i) { return c[i * m + j]; });
   });
 }
 
@@ -350,10 +373,8 @@ SinkhornResult sinkhorn(
   for (const double epsilon : early_epsilons(plan.typical_slack(), o.epsilon)) {
     if (!run(epsilon, kEarlyTolerance, o.max_iterations - 1)) break;
   }
-  if (run(o.epsilon, o.marginal_tolerance, o.max_iterations)) {
-    result.status = SinkhornStatus::converged;
-  }
-  finish(result, plan, C, rows, columns, masses.total, o.epsilon);
+  run(o.epsilon, o.marginal_tolerance, o.max_iterations);
+  finish(result, plan, C, rows, columns, masses.total, o);
   return result;
 }
 
@@ -378,11 +399,10 @@ SinkhornResult sinkhorn_self(const Tensor& C, std::span<const double> a, const S
   plan.start_symmetric();
   plan.absorb(o.epsilon);
   SinkhornResult result;
-  const bool converged = iterate(
+  iterate(
       o.marginal_tolerance, o.max_iterations, result, [&] { return plan.measure_symmetric(); },
       [&] { plan.advance_symmetric(); });
-  if (converged) result.status = SinkhornStatus::converged;
-  finish(result, plan, C, points, points, masses.total, o.epsilon);
+  finish(result, plan, C, points, points, masses.total, o);
   return result;
 }
 
@@ -403,7 +423,7 @@ Tensor sinkhorn_plan(
     for (size_t j = 0; j < masses.b.size(); ++j) {
       const double exponent = (f[i] + g[j] - *c++) / epsilon;
       const double product = masses.a[i] * (masses.b[j] / masses.total);
-      *out++ = product > 0 ? product * std::exp(std::min(exponent, kHighestExponent)) : 0;
+      *out++ = product > 0 ? std::exp(std::min(exponent + std::log(product), kHighestExponent)) : 0;
     }
   }
   return plan;

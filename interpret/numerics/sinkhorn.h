@@ -50,8 +50,8 @@ struct SinkhornResult {
 
 /// Potentials of points without mass are those that the other side's imply. Throws as
 /// balanced_masses() and check_costs(), ValueError unless epsilon > 0, marginal_tolerance > 0 and
-/// max_iterations >= 1. An eps too small for the iterations ends with iteration_limit and the
-/// marginal error that is left; nothing is NaN.
+/// max_iterations >= 1. An eps too small for the iterations, or for the digits of f and g, ends
+/// with iteration_limit and the marginal error that is left; nothing is NaN.
 SinkhornResult sinkhorn(
     const Tensor& C, std::span<const double> a, std::span<const double> b,
     const SinkhornOptions& options);
