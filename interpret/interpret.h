@@ -37,9 +37,13 @@
 #include "interpret/numerics/lasso.h"              // few non-negative weights, along a path
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/numerics/assignment.h"         // pairs of least total cost
-#include "interpret/numerics/squared_distances.h"  // all pairs of two point clouds
+#include "interpret/numerics/masses.h"             // what optimal transport asks of its input
 #include "interpret/numerics/network_simplex.h"    // the transportation problem
+#include "interpret/numerics/point_clouds.h"       // distances within and between clouds
+#include "interpret/numerics/sinkhorn.h"           // optimal transport with an entropic term
+#include "interpret/numerics/squared_distances.h"  // all pairs of two point clouds
 #include "interpret/numerics/transport.h"          // exact optimal transport, with a certificate
+#include "interpret/numerics/wasserstein.h"        // optimal transport on a line and of Gaussians
 #include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
