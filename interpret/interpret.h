@@ -73,4 +73,5 @@
 #include "interpret/shallow/local_model.h"       // the map and the half-spaces around a point
 #include "interpret/shallow/shapley.h"           // Shapley values, exact
 #include "interpret/shallow/importance.h"        // the same over data or a box
+#include "interpret/transport/ridgelet.h"          // paper 5: a network as an integral over its units
 // clang-format on
