@@ -74,4 +74,5 @@
 #include "interpret/shallow/shapley.h"           // Shapley values, exact
 #include "interpret/shallow/importance.h"        // the same over data or a box
 #include "interpret/transport/ridgelet.h"          // paper 5: a network as an integral over its units
+#include "interpret/transport/ridgelet_units.h"    // units drawn from it, and trained ones beside it
 // clang-format on
