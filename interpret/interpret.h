@@ -41,6 +41,7 @@
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/region_plot.h"    // regions of a network in the plane
+#include "interpret/report/spectrum_plot.h"  // a map over two axes, with circles
 #include "interpret/report/report.h"         // one self-contained HTML page
 #include "interpret/saliency/methods.h"      // every saliency method, by name
 #include "interpret/saliency/gradient.h"     // gradients: plain, by rule, integrated, smoothed

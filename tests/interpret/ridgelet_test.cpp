@@ -185,7 +185,7 @@ TEST_CASE("ridgelet: two inputs") {
   for (const RidgeUnit unit : {RidgeUnit::gaussian, RidgeUnit::relu, RidgeUnit::tanh}) {
     const Errors e = errors(
         f, unit, 2, 3, 20,
-        {.frequency = 6, .radii = 96, .offset = 0, .offset_step = 0.5, .directions = 16});
+        {.frequency = 6, .radii = 96, .offset = 0, .offset_step = 0.25, .directions = 16});
     CHECK(e.low_passed <= 5e-3);
     CHECK(e.f > 10 * e.low_passed);
   }
