@@ -48,6 +48,7 @@
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
 #include "interpret/report/region_plot.h"    // regions of a network in the plane
+#include "interpret/report/spectrum_plot.h"  // a map over two axes, with circles
 #include "interpret/report/report.h"         // one self-contained HTML page
 #include "interpret/saliency/methods.h"      // every saliency method, by name
 #include "interpret/saliency/gradient.h"     // gradients: plain, by rule, integrated, smoothed
@@ -80,4 +81,6 @@
 #include "interpret/shallow/local_model.h"       // the map and the half-spaces around a point
 #include "interpret/shallow/shapley.h"           // Shapley values, exact
 #include "interpret/shallow/importance.h"        // the same over data or a box
+#include "interpret/transport/ridgelet.h"          // paper 5: a network as an integral over its units
+#include "interpret/transport/ridgelet_units.h"    // units drawn from it, and trained ones beside it
 // clang-format on

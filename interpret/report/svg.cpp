@@ -2,6 +2,7 @@
 #include "interpret/report/svg.h"
 
 #include "framework/core/error.h"
+#include "framework/io/encode.h"
 #include "interpret/report/markup.h"
 
 #include <algorithm>
@@ -28,6 +29,7 @@ constexpr std::string_view kStyle =
     ".lp .whisker{stroke:currentColor;stroke-width:1.5}"
     ".lp .series{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
     ".lp .point{stroke-width:5}"
+    ".lp .mark{fill:none;stroke:#111;stroke-width:1.5}.lp .dash{stroke-dasharray:3 2}"
     ".lp .band{fill-opacity:.16}.lp .bar{fill-opacity:var(--bar)}"
     ".lp .c1{stroke:var(--p1)}.lp .c2{stroke:var(--p2)}.lp .c3{stroke:var(--p3)}"
     ".lp .c4{stroke:var(--p4)}.lp .c5{stroke:var(--p5)}.lp .c6{stroke:var(--p6)}"
@@ -182,6 +184,14 @@ void Svg::rectangle(
            attribute("class", classes);
   if (opacity < 1) body_ += attribute("fill-opacity", px(opacity));
   body_ += hint.empty() ? "/>\n" : ">" + title_of(hint) + "</rect>\n";
+}
+
+void Svg::picture(const Point& corner, const Point& size, const Image& image) {
+  body_ += "<image" + attribute("x", px(corner.x)) + attribute("y", px(corner.y)) +
+           attribute("width", px(size.x)) + attribute("height", px(size.y)) +
+           attribute("preserveAspectRatio", "none") +
+           attribute("style", "image-rendering:pixelated") +
+           attribute("href", "data:image/png;base64," + base64_text(png_bytes(image))) + "/>\n";
 }
 
 void Svg::text(

@@ -5,6 +5,8 @@
 // palette 1 to 6 in a light and a dark form, so a class name is all a plot ever says about colour.
 #pragma once
 
+#include "framework/io/image.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +81,8 @@ class Svg {
   void rectangle(
       const Point& corner, const Point& size, std::string_view classes, double opacity = 1,
       const std::string& hint = "");
+  /// Pixels, each stretched to its share of the size; they keep their colours in dark themes.
+  void picture(const Point& corner, const Point& size, const Image& image);
   /// A text whose middle line is at y. If it was shortened, `hint` may hold the whole.
   void text(
       const Point& at, const std::string& text, const TextStyle& style = {},
