@@ -38,19 +38,6 @@ Tensor times_transposed(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-void check_points(const char* op, const Tensor& points) {
-  check_dtype(points.dtype() == DType::f64, op, "needs points in f64");
-  check_shape(
-      points.rank() == 2 && points.size(0) >= 1 && points.size(1) >= 1, op,
-      "needs points [n, m], got ", points.shape());
-  const auto values = points.values<double>();
-  for (size_t i = 0; i < values.size(); ++i) {
-    check_value(
-        std::isfinite(values[i]), op, "row ", static_cast<int64_t>(i) / points.size(1),
-        " of the points holds NaN or infinity");
-  }
-}
-
 Tensor mean_of_points(const Tensor& points, const Tensor& weights) {
   const int64_t n = points.size(0), m = points.size(1);
   Tensor mean = Tensor::zeros({m}, DType::f64);

@@ -21,6 +21,7 @@
 
 #include "framework/core/rng.h"
 #include "framework/tensor/tensor.h"
+#include "interpret/numerics/point_clouds.h"
 
 #include <cstdint>
 #include <memory>
@@ -234,9 +235,6 @@ struct Nodes {
 /// ValueError for more than two dimensions.
 Nodes quadrature_nodes(const MixtureLaw& law, double spacing, int64_t most = 8000);
 
-/// Checks that points are [n, m], f64, n >= 1 and finite, naming the first row that is not. Throws
-/// ShapeError, DTypeError or ValueError.
-void check_points(const char* op, const Tensor& points);
 /// Mean [m] and covariance [m, m] of points [n, m], each of weight 1 / n, or with weights [n] of sum
 /// 1.
 Tensor mean_of_points(const Tensor& points, const Tensor& weights = {});
