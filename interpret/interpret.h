@@ -40,6 +40,9 @@
 #include "interpret/numerics/masses.h"             // what optimal transport asks of its input
 #include "interpret/numerics/wasserstein.h"        // optimal transport on a line and of Gaussians
 #include "interpret/numerics/sinkhorn.h"           // optimal transport with an entropic term
+#include "interpret/numerics/gromov.h"             // transport between spaces without common axes
+#include "interpret/numerics/alignment.h"          // two layers brought into one frame
+#include "interpret/numerics/entropy.h"            // how spread out a cloud is
 #include "interpret/numerics/point_clouds.h"       // distances within and between clouds
 #include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays
