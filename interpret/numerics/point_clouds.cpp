@@ -3,6 +3,8 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/reduce.h"
 
 #include <algorithm>
 #include <cmath>
@@ -49,6 +51,10 @@ void check_points(const char* op, const Tensor& X, const Tensor& Y) {
       X.size(1) == Y.size(1), op, "points of different dimension (", X.shape(), ", ", Y.shape(),
       ")");
 }
+
+Tensor centred(const Tensor& X) { return X - mean(X, {0}); }
+
+double sum_of_squares(const Tensor& X) { return sum(X * X).item(); }
 
 Tensor squared_distance_matrix(const Tensor& X, const Tensor& Y) {
   check_points("squared_distance_matrix", X, Y);
