@@ -11,7 +11,7 @@
 #include "framework/tensor/record.h"
 #include "interpret/coreset/select.h"
 #include "interpret/interpretable_gradients.h"
-#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/squared_distances.h"
 #include "interpret/numerics/wasserstein.h"
 #include "tools/arguments.h"
 
@@ -79,7 +79,7 @@ Problem transport_problem(const Workload& w) {
     p.directions = interpret::slice_directions(w.images[1], kDirections, 0);
     return p;
   }
-  p.costs = interpret::squared_distance_matrix(p.x, p.y);
+  p.costs = interpret::squared_distances(p.x, p.y);
   p.sinkhorn = {
       .epsilon = w.epsilon * mean(p.costs).item(), .marginal_tolerance = w.marginal_tolerance};
   return p;
