@@ -44,7 +44,8 @@ Tensor log_dets(const Tensor& jacobians, const NoiseShape& noise) {
     if (m == 1) {
       sum = std::log(std::abs(J.item()));
     } else {
-      for (const double v : eigen_symmetric(J).values.values<double>()) sum += std::log(std::abs(v));
+      for (const double v : eigen_symmetric(J).values.values<double>())
+        sum += std::log(std::abs(v));
     }
     result.mutable_data<double>()[i] = sum;
   }
@@ -95,8 +96,8 @@ LayerStep exact_step(const Law& law, const Tensor& points, double tau) {
 Flow shallow_flow(const Law& law, const Tensor& points, double t) {
   const double taus[] = {t};
   return composed_flow(
-      points, taus,
-      [&](int64_t, const Tensor& x, double tau) { return exact_step(law, x, tau); }, law.noise());
+      points, taus, [&](int64_t, const Tensor& x, double tau) { return exact_step(law, x, tau); },
+      law.noise());
 }
 
 MixtureLaw pushed_by_dae(const MixtureLaw& normal, double t) {
@@ -141,8 +142,7 @@ Flow compose_normal(const MixtureLaw& normal, const Tensor& points, std::span<co
         Tensor back = matmul(along, law.V, {.transpose_b = true});
         double* b = back.mutable_data<double>();
         for (int64_t i = 0; i < n * m; ++i) b[i] += law.centre.data<double>()[i % m];
-        return LayerStep{
-            normal.noise().coloured(back), Tensor::full({n}, log_det, DType::f64)};
+        return LayerStep{normal.noise().coloured(back), Tensor::full({n}, log_det, DType::f64)};
       },
       normal.noise());
 }
@@ -263,15 +263,14 @@ Flow continuous_flow(
       "needs a time of at least 0 and an interval, got ", T, " and ", layers);
   check_value(
       T < law.blow_up_time(), "continuous_flow", "the noise variance t = ", T,
-      " reaches t* = ", law.blow_up_time(),
-      ", half the smallest variance of the ", law.name(), ", where the flow ends; choose t < t*");
+      " reaches t* = ", law.blow_up_time(), ", half the smallest variance of the ", law.name(),
+      ", where the flow ends; choose t < t*");
   const double last = (1 - options.least_margin) * law.blow_up_time();
   Flow flow;
   const bool is_clamped = T > last;
   const std::vector<double> time = equal_times(is_clamped ? last : T, layers);
   const bool is_log = options.variable == FlowVariable::log_margin ||
-                      (options.variable == FlowVariable::automatic &&
-                       T > 0.9 * law.blow_up_time());
+                      (options.variable == FlowVariable::automatic && T > 0.9 * law.blow_up_time());
   const int64_t n = points.size(0), m = law.dimension();
   const ContinuousField field(law, n, is_log, options.tracks_density);
   std::vector<double> variables;
@@ -292,8 +291,8 @@ Flow continuous_flow(
   if (options.tracks_density) {
     std::vector<Tensor> columns;
     for (const std::vector<double>& state : solved.states) {
-      columns.push_back(Tensor::of(
-          {n}, std::span(state).subspan(static_cast<size_t>(n * m) + 2), DType::f64));
+      columns.push_back(
+          Tensor::of({n}, std::span(state).subspan(static_cast<size_t>(n * m) + 2), DType::f64));
     }
     flow.log_density = stack(columns, 1);
   }

@@ -150,8 +150,8 @@ LocalDensity KernelLaw::evaluate(
       double least = std::numeric_limits<double>::infinity();
       for (int64_t j = 0; j < n; ++j) {
         const bool is_out = leaves_own_out && j == i;
-        const double square = is_out ? std::numeric_limits<double>::infinity()
-                                     : square_distance(y, x + j * m, m);
+        const double square =
+            is_out ? std::numeric_limits<double>::infinity() : square_distance(y, x + j * m, m);
         weights[static_cast<size_t>(j)] = square;
         least = std::min(least, square);
       }
@@ -180,8 +180,7 @@ LocalDensity KernelLaw::evaluate(
         for (int64_t a = 0; a < m; ++a) {
           const double da = x[j * m + a] - y[a] - pull[static_cast<size_t>(a)];
           for (int64_t b = 0; b < m; ++b) {
-            H[a * m + b] +=
-                w * da * (x[j * m + b] - y[b] - pull[static_cast<size_t>(b)]) / (c * c);
+            H[a * m + b] += w * da * (x[j * m + b] - y[b] - pull[static_cast<size_t>(b)]) / (c * c);
           }
         }
       }

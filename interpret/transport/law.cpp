@@ -191,8 +191,8 @@ Tensor Law::dae_jacobian(const Tensor& points, double noise_variance, double shi
   if (noise_variance == 0) return result;
   Tensor bent = at(points, noise_variance + shift, Order::hessian).hessian;  // symmetric: H D
   if (!noise_.is_round()) {
-    bent = permute(
-        reshape(matmul(reshape(bent, {q * m, m}), noise_.matrix(m)), {q, m, m}), {0, 2, 1});
+    bent =
+        permute(reshape(matmul(reshape(bent, {q * m, m}), noise_.matrix(m)), {q, m, m}), {0, 2, 1});
   }
   for (int64_t i = 0; i < q * m * m; ++i) out[i] += noise_variance * bent.data<double>()[i];
   return result;

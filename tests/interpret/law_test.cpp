@@ -85,10 +85,9 @@ TEST_CASE("law: the DAE of a mixture (check 4)") {
     CHECK(std::abs(map.data<double>()[i] - expected[i]) < 1e-7);
     // Tweedie: y + t times the slope of the log density
     const double yi = y.data<double>()[i], e = 1e-5;
-    const double slope =
-        (law.log_density(column({yi + e}), 0.5).item() -
-         law.log_density(column({yi - e}), 0.5).item()) /
-        (2 * e);
+    const double slope = (law.log_density(column({yi + e}), 0.5).item() -
+                          law.log_density(column({yi - e}), 0.5).item()) /
+                         (2 * e);
     CHECK(map.data<double>()[i] == doctest::Approx(yi + 0.5 * slope).epsilon(1e-8));
   }
 }
@@ -161,8 +160,7 @@ TEST_CASE("law: the map is the posterior mean, its Jacobian the posterior covari
   for (int a = 0; a < 2; ++a) {
     CHECK(map.data<double>()[a] == doctest::Approx(mean[a]).epsilon(1e-13));
     for (int b = 0; b < 2; ++b) {
-      CHECK(
-          jacobian.data<double>()[2 * a + b] == doctest::Approx(square[a][b] / t).epsilon(1e-12));
+      CHECK(jacobian.data<double>()[2 * a + b] == doctest::Approx(square[a][b] / t).epsilon(1e-12));
     }
   }
 }
@@ -264,8 +262,9 @@ TEST_CASE("law: what is refused, in one line") {
   CHECK_THROWS_AS(normal_in_1d(0, 0), NumericError);
   CHECK_THROWS_AS(fitted_normal(column({1})), ValueError);
   CHECK_THROWS_AS(normal_in_2d(1, 1, NoiseShape(diagonal(1, 0))), NumericError);
-  CHECK_THROWS_AS(functionals(normal_law(Tensor::zeros({3}, DType::f64),
-                                         Tensor::of({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1},
-                                                    DType::f64))),
-                  ValueError);
+  CHECK_THROWS_AS(
+      functionals(normal_law(
+          Tensor::zeros({3}, DType::f64),
+          Tensor::of({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}, DType::f64))),
+      ValueError);
 }
