@@ -1,5 +1,4 @@
-// interpret/numerics/ode.h: ordinary differential equations x' = v(t, x), from Euler's broken line
-// on.
+// interpret/numerics/ode.h: differential equations x' = v(t, x), from Euler's broken line on.
 //
 //   euler   x + h v(t, x)                                         error O(h)
 //   rk4     four evaluations a step (Kutta 1901)                  error O(h^4)

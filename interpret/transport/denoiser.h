@@ -1,5 +1,4 @@
-// interpret/transport/denoiser.h: denoising autoencoders that learn, and how close they come to the
-// exact map.
+// interpret/transport/denoiser.h: denoising autoencoders that learn, against exact maps.
 //
 //     g(y) = M y + b + C sigma(A y + a)        least mean |g(x + e) - x|^2,  e ~ N(0, t D) fresh
 //

@@ -1,5 +1,4 @@
-// interpret/transport/flow.h: where layers of denoising autoencoders carry points, and the limit of
-// infinitely many thin ones.
+// interpret/transport/flow.h: where layers of denoising autoencoders carry points.
 //
 // Four maps spend the same noise variance t and differ:
 //

@@ -1,5 +1,4 @@
-// interpret/transport/law.h: probability laws with known scores, and the denoising autoencoder
-// (DAE) that is optimal for each.
+// interpret/transport/law.h: laws with known scores, and the denoiser optimal for each.
 //
 // Paper 5, Transport Analysis of Infinitely Deep Neural Network (Sonoda and Murata, JMLR 20(2),
 // 2019; arXiv 1605.02832). A DAE sees y = x + noise and learns x. Of all maps, the one of least

@@ -1,5 +1,4 @@
-// tests/interpret/denoiser_test.cpp: trained denoisers against exact ones, stacks against
-// compositions.
+// tests/interpret/denoiser_test.cpp: trained denoisers, exact ones, stacks and compositions.
 #include "interpret/transport/denoiser.h"
 
 #include "framework/autograd/grad.h"

@@ -170,7 +170,8 @@ TEST_CASE("flow: at the end all mass stands on the centres, by weight (check 12)
   const MixtureLaw law(
       Tensor::of({2}, {0.3, 0.7}, DType::f64), column({-1, 1}),
       Tensor::of({2, 1, 1}, {0.5, 0.5}, DType::f64));
-  const Flow flow = continuous_flow(law, law.sample(20'000, Rng(0)), 0.24999, 1);
+  const Flow flow = continuous_flow(
+      law, law.sample(20'000, Rng(0)), 0.24999, 1, {.ode = {.relative = 1e-4, .absolute = 1e-4}});
   CHECK(!flow.is_clamped);
   int64_t left = 0, off = 0;
   for (const double x : flow.at(-1).values<double>()) {
@@ -338,7 +339,7 @@ TEST_CASE("flow: layers fitted to particles, whose bandwidth is chosen anew, com
   const Tensor x = column({-1.5, -0.5, 0.5, 1.5});
   const Flow exact = compose_normal(law, x, taus);
   const Flow particles =
-      compose_particles(law, law.sample(2000, Rng(5)), x, taus, {.refits_bandwidth = true});
+      compose_particles(law, law.sample(700, Rng(5)), x, taus, {.refits_bandwidth = true});
   CHECK(std::sqrt(paired_cost(exact.at(-1), particles.at(-1))) < 0.1);
   CHECK(std::sqrt(paired_cost(exact.at(-1), x)) > 0.25);
 }
