@@ -11,7 +11,9 @@
 #include "framework/ops/pointwise.h"
 #include "framework/optim/adam.h"
 #include "framework/optim/schedule.h"
+#include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/statistics.h"
+#include "interpret/numerics/wasserstein.h"
 
 #include <algorithm>
 #include <cmath>
@@ -107,8 +109,6 @@ Tensor plus_rows(Tensor points, const Tensor& row) {
   return points;
 }
 
-double mean_square_gap(const Tensor& a, const Tensor& b) { return paired_cost(a, b); }
-
 void check_options(const Tensor& points, double t, const DenoiserOptions& o) {
   check_points("train_denoiser", points);
   check_value(
@@ -185,7 +185,7 @@ Denoiser train_denoiser(const Tensor& points, double t, const DenoiserOptions& o
   check_options(points, t, o);
   const int64_t n = points.size(0), m = points.size(1), w = o.width;
   // Deviation of noisy points: one number, so that round noise stays round
-  const Tensor mean = mean_of_points(points);
+  const Tensor mean = moments_of(points).mean;
   const double scale = std::sqrt(mean_variance(points) + t);
   std::vector<double> rows = points.to_vector();
   for (int64_t i = 0; i < n * m; ++i) {
@@ -256,10 +256,10 @@ DenoiserQuality measure_denoiser(
   const Tensor y = x + noise;
   const Tensor exact = law.dae(y, t), learned = denoiser(y);
   DenoiserQuality quality;
-  quality.loss = mean_square_gap(learned, x);
-  quality.floor = mean_square_gap(exact, x);
-  quality.error = mean_square_gap(learned, exact);
-  quality.displacement = mean_square_gap(exact, y);
+  quality.loss = paired_cost(learned, x);
+  quality.floor = paired_cost(exact, x);
+  quality.error = paired_cost(learned, exact);
+  quality.displacement = paired_cost(exact, y);
   const Tensor D = law.noise().matrix(m);
   for (int64_t j = 0; j < m; ++j) quality.least_loss += t * D.data<double>()[j * m + j];
   quality.least_loss -= quality.displacement;  // t^2 E |D score|^2
@@ -331,7 +331,7 @@ StackComparison train_stack(
       });
   const double spread = mean_variance(points) * static_cast<double>(points.size(1));
   check_value(spread > 0, "train_stack", "all points are equal");
-  result.gap = mean_square_gap(result.decoded, result.composition.flow.at(-1)) / spread;
+  result.gap = paired_cost(result.decoded, result.composition.flow.at(-1)) / spread;
   return result;
 }
 

@@ -5,8 +5,9 @@
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
-#include "interpret/numerics/assignment.h"
+#include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/statistics.h"
+#include "interpret/numerics/transport.h"
 
 #include <algorithm>
 #include <cmath>
@@ -370,22 +371,7 @@ double optimal_cost(const Tensor& x, const Tensor& y, const NoiseShape& noise) {
   check_shape(
       x.shape() == y.shape() && x.rank() == 2, "optimal_cost", "needs two clouds [n, m], got ",
       x.shape(), " and ", y.shape());
-  const Tensor a = noise.whitened(x), b = noise.whitened(y);
-  const int64_t n = x.size(0), m = x.size(1);
-  Tensor C = Tensor::zeros({n, n}, DType::f64);
-  double* cost = C.mutable_data<double>();
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      for (int64_t k = 0; k < m; ++k) {
-        const double d = a.data<double>()[i * m + k] - b.data<double>()[j * m + k];
-        cost[i * n + j] += d * d;
-      }
-    }
-  }
-  const std::vector<int64_t> pairs = least_cost_assignment(C);
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += cost[i * n + pairs[static_cast<size_t>(i)]];
-  return sum / static_cast<double>(n);
+  return wasserstein2_exact(noise.whitened(x), noise.whitened(y)).squared;
 }
 
 }  // namespace limpid::interpret

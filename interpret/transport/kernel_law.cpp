@@ -1,6 +1,11 @@
 // interpret/transport/kernel_law.cpp: points, each with a kernel around it; choosing its width.
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/matmul.h"
+#include "framework/ops/pointwise.h"
+#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/wasserstein.h"
 #include "interpret/transport/law.h"
 
 #include <algorithm>
@@ -62,6 +67,15 @@ std::vector<double> leave_one_out_scores(const Tensor& points, const std::vector
   return scores;
 }
 
+Moments weighted_moments(const Tensor& points, const Tensor& weights) {
+  const int64_t n = points.size(0), m = points.size(1);
+  const Tensor row = reshape(weights, {1, n});
+  Moments moments = {.mean = reshape(matmul(row, points), {m}), .covariance = {}};
+  const Tensor centred = points - moments.mean;
+  moments.covariance = matmul(centred * reshape(weights, {n, 1}), centred, {.transpose_a = true});
+  return moments;
+}
+
 }  // namespace
 
 KernelLaw::KernelLaw(
@@ -100,10 +114,13 @@ std::string KernelLaw::name() const {
   return join_text("kernel density of ", n, " points, bandwidth variance ", bandwidth_);
 }
 
-Tensor KernelLaw::mean() const { return mean_of_points(points_, weights_); }
+Tensor KernelLaw::mean() const {
+  return weights_.defined() ? weighted_moments(points_, weights_).mean : moments_of(points_).mean;
+}
 
 Tensor KernelLaw::covariance(double shift) const {
-  Tensor result = covariance_of_points(points_, weights_).clone();
+  Tensor result = weights_.defined() ? weighted_moments(points_, weights_).covariance
+                                     : moments_of(points_).covariance.clone();
   const Tensor D = noise().matrix(dimension());
   for (int64_t i = 0; i < D.numel(); ++i) {
     result.mutable_data<double>()[i] += (bandwidth_ + shift) * D.data<double>()[i];

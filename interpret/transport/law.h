@@ -233,13 +233,6 @@ struct Nodes {
 /// Throws ValueError for more than two dimensions.
 Nodes quadrature_nodes(const MixtureLaw& law, double spacing, int64_t most = 8000);
 
-/// Checks that points are [n, m], f64, n >= 1 and finite, naming the first row that is not. Throws
-/// ShapeError, DTypeError or ValueError.
-void check_points(const char* op, const Tensor& points);
-/// Mean [m] and covariance [m, m] of points [n, m], each of weight 1 / n, or with weights [n] of
-/// sum 1.
-Tensor mean_of_points(const Tensor& points, const Tensor& weights = {});
-Tensor covariance_of_points(const Tensor& points, const Tensor& weights = {});
 /// tr Cov / m: the mean variance of a coordinate.
 double mean_variance(const Tensor& points);
 

@@ -4,6 +4,8 @@
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
+#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/wasserstein.h"
 #include "interpret/transport/law.h"
 
 #include <algorithm>
@@ -231,14 +233,14 @@ MixtureLaw normal_law(const Tensor& mean, const Tensor& covariance, NoiseShape n
 }
 
 MixtureLaw fitted_normal(const Tensor& points, NoiseShape noise) {
-  check_points("normal law", points);
-  const EigenSymmetric eigen = eigen_symmetric(covariance_of_points(points));
+  const Moments moments = moments_of(points);
+  const EigenSymmetric eigen = eigen_symmetric(moments.covariance);
   const double smallest = eigen.values.data<double>()[0];
   const double largest = eigen.values.data<double>()[points.size(1) - 1];
   check_value(
       smallest > 1e-14 * largest, "normal law", points.size(0), " points that vary in fewer than ",
       points.size(1), " directions have no density; its smallest variance is ", smallest);
-  return normal_law(mean_of_points(points), covariance_of_points(points), std::move(noise));
+  return normal_law(moments.mean, moments.covariance, std::move(noise));
 }
 
 namespace {

@@ -2,9 +2,9 @@
 #include "interpret/transport/flow.h"
 
 #include "framework/core/error.h"
-#include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
+#include "interpret/numerics/wasserstein.h"
 #include "interpret/transport/porous_medium.h"
 #include "tests/interpret/laws.h"
 
@@ -19,27 +19,10 @@ using namespace limpid::interpret;
 
 namespace {
 
-double trace(const Tensor& S) {
-  double sum = 0;
-  for (int64_t j = 0; j < S.size(0); ++j) sum += S.data<double>()[j * S.size(0) + j];
-  return sum;
-}
-
-Tensor square_root(const Tensor& S) {
-  const EigenSymmetric eigen = eigen_symmetric(S);
-  const int64_t m = S.size(0);
-  Tensor scaled = eigen.vectors.clone();
-  for (int64_t i = 0; i < m * m; ++i) {
-    const double root = std::sqrt(std::max(eigen.values.data<double>()[i % m], 0.0));
-    scaled.mutable_data<double>()[i] *= root;
-  }
-  return matmul(scaled, eigen.vectors, {.transpose_b = true});
-}
-
-// Squared W2 of N(0, A) and N(0, B): tr A + tr B - 2 tr (A^1/2 B A^1/2)^1/2
+// Squared W2 of N(0, A) and N(0, B)
 double bures_square(const Tensor& A, const Tensor& B) {
-  const Tensor root = square_root(A);
-  return trace(A) + trace(B) - 2 * trace(square_root(matmul(matmul(root, B), root)));
+  const Tensor zero = Tensor::zeros({A.size(0)}, DType::f64);
+  return gaussian_transport(zero, A, zero, B).w2_squared;
 }
 
 // The variance that composition gives four points whose own variance is exactly 1
@@ -197,7 +180,7 @@ TEST_CASE("flow: N(0, diag(1, 4)) takes a detour (check 13), N(0, 1) does not (c
   CHECK(std::abs(flow.energy.back() - 0.91629073) < 1e-7);
   CHECK(std::abs(flow.entropy_change.back() + 0.91629073) < 1e-7);
   CHECK(
-      bures_square(diagonal(1, 4), covariance_of_points(flow.at(-1))) ==
+      bures_square(diagonal(1, 4), moments_of(flow.at(-1)).covariance) ==
       doctest::Approx(0.59173920 * 0.59173920).epsilon(1e-6));
 
   const double one[] = {1};
