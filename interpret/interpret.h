@@ -38,7 +38,12 @@
 #include "interpret/numerics/factorise.h"          // a non-negative matrix as a sum of parts
 #include "interpret/numerics/assignment.h"         // pairs of least total cost
 #include "interpret/numerics/masses.h"             // what optimal transport asks of its input
+#include "interpret/numerics/alignment.h"          // two layers brought into one frame
+#include "interpret/numerics/entropy.h"            // how spread out a cloud is
+#include "interpret/numerics/gromov.h"             // transport between spaces without common axes
 #include "interpret/numerics/network_simplex.h"    // the transportation problem
+#include "interpret/numerics/sinkhorn.h"           // optimal transport with an entropic term
+#include "interpret/numerics/wasserstein.h"        // optimal transport on a line and of Gaussians
 #include "interpret/numerics/point_clouds.h"       // distances within and between clouds
 #include "interpret/numerics/sinkhorn.h"           // optimal transport with an entropic term
 #include "interpret/numerics/squared_distances.h"  // all pairs of two point clouds

@@ -9,6 +9,7 @@
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 #include "interpret/numerics/assignment.h"
+#include "interpret/numerics/point_clouds.h"
 
 #include <algorithm>
 #include <cmath>
@@ -154,8 +155,6 @@ namespace {
 
 double length(const Tensor& t) { return std::sqrt(sum(t * t).item()); }
 
-Tensor centred(const Tensor& X) { return X - mean(X, {0}); }
-
 // X E diag(alpha + (1 - alpha) l^(-1/2)) E'. Its length is divided out of the angle.
 Tensor partly_whitened(const Tensor& X, double alpha) {
   constexpr double kLeast = 1e-7;  // of an eigenvalue, as in netrep
@@ -224,17 +223,6 @@ double shape_angle(const Tensor& X, const Tensor& Y, const ShapeMetricOptions& o
   if (lengths == 0) return length(a) == length(b) ? 0 : std::numbers::pi / 2;
   const double nuclear = sum(svd(matmul(a, b, {.transpose_a = true})).s).item();
   return std::acos(std::clamp(nuclear / lengths, 0.0, 1.0));
-}
-
-double linear_cka(const Tensor& X, const Tensor& Y) {
-  const Recording off(false);
-  check_matrices("linear_cka", X, Y, 0);
-  const Tensor x = centred(X), y = centred(Y);
-  const double xx = length(matmul(x, x, {.transpose_a = true}));
-  const double yy = length(matmul(y, y, {.transpose_a = true}));
-  const double xy = length(matmul(y, x, {.transpose_a = true}));
-  if (xx == 0 || yy == 0) return xx == yy ? 1 : 0;
-  return xy * xy / (xx * yy);
 }
 
 std::vector<double> principal_cosines(const Tensor& V, const Tensor& W) {

@@ -88,9 +88,6 @@ struct ShapeMetricOptions {
 /// up by zeros, ValueError for that with alpha = 0.
 double shape_angle(const Tensor& X, const Tensor& Y, const ShapeMetricOptions& options = {});
 
-/// |Y'X|^2 / (|X'X| |Y'Y|) of centred columns (Kornblith et al., ICML 2019): X [n, k], Y [n, l].
-double linear_cka(const Tensor& X, const Tensor& Y);
-
 /// Cosines of the angles between the row spaces of V [k, C] and W [l, C], largest first.
 std::vector<double> principal_cosines(const Tensor& V, const Tensor& W);
 

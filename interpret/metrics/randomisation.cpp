@@ -37,24 +37,6 @@ Values copy_of(const NamedTensors& tensors) {
   return values;
 }
 
-// What the tensors of a group hold before training.
-void start_afresh(const LayerGroup& group, Values& tensors, Rng& rng) {
-  const Recording off(false);
-  int64_t fan_in = 1;
-  for (const std::string& name : group.tensors) {
-    Tensor& tensor = tensors.at(name);
-    if (tensor.rank() >= 2) {
-      fan_in = tensor.numel() / std::max<int64_t>(1, tensor.size(0));
-      tensor.assign(to(uniform_by_fan_in(tensor.shape(), fan_in, rng), tensor.dtype()));
-    } else if (owner_of(name) == group.name) {  // bias of that matrix
-      tensor.assign(to(uniform_by_fan_in(tensor.shape(), fan_in, rng), tensor.dtype()));
-    } else {  // scale, shift and statistics of a norm
-      const bool is_one = is_named(name, "weight") || is_named(name, "running_var");
-      tensor.assign(Tensor::full(tensor.shape(), is_one ? 1 : 0, tensor.dtype()));
-    }
-  }
-}
-
 // Mean and variance that fresh norms see, averaged over batches in which every norm uses the
 // statistics of the batch; the running statistics of all other norms stay.
 void measure_statistics(Module& twin, const std::set<std::string>& fresh, const Tensor& images) {
@@ -107,6 +89,23 @@ RandomisedLayer compared(
 }
 
 }  // namespace
+
+void start_afresh(const LayerGroup& group, Values& tensors, Rng& rng) {
+  const Recording off(false);
+  int64_t fan_in = 1;
+  for (const std::string& name : group.tensors) {
+    Tensor& tensor = tensors.at(name);
+    if (tensor.rank() >= 2) {
+      fan_in = tensor.numel() / std::max<int64_t>(1, tensor.size(0));
+      tensor.assign(to(uniform_by_fan_in(tensor.shape(), fan_in, rng), tensor.dtype()));
+    } else if (owner_of(name) == group.name) {  // bias of that matrix
+      tensor.assign(to(uniform_by_fan_in(tensor.shape(), fan_in, rng), tensor.dtype()));
+    } else {  // scale, shift and statistics of a norm
+      const bool is_one = is_named(name, "weight") || is_named(name, "running_var");
+      tensor.assign(Tensor::full(tensor.shape(), is_one ? 1 : 0, tensor.dtype()));
+    }
+  }
+}
 
 std::vector<LayerGroup> layer_groups(Module& model) {
   // Parameters and statistics by owner, in the order of the list

@@ -11,11 +11,13 @@
 // activations, and so the maps, may vanish.
 #pragma once
 
+#include "framework/core/rng.h"
 #include "framework/nn/module.h"
 #include "framework/tensor/tensor.h"
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,9 @@ struct LayerGroup {
 };
 /// From the input to the logits, in the order in which the model lists them.
 std::vector<LayerGroup> layer_groups(Module& model);
+
+/// Gives the tensors of a group the values that training starts from: `tensors` by name.
+void start_afresh(const LayerGroup& group, std::map<std::string, Tensor>& tensors, Rng& rng);
 
 /// The maps of one method for some images.
 struct ComparedMaps {

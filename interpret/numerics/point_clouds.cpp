@@ -3,6 +3,8 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/reduce.h"
 
 #include <algorithm>
 #include <cmath>
@@ -35,9 +37,11 @@ void check_points(const char* op, const Tensor& X) {
   check_shape(
       X.rank() == 2 && X.numel() > 0, op, "needs points [n, d] with n, d >= 1, got ", X.shape());
   check_dtype(X.dtype() == DType::f64, op, "needs f64, got ", name_of(X.dtype()));
+  const auto values = X.values<double>();
+  const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
   check_value(
-      std::ranges::all_of(X.values<double>(), [](double v) { return std::isfinite(v); }), op,
-      "a coordinate is NaN or infinite");
+      bad == values.end(), op, "row ", (bad - values.begin()) / X.size(1),
+      " of the points holds NaN or infinity");
 }
 
 void check_points(const char* op, const Tensor& X, const Tensor& Y) {
@@ -47,6 +51,10 @@ void check_points(const char* op, const Tensor& X, const Tensor& Y) {
       X.size(1) == Y.size(1), op, "points of different dimension (", X.shape(), ", ", Y.shape(),
       ")");
 }
+
+Tensor centred(const Tensor& X) { return X - mean(X, {0}); }
+
+double sum_of_squares(const Tensor& X) { return sum(X * X).item(); }
 
 Tensor squared_distance_matrix(const Tensor& X, const Tensor& Y) {
   check_points("squared_distance_matrix", X, Y);

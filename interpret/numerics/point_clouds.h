@@ -16,6 +16,11 @@ void check_points(const char* op, const Tensor& X);
 /// Both, and as many columns.
 void check_points(const char* op, const Tensor& X, const Tensor& Y);
 
+/// The rows less their mean.
+Tensor centred(const Tensor& X);
+/// sum_ij X_ij^2.
+double sum_of_squares(const Tensor& X);
+
 /// C [n, m], C_ij = |x_i - y_j|^2.
 Tensor squared_distance_matrix(const Tensor& X, const Tensor& Y);
 /// D [n, n], D_ij = |x_i - x_j|.

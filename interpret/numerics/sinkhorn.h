@@ -1,5 +1,4 @@
-// interpret/numerics/sinkhorn.h: optimal transport with an entropic term, by matrix-vector
-// products.
+// interpret/numerics/sinkhorn.h: entropic optimal transport by matrix-vector products.
 //
 //     OT_eps(a, b) = min sum_ij pi_ij C_ij + eps KL(pi | a x b)   over  pi >= 0, row sums a, column
 //                    sums b,          KL(pi | a x b) = sum_ij pi_ij log(pi_ij / (a_i b_j))

@@ -221,20 +221,18 @@ GaussianTransport gaussian_transport(
   const Tensor inner = matmul(matmul(half, B), half);
   const Tensor l = eigen_symmetric((inner + transpose(inner)) * 0.5).values;
   const double cross = sum(sqrt(relu(l))).item();
-  const Tensor gap = mean_a - mean_b;
   GaussianTransport result;
   result.bures_squared = std::max(0.0, trace(A) + trace(B) - 2 * cross);
-  result.w2_squared = sum(gap * gap).item() + result.bures_squared;
+  result.w2_squared = sum_of_squares(mean_a - mean_b) + result.bures_squared;
   return result;
 }
 
 Moments moments_of(const Tensor& X) {
   const Recording off(false);
   check_points("moments_of", X);
-  const Tensor centre = mean(X, {0});  // [1, d]
-  const Tensor centred = X - centre;
-  const Tensor products = matmul(centred, centred, {.transpose_a = true});
-  return {reshape(centre, {X.size(1)}), products / static_cast<double>(X.size(0))};
+  const Tensor x = centred(X);
+  const Tensor products = matmul(x, x, {.transpose_a = true});
+  return {reshape(mean(X, {0}), {X.size(1)}), products / static_cast<double>(X.size(0))};
 }
 
 GaussianTransport gaussian_transport(const Tensor& X, const Tensor& Y) {

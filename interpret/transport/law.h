@@ -21,6 +21,7 @@
 
 #include "framework/core/rng.h"
 #include "framework/tensor/tensor.h"
+#include "interpret/numerics/point_clouds.h"
 
 #include <cstdint>
 #include <memory>

@@ -1,6 +1,4 @@
 // tests/interpret/scikit_test.cpp: our solvers beside stored answers of scikit-learn and SciPy.
-#include "framework/io/files.h"
-#include "framework/io/json.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "interpret/coreset/similarity.h"
@@ -8,6 +6,7 @@
 #include "interpret/numerics/lasso.h"
 #include "interpret/numerics/statistics.h"
 #include "tests/support/compare.h"
+#include "tests/support/fixture.h"
 
 #include <doctest/doctest.h>
 
@@ -22,27 +21,8 @@ namespace {
 
 // Made by scikit.py beside this file.
 const Json& fixtures() {
-  static const Json all = [] {
-    const std::string path = std::string(LIMPID_TEST_DATA) + "/scikit.json";
-    const std::vector<std::byte> bytes = read_file(path, 1 << 20);
-    return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
-  }();
+  static const Json all = fixture("scikit.json");
   return all;
-}
-
-std::vector<double> numbers(const Json& list) {
-  std::vector<double> values;
-  for (const Json& item : list.items()) values.push_back(item.number());
-  return values;
-}
-
-Tensor matrix(const Json& rows) {
-  std::vector<double> values;
-  for (const Json& row : rows.items()) {
-    for (const Json& item : row.items()) values.push_back(item.number());
-  }
-  const int64_t n = std::ssize(rows.items());
-  return Tensor::of({n, std::ssize(values) / n}, values, DType::f64);
 }
 
 }  // namespace

@@ -1,0 +1,321 @@
+// tools/transport_report.cpp: limpid transport report.
+#include "framework/core/error.h"
+#include "framework/io/files.h"
+#include "framework/io/npy.h"
+#include "framework/ops/linear_maps.h"
+#include "interpret/report/plot.h"
+#include "interpret/transport/euler_steps.h"
+#include "interpret/transport/layer_flags.h"
+#include "interpret/transport/layer_health.h"
+#include "interpret/transport/layer_transport.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+#include "tools/layer_pictures.h"
+#include "tools/measuring.h"
+#include "tools/model.h"
+#include "tools/stopwatch.h"
+#include "tools/transport.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+namespace limpid::tools {
+namespace {
+
+using interpret::LayerFlag;
+using interpret::LayerHealth;
+using interpret::LayerTransport;
+using interpret::NetworkTransport;
+using interpret::RecordedLayers;
+
+struct ReportOptions {
+  ModelOptions model;
+  std::string data, before;
+  interpret::TransportOptions transport;
+  interpret::HealthOptions health;
+  bool saves_features = false;
+};
+
+Json to_json(const interpret::Summary& s) {
+  return Json::object(
+      {{"median", number_or_null(s.median)},
+       {"low", number_or_null(s.low)},
+       {"high", number_or_null(s.high)}});
+}
+
+std::string flags_of(const std::string& step, const RecordedLayers& recorded, const std::vector<LayerFlag>& flags) {
+  const auto belongs = [&](const LayerFlag& flag) {
+    if (flag.layer == step) return true;
+    return std::ranges::any_of(recorded.weighted, [&](const interpret::WeightedLayer& w) {
+      return w.name == flag.layer && w.step == step;
+    });
+  };
+  std::string all;
+  for (const LayerFlag& flag : flags) {
+    if (belongs(flag)) all += (all.empty() ? "" : ", ") + flag.rule;
+  }
+  return all;
+}
+
+Json layer_json(const LayerTransport& t, const std::string& flag) {
+  return Json::object(
+      {{"name", t.name},
+       {"type", t.type},
+       {"dim", t.dim},
+       {"pooling", t.pooling},
+       {"alignment", t.alignment.empty() ? Json() : Json(t.alignment)},
+       {"w2_previous", number_or_null(t.w2_previous.median)},
+       {"w2_previous_range", to_json(t.w2_previous)},
+       {"w2_input", number_or_null(t.w2_input.median)},
+       {"floor", number_or_null(t.floor.median)},
+       {"share", t.share},
+       {"sliced", number_or_null(t.sliced)},
+       {"bures", number_or_null(t.bures)},
+       {"kinetic", number_or_null(t.kinetic.median)},
+       {"twist", number_or_null(t.twist.median)},
+       {"straightness", number_or_null(t.straightness.median)},
+       {"gromov", number_or_null(t.gromov)},
+       {"gromov_pairs", number_or_null(t.gromov_pairs)},
+       {"cka_previous", number_or_null(t.cka_previous)},
+       {"rotation_residual", number_or_null(t.residual)},
+       {"sigma", t.sigma},
+       {"entropy", number_or_null(t.entropy)},
+       {"entropy_bound", number_or_null(t.entropy_bound)},
+       {"directions", t.directions},
+       {"rank", t.rank},
+       {"class_separation", number_or_null(t.class_separation.median)},
+       {"class_separation_range", to_json(t.class_separation)},
+       {"variance_between_classes", number_or_null(t.separation)},
+       {"class_distance", number_or_null(t.class_distance)},
+       {"dead", t.dead},
+       {"duplicates", t.duplicates},
+       {"flag", flag.empty() ? Json() : Json(flag)}});
+}
+
+Json health_json(const LayerHealth& h) {
+  return Json::object(
+      {{"name", h.name},
+       {"step", h.step},
+       {"units", h.units},
+       {"distance", number_or_null(h.distance)},
+       {"z_spread", Json::array()
+                        .push(number_or_null(h.z.spread[0]))
+                        .push(number_or_null(h.z.spread[1]))
+                        .push(number_or_null(h.z.spread[2]))},
+       {"z_directions", number_or_null(h.z.directions)},
+       {"z_separation", number_or_null(h.z.separation)},
+       {"directions", number_or_null(h.own.directions)},
+       {"variance_between_classes", number_or_null(h.own.separation)},
+       {"weight_gain", number_or_null(h.weight_gain)}});
+}
+
+Json flag_json(const LayerFlag& f) {
+  return Json::object(
+      {{"layer", f.layer},
+       {"rule", f.rule},
+       {"kind", f.is_fault ? "fault" : "remark"},
+       {"value", number_or_null(f.value)},
+       {"threshold", f.threshold},
+       {"text", f.text},
+       {"advice", f.advice}});
+}
+
+void print_layers(Console& console, const NetworkTransport& all) {
+  console.result(console.bold(
+      padded("layer", 18) + padded("numbers", 9) + padded("W2 before", 11) + padded("floor", 8) +
+      padded("share", 9) + padded("twist", 8) + padded("classes D", 11) + padded("entropy", 9) +
+      padded("dead", 8) + "axes"));
+  for (const LayerTransport& t : all.layers) {
+    const bool is_input = t.alignment.empty();
+    const auto number = [](double v, int digits) {
+      return std::isfinite(v) ? fixed(v, digits) : std::string("-");
+    };
+    console.result(
+        padded(t.name, 18) + padded(join_text(t.dim), 9) +
+        padded(is_input ? "-" : fixed(t.w2_previous.median, 3), 11) +
+        padded(number(t.floor.median, 3), 8) + padded(is_input ? "-" : percent(t.share), 9) +
+        padded(is_input ? "-" : fixed(t.twist.median, 3), 8) +
+        padded(number(t.class_separation.median, 2), 11) + padded(number(t.entropy, 2), 9) +
+        padded(percent(t.dead), 8) + (is_input ? "" : t.alignment));
+  }
+}
+
+void print_flags(Console& console, const std::vector<LayerFlag>& flags) {
+  const auto faults = std::ranges::count_if(flags, &LayerFlag::is_fault);
+  if (faults == 0) console.result("no layer is out of order");
+  for (const LayerFlag& f : flags) {
+    console.result(
+        (f.is_fault ? console.bold("fault: ") : "remark: ") + f.text + "; " + f.advice);
+  }
+}
+
+interpret::BarChart bars(
+    const NetworkTransport& all, const std::string& title, const std::string& what,
+    interpret::Summary LayerTransport::*value, bool has_input) {
+  interpret::BarChart chart{.title = title, .value_title = what};
+  for (const LayerTransport& t : all.layers) {
+    if (t.alignment.empty() && !has_input) continue;
+    const interpret::Summary& s = t.*value;
+    chart.bars.push_back({.label = t.name, .value = s.median, .low = s.low, .high = s.high});
+  }
+  return chart;
+}
+
+Json save_pictures(
+    const std::string& folder, const Examined& seen, const RecordedLayers& recorded,
+    const NetworkTransport& all, const ReportOptions& o) {
+  Json pictures = Json::array();
+  const auto save = [&](const std::string& name, const std::string& caption, const std::string& svg) {
+    const std::string path = folder + "/" + name;
+    write_file_atomic(path, std::as_bytes(std::span(svg)));
+    pictures.push(Json::object({{"file", path}, {"caption", caption}}));
+  };
+  save("distance.svg", "Distance that each layer moves the data, W2 of normalised features",
+       interpret::bar_chart(bars(all, "Distance by layer", "W2 from the layer before",
+                                 &LayerTransport::w2_previous, false)));
+  if (!seen.labels.empty()) {
+    save("separation.svg", "D = tr(S_w S_b^+): small where classes are narrow and far apart",
+         interpret::bar_chart(bars(all, "Class separation by layer", "D",
+                                   &LayerTransport::class_separation, true)));
+  }
+  save("trajectories.svg", "Where the layers carry some examples, in the plane that shows most",
+       trajectory_picture(recorded.steps, seen.labels));
+  if (!o.saves_features) return pictures;
+  make_folder(folder + "/features");
+  for (const interpret::LayerFeatures& f : recorded.steps) {
+    const std::string base = folder + "/features/" + f.name;
+    save_npy(base + ".npy", f.values);
+    const std::string svg = cloud_picture(f, seen.labels);
+    write_file_atomic(base + ".svg", std::as_bytes(std::span(svg)));
+    Json entry = Json::object({{"file", base + ".svg"}, {"caption", "Examples after " + f.name}});
+    if (save_map_picture(base + ".png", f)) entry.set("maps", base + ".png");
+    pictures.push(entry.set("npy", base + ".npy"));
+  }
+  return pictures;
+}
+
+Json euler_json(const std::vector<interpret::EulerStep>& steps) {
+  Json array = Json::array();
+  for (const interpret::EulerStep& s : steps) {
+    array.push(Json::object(
+        {{"name", s.name},
+         {"size", number_or_null(s.size)},
+         {"doubling", number_or_null(s.doubling)},
+         {"turn", number_or_null(s.turn)}}));
+  }
+  return array;
+}
+
+Json run(const Invocation& in, const ReportOptions& o) {
+  const Stopwatch watch;
+  const auto seed = static_cast<uint64_t>(in.common.seed);
+  const RunFolder folder = open_model(o.model, in.console);
+  const Examined seen =
+      examined(o.data, in.common, folder, 2 * o.transport.samples, in.console);
+  const RecordedLayers recorded =
+      as_input_error([&] { return interpret::record_layers(*folder.model, seen.inputs); });
+
+  std::vector<LayerHealth> health;
+  interpret::HealthOptions health_options = o.health;
+  health_options.seed = seed;
+  for (const interpret::WeightedLayer& layer : recorded.weighted) {
+    in.console.progress("layers", std::ssize(health), std::ssize(recorded.weighted));
+    check_interrupt();
+    const auto kept = static_cast<size_t>(layer.input.size(0));
+    const std::span<const int64_t> labels(seen.labels);
+    health.push_back(interpret::layer_health(
+        layer, labels.first(std::min(kept, labels.size())), health_options));
+  }
+  interpret::TransportOptions transport = o.transport;
+  transport.seed = seed;
+  const NetworkTransport all =
+      as_usage([&] { return interpret::network_transport(recorded.steps, seen.labels, transport); });
+  const std::vector<LayerFlag> flags = interpret::layer_flags(all, health);
+  const std::vector<interpret::EulerStep> euler = interpret::euler_steps(recorded.steps);
+  const std::vector<std::string> advice = interpret::euler_advice(euler);
+  in.console.stage(join_text(std::ssize(recorded.steps) - 1, " steps compared"));
+
+  print_layers(in.console, all);
+  print_flags(in.console, flags);
+  for (const std::string& line : advice) in.console.result("depth: " + line);
+  for (const std::string& note : all.notes) in.console.note("note: " + note);
+
+  Json layers = Json::array(), healths = Json::array(), flag_list = Json::array(),
+       advice_list = Json::array(), notes = Json::array();
+  for (const LayerTransport& t : all.layers) {
+    layers.push(layer_json(t, flags_of(t.name, recorded, flags)));
+  }
+  for (const LayerHealth& h : health) healths.push(health_json(h));
+  for (const LayerFlag& f : flags) flag_list.push(flag_json(f));
+  for (const std::string& line : advice) advice_list.push(line);
+  for (const std::string& note : all.notes) notes.push(note);
+  const interpret::TransportPath& path = all.path;
+  Json result = Json::object(
+      {{"model", name_of(folder)},
+       {"data", seen.data},
+       {"samples", all.samples},
+       {"repeats", all.repeats},
+       {"reduction", "none: all values of a layer, in their own principal axes; maps above 16,384 "
+                     "numbers are averaged over squares of pixels (pooling)"},
+       {"layers", layers},
+       {"weights", healths},
+       {"flags", flag_list},
+       {"path", Json::object(
+                    {{"length", number_or_null(path.length)},
+                     {"w2", number_or_null(path.w2)},
+                     {"geodesicity", number_or_null(path.geodesicity)},
+                     {"straightness", number_or_null(path.straightness)},
+                     {"action", number_or_null(path.action)},
+                     {"efficiency", number_or_null(path.efficiency)},
+                     {"alignment", "each cloud rotated onto the one before it"}})},
+       {"euler", euler_json(euler)},
+       {"depth_advice", advice_list},
+       {"notes", notes}});
+  if (!o.before.empty()) {
+    const RunFolder before = open_run(o.before);
+    const RecordedLayers other = as_input_error(
+        [&] { return interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0}); });
+    const std::vector<double> moved =
+        as_usage([&] { return interpret::movement_between(other.steps, recorded.steps); });
+    Json array = Json::array();
+    for (size_t l = 0; l < moved.size(); ++l) {
+      array.push(Json::object({{"name", recorded.steps[l].name}, {"moved", number_or_null(moved[l])}}));
+    }
+    result.set("movement", array);
+  }
+  if (const std::string& out = in.common.out; !out.empty()) {
+    make_folder(out);
+    result.set("pictures", save_pictures(out, seen, recorded, all, o));
+  } else if (o.saves_features) {
+    throw UsageError("--save-features: needs --out DIR");
+  }
+  result.set("seconds", watch.seconds());
+  return result;
+}
+
+void declare(Arguments& a, ReportOptions& o) {
+  declare_model(a, o.model);
+  a.text("data", o.data, "data set; the model's own if left out");
+  a.integer("samples", o.transport.samples, "examples per cloud", 4, 2000);
+  a.integer("repeats", o.transport.repeats, "random subsamples", 1, 100);
+  a.integer("slices", o.transport.slices, "directions of the sliced distance", 1, 10'000);
+  a.integer("shuffles", o.health.shuffles, "of each layer's weights, for its null band", 10, 1000);
+  a.text("before", o.before, "run of the same network, earlier: how far has each layer moved since?");
+  a.flag("save-features", o.saves_features, "write features/LAYER.npy and pictures of each layer");
+}
+
+}  // namespace
+
+Command transport_report_command() {
+  auto options = std::make_shared<ReportOptions>();
+  return {
+      .name = "transport report",
+      .summary = "how far each layer moves the data, and which layer is out of order",
+      .example = "limpid transport report runs/fashion --data fashion-2k --out transport",
+      .declare = [options](Arguments& a) { declare(a, *options); },
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "transport.json"};
+}
+
+}  // namespace limpid::tools
