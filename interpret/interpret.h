@@ -49,6 +49,7 @@
 #include "interpret/numerics/squared_distances.h"  // all pairs of two point clouds
 #include "interpret/numerics/transport.h"          // exact optimal transport, with a certificate
 #include "interpret/numerics/wasserstein.h"        // optimal transport on a line and of Gaussians
+#include "interpret/numerics/ode.h"                // Euler, Runge-Kutta, adaptive steps
 #include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
@@ -88,4 +89,8 @@
 #include "interpret/shallow/importance.h"        // the same over data or a box
 #include "interpret/transport/ridgelet.h"          // paper 5: a network as an integral over its units
 #include "interpret/transport/ridgelet_units.h"    // units drawn from it, and trained ones beside it
+#include "interpret/transport/law.h"             // paper 5: laws with exact denoising maps
+#include "interpret/transport/flow.h"            // layers of those as transport, and their limit
+#include "interpret/transport/porous_medium.h"   // the flow of another entropy
+#include "interpret/transport/denoiser.h"        // denoising autoencoders that learn
 // clang-format on

@@ -28,8 +28,9 @@ interpret/metrics:    framework interpret/numerics
 interpret/saliency:   framework interpret/numerics
 interpret/coreset:    framework interpret/numerics interpret/saliency
 interpret/shallow:    framework interpret/numerics interpret/saliency
+interpret/transport:  framework interpret/numerics
 interpret:            framework interpret/numerics interpret/metrics interpret/saliency
-                      interpret/coreset interpret/shallow
+                      interpret/coreset interpret/shallow interpret/transport
 interpret/report:     framework interpret
 tools:                framework datasets interpret
 tests:                framework datasets interpret tools

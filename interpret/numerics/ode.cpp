@@ -92,8 +92,7 @@ class Solver {
       step(x, t, h);
       const double error = relative_error(x);
       // The error grows as h^5: aim at 0.9^5 of what is allowed, change slowly
-      const double factor =
-          error > 0 ? std::clamp(0.9 * std::pow(error, -0.2), 0.2, 5.0) : 5.0;
+      const double factor = error > 0 ? std::clamp(0.9 * std::pow(error, -0.2), 0.2, 5.0) : 5.0;
       if (error <= 1) {
         t = is_last ? end : t + h;
         x = point_;
@@ -184,8 +183,7 @@ OdeResult solve_ode(
   const bool is_in_order =
       std::ranges::is_sorted(times) || std::ranges::is_sorted(times, std::greater<>());
   check_value(is_in_order, "solve_ode", "times must ascend or descend");
-  check_value(
-      options.steps >= 1 && options.max_steps >= 1, "solve_ode", "needs at least one step");
+  check_value(options.steps >= 1 && options.max_steps >= 1, "solve_ode", "needs at least one step");
   check_value(
       options.relative > 0 && options.absolute >= 0, "solve_ode", "tolerances must be positive");
   check_value(is_finite(start), "solve_ode", "the start holds NaN or infinity");

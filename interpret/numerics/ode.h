@@ -1,8 +1,9 @@
-// interpret/numerics/ode.h: ordinary differential equations x' = v(t, x), from Euler's broken line on.
+// interpret/numerics/ode.h: differential equations x' = v(t, x), from Euler's broken line on.
 //
 //   euler   x + h v(t, x)                                         error O(h)
 //   rk4     four evaluations a step (Kutta 1901)                  error O(h^4)
-//   rk45    steps of an order 5 that choose their own length by comparison with order 4 (Dormand and
+//   rk45    steps of an order 5 that choose their own length by comparison with order 4 (Dormand
+//   and
 //           Prince, Journal of Computational and Applied Mathematics 6, 1980): a step is taken if
 //           max_i |error_i| / (absolute + relative max(|x_i|, |new x_i|)) <= 1
 //
@@ -35,9 +36,10 @@ struct OdeResult {
   int64_t rejected = 0;                     // steps of rk45 that were taken again, shorter
 };
 
-/// The states at `times`, which ascend or descend from the time of `start`. Throws ValueError unless
-/// there are times that are finite and in order, for options out of range and a start that is not
-/// finite; NumericError if the solution leaves the finite numbers or needs more than max_steps.
+/// The states at `times`, which ascend or descend from the time of `start`. Throws ValueError
+/// unless there are times that are finite and in order, for options out of range and a start that
+/// is not finite; NumericError if the solution leaves the finite numbers or needs more than
+/// max_steps.
 OdeResult solve_ode(
     const OdeField& field, std::span<const double> start, std::span<const double> times,
     const OdeOptions& options = {});

@@ -28,6 +28,7 @@ constexpr std::string_view kStyle =
     ".lp .axis{stroke:currentColor;stroke-opacity:.5}"
     ".lp .whisker{stroke:currentColor;stroke-width:1.5}"
     ".lp .series{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
+    ".lp .thin{stroke-width:1.1}"
     ".lp .point{stroke-width:5}"
     ".lp .mark{fill:none;stroke:#111;stroke-width:1.5}.lp .dash{stroke-dasharray:3 2}"
     ".lp .band{fill-opacity:.16}.lp .bar{fill-opacity:var(--bar)}"

@@ -5,8 +5,9 @@
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
-#include "interpret/numerics/assignment.h"
+#include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/statistics.h"
+#include "interpret/numerics/transport.h"
 
 #include <algorithm>
 #include <cmath>
@@ -44,7 +45,8 @@ Tensor log_dets(const Tensor& jacobians, const NoiseShape& noise) {
     if (m == 1) {
       sum = std::log(std::abs(J.item()));
     } else {
-      for (const double v : eigen_symmetric(J).values.values<double>()) sum += std::log(std::abs(v));
+      for (const double v : eigen_symmetric(J).values.values<double>())
+        sum += std::log(std::abs(v));
     }
     result.mutable_data<double>()[i] = sum;
   }
@@ -95,8 +97,8 @@ LayerStep exact_step(const Law& law, const Tensor& points, double tau) {
 Flow shallow_flow(const Law& law, const Tensor& points, double t) {
   const double taus[] = {t};
   return composed_flow(
-      points, taus,
-      [&](int64_t, const Tensor& x, double tau) { return exact_step(law, x, tau); }, law.noise());
+      points, taus, [&](int64_t, const Tensor& x, double tau) { return exact_step(law, x, tau); },
+      law.noise());
 }
 
 MixtureLaw pushed_by_dae(const MixtureLaw& normal, double t) {
@@ -141,8 +143,7 @@ Flow compose_normal(const MixtureLaw& normal, const Tensor& points, std::span<co
         Tensor back = matmul(along, law.V, {.transpose_b = true});
         double* b = back.mutable_data<double>();
         for (int64_t i = 0; i < n * m; ++i) b[i] += law.centre.data<double>()[i % m];
-        return LayerStep{
-            normal.noise().coloured(back), Tensor::full({n}, log_det, DType::f64)};
+        return LayerStep{normal.noise().coloured(back), Tensor::full({n}, log_det, DType::f64)};
       },
       normal.noise());
 }
@@ -263,15 +264,14 @@ Flow continuous_flow(
       "needs a time of at least 0 and an interval, got ", T, " and ", layers);
   check_value(
       T < law.blow_up_time(), "continuous_flow", "the noise variance t = ", T,
-      " reaches t* = ", law.blow_up_time(),
-      ", half the smallest variance of the ", law.name(), ", where the flow ends; choose t < t*");
+      " reaches t* = ", law.blow_up_time(), ", half the smallest variance of the ", law.name(),
+      ", where the flow ends; choose t < t*");
   const double last = (1 - options.least_margin) * law.blow_up_time();
   Flow flow;
   const bool is_clamped = T > last;
   const std::vector<double> time = equal_times(is_clamped ? last : T, layers);
   const bool is_log = options.variable == FlowVariable::log_margin ||
-                      (options.variable == FlowVariable::automatic &&
-                       T > 0.9 * law.blow_up_time());
+                      (options.variable == FlowVariable::automatic && T > 0.9 * law.blow_up_time());
   const int64_t n = points.size(0), m = law.dimension();
   const ContinuousField field(law, n, is_log, options.tracks_density);
   std::vector<double> variables;
@@ -292,8 +292,8 @@ Flow continuous_flow(
   if (options.tracks_density) {
     std::vector<Tensor> columns;
     for (const std::vector<double>& state : solved.states) {
-      columns.push_back(Tensor::of(
-          {n}, std::span(state).subspan(static_cast<size_t>(n * m) + 2), DType::f64));
+      columns.push_back(
+          Tensor::of({n}, std::span(state).subspan(static_cast<size_t>(n * m) + 2), DType::f64));
     }
     flow.log_density = stack(columns, 1);
   }
@@ -371,22 +371,7 @@ double optimal_cost(const Tensor& x, const Tensor& y, const NoiseShape& noise) {
   check_shape(
       x.shape() == y.shape() && x.rank() == 2, "optimal_cost", "needs two clouds [n, m], got ",
       x.shape(), " and ", y.shape());
-  const Tensor a = noise.whitened(x), b = noise.whitened(y);
-  const int64_t n = x.size(0), m = x.size(1);
-  Tensor C = Tensor::zeros({n, n}, DType::f64);
-  double* cost = C.mutable_data<double>();
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      for (int64_t k = 0; k < m; ++k) {
-        const double d = a.data<double>()[i * m + k] - b.data<double>()[j * m + k];
-        cost[i * n + j] += d * d;
-      }
-    }
-  }
-  const std::vector<int64_t> pairs = least_cost_assignment(C);
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += cost[i * n + pairs[static_cast<size_t>(i)]];
-  return sum / static_cast<double>(n);
+  return wasserstein2_exact(noise.whitened(x), noise.whitened(y)).squared;
 }
 
 }  // namespace limpid::interpret

@@ -1,5 +1,4 @@
-// interpret/transport/flow.h: where layers of denoising autoencoders carry points, and the limit of
-// infinitely many thin ones.
+// interpret/transport/flow.h: where layers of denoising autoencoders carry points.
 //
 // Four maps spend the same noise variance t and differ:
 //
@@ -7,11 +6,11 @@
 //   composition  x_{l+1} = x_l + tau_l D grad log (mu_l * N(0, tau_l D))(x_l),
 //                layer l fitted to mu_l, where the layers before carried the law   composed_flow()
 //   stacked      in feature spaces; decoded it is a composition                    denoiser.h
-//   continuous   x' = D grad log mu_t(x), max tau_l -> 0                           continuous_flow()
+//   continuous   x' = D grad log mu_t(x), max tau_l -> 0 continuous_flow()
 //
 // The last one sharpens the law: d mu_t / dt = -div(D grad mu_t), the heat equation backwards, so
-// mu_t is the law with variance 2 t D taken away, and it ends at t* = margin / 2. Its entropy H falls
-// by as much as is spent on motion:
+// mu_t is the law with variance 2 t D taken away, and it ends at t* = margin / 2. Its entropy H
+// falls by as much as is spent on motion:
 //
 //     H(mu_0) - H(mu_T) = int_0^T E |x'|^2 dt,    |v|^2 = v' D^-1 v
 //
@@ -40,8 +39,8 @@ struct Flow {
   std::vector<double> time = {}, energy = {}, length = {}, entropy_change = {};
   /// continuous_flow(): log mu_t of the points [n, L + 1], if asked for.
   Tensor log_density = {};
-  bool is_clamped = false;      // the last time was too close to t* and was moved before it
-  int64_t evaluations = 0;      // of the velocity of all points
+  bool is_clamped = false;  // the last time was too close to t* and was moved before it
+  int64_t evaluations = 0;  // of the velocity of all points
 
   int64_t points() const { return path.size(0); }
   int64_t layers() const { return path.size(1) - 1; }
@@ -95,8 +94,8 @@ Flow compose_particles(
     const ParticleOptions& options = {});
 
 /// Exact layers of a mixture in up to two dimensions: the law is carried along as quadrature nodes,
-/// without randomness. `spacing` of the nodes in units of sqrt(min tau). Throws ValueError beyond two
-/// dimensions, unless there is one layer or one component.
+/// without randomness. `spacing` of the nodes in units of sqrt(min tau). Throws ValueError beyond
+/// two dimensions, unless there is one layer or one component.
 Flow compose_mixture(
     const MixtureLaw& law, const Tensor& points, std::span<const double> taus,
     double spacing = 0.75);
@@ -122,8 +121,8 @@ Flow continuous_flow(
     const Law& law, const Tensor& points, double T, int64_t layers,
     const ContinuousOptions& options = {});
 
-/// The same for particles alone: each follows the score of the kernel density, bandwidth h, of where
-/// all of them are. It sharpens the smoothed law and never blows up: points meet at last.
+/// The same for particles alone: each follows the score of the kernel density, bandwidth h, of
+/// where all of them are. It sharpens the smoothed law and never blows up: points meet at last.
 /// entropy_change is left out (NaN).
 Flow particle_flow(
     const Tensor& points, double T, int64_t layers, double bandwidth, const OdeOptions& ode = {});

@@ -1,6 +1,11 @@
 // interpret/transport/kernel_law.cpp: points, each with a kernel around it; choosing its width.
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/matmul.h"
+#include "framework/ops/pointwise.h"
+#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/wasserstein.h"
 #include "interpret/transport/law.h"
 
 #include <algorithm>
@@ -62,6 +67,15 @@ std::vector<double> leave_one_out_scores(const Tensor& points, const std::vector
   return scores;
 }
 
+Moments weighted_moments(const Tensor& points, const Tensor& weights) {
+  const int64_t n = points.size(0), m = points.size(1);
+  const Tensor row = reshape(weights, {1, n});
+  Moments moments = {.mean = reshape(matmul(row, points), {m}), .covariance = {}};
+  const Tensor centred = points - moments.mean;
+  moments.covariance = matmul(centred * reshape(weights, {n, 1}), centred, {.transpose_a = true});
+  return moments;
+}
+
 }  // namespace
 
 KernelLaw::KernelLaw(
@@ -100,10 +114,13 @@ std::string KernelLaw::name() const {
   return join_text("kernel density of ", n, " points, bandwidth variance ", bandwidth_);
 }
 
-Tensor KernelLaw::mean() const { return mean_of_points(points_, weights_); }
+Tensor KernelLaw::mean() const {
+  return weights_.defined() ? weighted_moments(points_, weights_).mean : moments_of(points_).mean;
+}
 
 Tensor KernelLaw::covariance(double shift) const {
-  Tensor result = covariance_of_points(points_, weights_).clone();
+  Tensor result = weights_.defined() ? weighted_moments(points_, weights_).covariance
+                                     : moments_of(points_).covariance.clone();
   const Tensor D = noise().matrix(dimension());
   for (int64_t i = 0; i < D.numel(); ++i) {
     result.mutable_data<double>()[i] += (bandwidth_ + shift) * D.data<double>()[i];
@@ -150,8 +167,8 @@ LocalDensity KernelLaw::evaluate(
       double least = std::numeric_limits<double>::infinity();
       for (int64_t j = 0; j < n; ++j) {
         const bool is_out = leaves_own_out && j == i;
-        const double square = is_out ? std::numeric_limits<double>::infinity()
-                                     : square_distance(y, x + j * m, m);
+        const double square =
+            is_out ? std::numeric_limits<double>::infinity() : square_distance(y, x + j * m, m);
         weights[static_cast<size_t>(j)] = square;
         least = std::min(least, square);
       }
@@ -180,8 +197,7 @@ LocalDensity KernelLaw::evaluate(
         for (int64_t a = 0; a < m; ++a) {
           const double da = x[j * m + a] - y[a] - pull[static_cast<size_t>(a)];
           for (int64_t b = 0; b < m; ++b) {
-            H[a * m + b] +=
-                w * da * (x[j * m + b] - y[b] - pull[static_cast<size_t>(b)]) / (c * c);
+            H[a * m + b] += w * da * (x[j * m + b] - y[b] - pull[static_cast<size_t>(b)]) / (c * c);
           }
         }
       }

@@ -5,6 +5,8 @@
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
+#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/wasserstein.h"
 
 #include <cmath>
 
@@ -38,37 +40,8 @@ Tensor times_transposed(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Tensor mean_of_points(const Tensor& points, const Tensor& weights) {
-  const int64_t n = points.size(0), m = points.size(1);
-  Tensor mean = Tensor::zeros({m}, DType::f64);
-  double* out = mean.mutable_data<double>();
-  for (int64_t i = 0; i < n; ++i) {
-    const double w = weights.defined() ? weights.data<double>()[i] : 1 / static_cast<double>(n);
-    for (int64_t j = 0; j < m; ++j) out[j] += w * points.data<double>()[i * m + j];
-  }
-  return mean;
-}
-
-Tensor covariance_of_points(const Tensor& points, const Tensor& weights) {
-  const int64_t n = points.size(0), m = points.size(1);
-  const Tensor mean = mean_of_points(points, weights);
-  Tensor covariance = Tensor::zeros({m, m}, DType::f64);
-  double* out = covariance.mutable_data<double>();
-  std::vector<double> d(static_cast<size_t>(m));
-  for (int64_t i = 0; i < n; ++i) {
-    const double w = weights.defined() ? weights.data<double>()[i] : 1 / static_cast<double>(n);
-    for (int64_t j = 0; j < m; ++j) {
-      d[static_cast<size_t>(j)] = points.data<double>()[i * m + j] - mean.data<double>()[j];
-    }
-    for (int64_t j = 0; j < m * m; ++j) {
-      out[j] += w * d[static_cast<size_t>(j / m)] * d[static_cast<size_t>(j % m)];
-    }
-  }
-  return covariance;
-}
-
 double mean_variance(const Tensor& points) {
-  const Tensor covariance = covariance_of_points(points);
+  const Tensor covariance = moments_of(points).covariance;
   const int64_t m = covariance.size(0);
   double trace = 0;
   for (int64_t j = 0; j < m; ++j) trace += covariance.data<double>()[j * m + j];
@@ -178,8 +151,8 @@ Tensor Law::dae_jacobian(const Tensor& points, double noise_variance, double shi
   if (noise_variance == 0) return result;
   Tensor bent = at(points, noise_variance + shift, Order::hessian).hessian;  // symmetric: H D
   if (!noise_.is_round()) {
-    bent = permute(
-        reshape(matmul(reshape(bent, {q * m, m}), noise_.matrix(m)), {q, m, m}), {0, 2, 1});
+    bent =
+        permute(reshape(matmul(reshape(bent, {q * m, m}), noise_.matrix(m)), {q, m, m}), {0, 2, 1});
   }
   for (int64_t i = 0; i < q * m * m; ++i) out[i] += noise_variance * bent.data<double>()[i];
   return result;

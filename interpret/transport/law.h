@@ -1,5 +1,4 @@
-// interpret/transport/law.h: probability laws with known scores, and the denoising autoencoder (DAE)
-// that is optimal for each.
+// interpret/transport/law.h: laws with known scores, and the denoiser optimal for each.
 //
 // Paper 5, Transport Analysis of Infinitely Deep Neural Network (Sonoda and Murata, JMLR 20(2),
 // 2019; arXiv 1605.02832). A DAE sees y = x + noise and learns x. Of all maps, the one of least
@@ -11,12 +10,13 @@
 //   symbol     code            shape     meaning
 //   t          noise_variance            variance per coordinate, not the standard deviation
 //   D          NoiseShape      [m, m]    symmetric positive definite; I unless said otherwise
-//   s          shift                     variance added to the law: the law meant is law * N(0, s D).
+//   s          shift                     variance added to the law: the law meant is law * N(0, s
+//   D).
 //                                        s < 0 takes it away, which is possible down to -margin()
 //   y          points          [q, m]
 //
-// Everything is f64. With D = L L' all laws are kept in coordinates L^-1 y, where the noise is round,
-// and one eigendecomposition per component serves every shift.
+// Everything is f64. With D = L L' all laws are kept in coordinates L^-1 y, where the noise is
+// round, and one eigendecomposition per component serves every shift.
 #pragma once
 
 #include "framework/core/rng.h"
@@ -80,8 +80,8 @@ class Law {
   /// What stands in outputs: "normal law in 2 dimensions".
   virtual std::string name() const = 0;
 
-  /// log p, and what `order` asks for. Throws ShapeError unless points are [q, m], ValueError unless
-  /// they are finite and shift > -margin().
+  /// log p, and what `order` asks for. Throws ShapeError unless points are [q, m], ValueError
+  /// unless they are finite and shift > -margin().
   LocalDensity at(const Tensor& points, double shift, Order order) const;
   Tensor log_density(const Tensor& points, double shift = 0) const;  // [q]
   Tensor score(const Tensor& points, double shift = 0) const;        // [q, m]
@@ -113,8 +113,8 @@ class Law {
   NoiseShape noise_;
 };
 
-/// sum_k w_k N(m_k, Sigma_k). With shift s the components have covariance Sigma_k + s D; margin() is
-/// the smallest eigenvalue of all D^-1 Sigma_k. The noisy posterior is a mixture as well:
+/// sum_k w_k N(m_k, Sigma_k). With shift s the components have covariance Sigma_k + s D; margin()
+/// is the smallest eigenvalue of all D^-1 Sigma_k. The noisy posterior is a mixture as well:
 ///   Phi_t(y) = sum_k g_k(y) [m_k + Sigma_k (Sigma_k + t D)^-1 (y - m_k)],
 /// g_k the posterior probability of component k.
 class MixtureLaw : public Law {
@@ -123,8 +123,7 @@ class MixtureLaw : public Law {
   /// ShapeError if they do not fit, ValueError for weights or values out of range, NumericError
   /// unless the covariances are positive definite.
   MixtureLaw(
-      const Tensor& weights, const Tensor& means, const Tensor& covariances,
-      NoiseShape noise = {});
+      const Tensor& weights, const Tensor& means, const Tensor& covariances, NoiseShape noise = {});
 
   double margin() const override { return margin_; }
   std::string name() const override;
@@ -194,8 +193,8 @@ class KernelLaw : public Law {
 };
 
 struct BandwidthOptions {
-  int64_t steps = 25;         // of a logarithmic grid
-  double low = 1e-3;          // its ends, in units of Silverman's rule for the same points
+  int64_t steps = 25;  // of a logarithmic grid
+  double low = 1e-3;   // its ends, in units of Silverman's rule for the same points
   double high = 10;
   int64_t max_points = 1000;  // evenly spaced ones of more
 };
@@ -229,16 +228,12 @@ Functionals functionals(const MixtureLaw& law, double shift = 0, int64_t nodes =
 /// the width of what is integrated over the spacing.
 struct Nodes {
   Tensor points;   // [n, m]
-  Tensor weights;  // [n], sum 1; nodes of relative mass below 1e-13 are left out
+  Tensor weights;  // [n], sum 1; nodes of relative mass below 1e-20 are left out
 };
-/// Nodes at most `spacing` apart, in each direction of the axes, but no more than fit `most`. Throws
-/// ValueError for more than two dimensions.
+/// Nodes at most `spacing` apart, in each direction of the axes, but no more than fit `most`.
+/// Throws ValueError for more than two dimensions.
 Nodes quadrature_nodes(const MixtureLaw& law, double spacing, int64_t most = 8000);
 
-/// Mean [m] and covariance [m, m] of points [n, m], each of weight 1 / n, or with weights [n] of sum
-/// 1.
-Tensor mean_of_points(const Tensor& points, const Tensor& weights = {});
-Tensor covariance_of_points(const Tensor& points, const Tensor& weights = {});
 /// tr Cov / m: the mean variance of a coordinate.
 double mean_variance(const Tensor& points);
 

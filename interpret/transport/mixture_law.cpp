@@ -4,6 +4,8 @@
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
+#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/wasserstein.h"
 #include "interpret/transport/law.h"
 
 #include <algorithm>
@@ -87,15 +89,14 @@ MixtureLaw::Whitened MixtureLaw::whitened(int64_t k) const {
 }
 
 std::string MixtureLaw::name() const {
-  const std::string where = join_text(
-      " in ", dimension(), dimension() == 1 ? " dimension" : " dimensions");
+  const std::string where =
+      join_text(" in ", dimension(), dimension() == 1 ? " dimension" : " dimensions");
   if (components() == 1) return "normal law" + where;
   return join_text("mixture of ", components(), " normal laws", where);
 }
 
 Tensor MixtureLaw::mean() const {
-  return reshape(
-      matmul(reshape(weights_, {1, components()}), means_), {dimension()});
+  return reshape(matmul(reshape(weights_, {1, components()}), means_), {dimension()});
 }
 
 Tensor MixtureLaw::covariance(double shift) const {
@@ -138,8 +139,8 @@ LocalDensity MixtureLaw::at_whitened(const Tensor& points, double shift, Order o
     for (const double v : values_[static_cast<size_t>(k)].values<double>()) {
       log_det += std::log(v + shift);
     }
-    constant[static_cast<size_t>(k)] = std::log(weights_.data<double>()[k]) -
-                                       (static_cast<double>(m) * kLogTwoPi + log_det) / 2;
+    constant[static_cast<size_t>(k)] =
+        std::log(weights_.data<double>()[k]) - (static_cast<double>(m) * kLogTwoPi + log_det) / 2;
   }
   parallel::for_blocks(q, 64, [&](int64_t begin, int64_t end) {
     std::vector<double> logs(static_cast<size_t>(K)), scores(static_cast<size_t>(K * m));
@@ -224,8 +225,7 @@ Tensor MixtureLaw::sample_whitened(int64_t n, Rng& rng, double shift) const {
 MixtureLaw normal_law(const Tensor& mean, const Tensor& covariance, NoiseShape noise) {
   check_shape(
       mean.rank() == 1 && covariance.rank() == 2, "normal law",
-      "needs a mean [m] and a covariance [m, m], got ", mean.shape(), " and ",
-      covariance.shape());
+      "needs a mean [m] and a covariance [m, m], got ", mean.shape(), " and ", covariance.shape());
   const int64_t m = mean.numel();
   return MixtureLaw(
       Tensor::ones({1}, DType::f64), reshape(mean, {1, m}),
@@ -233,15 +233,14 @@ MixtureLaw normal_law(const Tensor& mean, const Tensor& covariance, NoiseShape n
 }
 
 MixtureLaw fitted_normal(const Tensor& points, NoiseShape noise) {
-  check_points("normal law", points);
-  const EigenSymmetric eigen = eigen_symmetric(covariance_of_points(points));
+  const Moments moments = moments_of(points);
+  const EigenSymmetric eigen = eigen_symmetric(moments.covariance);
   const double smallest = eigen.values.data<double>()[0];
   const double largest = eigen.values.data<double>()[points.size(1) - 1];
   check_value(
-      smallest > 1e-14 * largest, "normal law", points.size(0),
-      " points that vary in fewer than ", points.size(1),
-      " directions have no density; its smallest variance is ", smallest);
-  return normal_law(mean_of_points(points), covariance_of_points(points), std::move(noise));
+      smallest > 1e-14 * largest, "normal law", points.size(0), " points that vary in fewer than ",
+      points.size(1), " directions have no density; its smallest variance is ", smallest);
+  return normal_law(moments.mean, moments.covariance, std::move(noise));
 }
 
 namespace {
@@ -305,8 +304,8 @@ Functionals functionals(const MixtureLaw& law, double shift, int64_t nodes) {
   const int64_t m = law.dimension();
   if (nodes == 0) nodes = m == 1 ? 4001 : 401;
   check_value(nodes >= 3, "functionals", "needs at least three nodes, got ", nodes);
-  const Grid grid = grid_in(
-      box_around(law, shift), std::vector<int64_t>(static_cast<size_t>(m), nodes));
+  const Grid grid =
+      grid_in(box_around(law, shift), std::vector<int64_t>(static_cast<size_t>(m), nodes));
   const LocalDensity local = law.at(grid.points, shift, Order::score);
   const Tensor v = law.velocity(grid.points, shift);
   Functionals result;
@@ -323,8 +322,7 @@ Functionals functionals(const MixtureLaw& law, double shift, int64_t nodes) {
 }
 
 Nodes quadrature_nodes(const MixtureLaw& law, double spacing, int64_t most) {
-  check_value(
-      spacing > 0 && most >= 9, "quadrature", "needs a spacing above 0, got ", spacing);
+  check_value(spacing > 0 && most >= 9, "quadrature", "needs a spacing above 0, got ", spacing);
   const int64_t m = law.dimension();
   const Box box = box_around(law, 0);
   const double per_axis = std::pow(static_cast<double>(most), 1 / static_cast<double>(m));
@@ -340,15 +338,14 @@ Nodes quadrature_nodes(const MixtureLaw& law, double spacing, int64_t most) {
   double sum = 0;
   for (int64_t i = 0; i < log_p.numel(); ++i) {
     const double weight = std::exp(log_p.data<double>()[i] - largest);
-    if (weight < 1e-13) continue;
+    if (weight < 1e-20) continue;
     sum += weight;
     weights.push_back(weight);
     for (int64_t j = 0; j < m; ++j) points.push_back(grid.points.data<double>()[i * m + j]);
   }
   for (double& w : weights) w /= sum;
   const auto count = std::ssize(weights);
-  return {
-      Tensor::of({count, m}, points, DType::f64), Tensor::of({count}, weights, DType::f64)};
+  return {Tensor::of({count, m}, points, DType::f64), Tensor::of({count}, weights, DType::f64)};
 }
 
 }  // namespace limpid::interpret

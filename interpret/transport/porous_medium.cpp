@@ -31,8 +31,8 @@ Barenblatt::Barenblatt(int64_t m, double a) : m_(static_cast<double>(m)), a_(a) 
   k_ = b_ * (a - 1) / (2 * a);
   // Mass: int (C - k |x|^2)_+^q dx = C^(q + m/2) (pi / k)^(m/2) Gamma(q + 1) / Gamma(q + 1 + m/2)
   const double q = 1 / (a - 1);
-  const double log_mass_at_1 = m_ / 2 * std::log(std::numbers::pi / k_) + std::lgamma(q + 1) -
-                               std::lgamma(q + 1 + m_ / 2);
+  const double log_mass_at_1 =
+      m_ / 2 * std::log(std::numbers::pi / k_) + std::lgamma(q + 1) - std::lgamma(q + 1 + m_ / 2);
   C_ = std::exp(-log_mass_at_1 / (q + m_ / 2));
 }
 

@@ -40,9 +40,7 @@ inline MixtureLaw normal_in_1d(double mean, double variance) {
       Tensor::of({1}, {mean}, DType::f64), Tensor::of({1, 1}, {variance}, DType::f64));
 }
 
-inline Tensor diagonal(double a, double b) {
-  return Tensor::of({2, 2}, {a, 0, 0, b}, DType::f64);
-}
+inline Tensor diagonal(double a, double b) { return Tensor::of({2, 2}, {a, 0, 0, b}, DType::f64); }
 
 /// N(0, diag(a, b)), and four points whose mean and covariance are exactly 0 and diag(a, b).
 inline MixtureLaw normal_in_2d(double a, double b, NoiseShape noise = {}) {
