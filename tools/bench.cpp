@@ -101,7 +101,8 @@ Workload own_workload(const BenchOptions& o) {
 // Steps from given weights on a given batch, without dropout, so that another program that starts
 // there can compare. The file holds the weights under their names, `x` and `labels`.
 Json replay(const Workload& workload, const BenchOptions& o, const std::string& out) {
-  if (workload.model.empty() || workload.kind == Workload::Kind::select) {
+  if (workload.model.empty() || workload.kind == Workload::Kind::select ||
+      workload.kind == Workload::Kind::transport) {
     throw UsageError("--start: nothing to compare there");
   }
   if (out.empty())

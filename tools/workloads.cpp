@@ -11,6 +11,7 @@
 #include "framework/tensor/record.h"
 #include "interpret/coreset/select.h"
 #include "interpret/interpretable_gradients.h"
+#include "interpret/numerics/squared_distances.h"
 #include "tools/arguments.h"
 
 namespace limpid::tools {
@@ -37,6 +38,15 @@ std::vector<Workload> make_workloads() {
       {"coreset_k-center_n10000", Kind::select, "k-center", {10000, 512}, 10},
       {"coreset_herding_n10000", Kind::select, "herding", {10000, 512}, 10},
       {"coreset_facility-location_n10000", Kind::select, "facility-location", {10000, 512}, 10},
+      {"ot_emd_n200", Kind::transport, "equal", {200, 200, 1}, 0},
+      {"ot_emd_n500", Kind::transport, "equal", {500, 500, 1}, 0},
+      {"ot_emd_n1000", Kind::transport, "equal", {1000, 1000, 1}, 0},
+      {"ot_emd_n2000", Kind::transport, "equal", {2000, 2000, 1}, 0},
+      {"ot_emd_unequal_n200", Kind::transport, "random", {200, 150, 1}, 0},
+      {"ot_emd_unequal_n500", Kind::transport, "random", {500, 375, 1}, 0},
+      {"ot_emd_unequal_n1000", Kind::transport, "random", {1000, 750, 1}, 0},
+      {"ot_emd_unequal_n2000", Kind::transport, "random", {2000, 1500, 1}, 0},
+      {"ot_emd_batch_n64", Kind::transport, "equal", {64, 64, 1000}, 0},
       {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
   };
 }
@@ -70,6 +80,25 @@ void thousand_adds(Tensor& a) {
   a.clear_gradient();
 }
 
+std::vector<interpret::TransportProblem> transport_problems(
+    const Shape& sizes, bool equal_masses, Rng& rng) {
+  constexpr int64_t kDimensions = 64;
+  const auto masses = [&](int64_t n) {
+    const Tensor drawn = Tensor::uniform({n}, rng, 0, 1, DType::f64);
+    return (drawn / sum(drawn)).to_vector();
+  };
+  std::vector<interpret::TransportProblem> problems;
+  for (int64_t p = 0; p < sizes[2]; ++p) {
+    const Tensor X = Tensor::normal({sizes[0], kDimensions}, rng, 0, 1, DType::f64);
+    const Tensor Y = Tensor::normal({sizes[1], kDimensions}, rng, 0.5, 1, DType::f64);
+    problems.push_back({.C = interpret::squared_distances(X, Y)});
+    if (equal_masses) continue;
+    problems.back().a = masses(sizes[0]);
+    problems.back().b = masses(sizes[1]);
+  }
+  return problems;
+}
+
 }  // namespace
 
 const std::vector<Workload>& workloads() {
@@ -93,6 +122,10 @@ std::shared_ptr<Sgd> optimizer_of(Module& net) {
 Problem problem_of(const Workload& workload) {
   Rng rng(0);
   Problem p;
+  if (workload.kind == Kind::transport) {
+    p.transports = transport_problems(workload.images, workload.model == "equal", rng);
+    return p;
+  }
   p.x = Tensor::normal(workload.images, rng, 0, 1);
   if (workload.kind == Kind::adds) return p;
   if (workload.kind == Kind::select) {
@@ -118,6 +151,10 @@ Tensor do_step(Kind kind, Problem& p) {
   if (kind == Kind::select) {
     interpret::select_coreset(
         p.selector, {.features = p.x, .labels = p.labels}, {.fraction = 0.05, .per_class = false});
+    return {};
+  }
+  if (kind == Kind::transport) {
+    interpret::optimal_transport(p.transports);
     return {};
   }
   if (kind == Kind::infer) {

@@ -5,15 +5,21 @@
 //   NAME_interpretable_bN  a training step with the cosine gradient penalty, lambda 7.5e-3, whose
 //                          target is a constant: one forward pass
 //   coreset_METHOD_n10000  500 of 10,000 samples with 512 features, of all classes together
+//   ot_emd_nN              exact transport of N to N points of equal mass, a given cost matrix
+//   ot_emd_unequal_nN      the same for N to 3 N / 4 points with random masses
+//   ot_emd_batch_n64       1,000 problems of 64 to 64 points
 //   op_overhead_1000adds   1,000 recorded additions of eight numbers, their sum, backward
 //
 // resnet8_interpretable_b64 over resnet8_train_b64 is what the penalty costs: at most 3.5 times.
+//
+// Transport is f64, between X ~ N(0, I) and Y ~ N(1/2, I) in 64 dimensions, costs |x - y|^2.
 //
 // f32; SGD with momentum 0.9, weight decay 5e-4, learning rate 0.01; random data made once.
 #pragma once
 
 #include "framework/nn/models.h"
 #include "framework/optim/sgd.h"
+#include "interpret/numerics/transport.h"
 
 #include <memory>
 #include <string>
@@ -22,12 +28,12 @@
 namespace limpid::tools {
 
 struct Workload {
-  enum class Kind : uint8_t { train, infer, interpretable, select, adds };
+  enum class Kind : uint8_t { train, infer, interpretable, select, transport, adds };
 
   std::string name;
   Kind kind = Kind::train;
   std::string model;  // a name of make_model(); of a selector where samples are selected
-  Shape images;       // one batch
+  Shape images;       // one batch; of transport rows, columns and problems
   int64_t classes = 0;
 };
 
@@ -43,11 +49,13 @@ struct Problem {
   Tensor labels;      // [N]
   bool drops = true;  // dropout is active while training
   std::string selector;
+  std::vector<interpret::TransportProblem> transports;
 };
 Problem problem_of(const Workload& workload);
 std::shared_ptr<Sgd> optimizer_of(Module& net);
 
-/// One step. Returns the loss, or the logits of `infer`; undefined for `adds` and `select`.
+/// One step. Returns the loss, or the logits of `infer`; undefined for `adds`, `select` and
+/// `transport`.
 Tensor do_step(Workload::Kind kind, Problem& problem);
 
 /// Multiply-adds of one forward pass over the whole batch.
