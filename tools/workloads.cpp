@@ -3,6 +3,7 @@
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
+#include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
@@ -23,7 +24,7 @@ using Kind = Workload::Kind;
 
 std::vector<Workload> make_workloads() {
   const Shape small = {32, 3, 32, 32};
-  return {
+  std::vector<Workload> all = {
       {"mlp_train_b128", Kind::train, "mlp:256-128", {128, 784}, 10},
       {"lenet_train_b128", Kind::train, "lenet5", {128, 1, 28, 28}, 10},
       {"convnet128_train_b64", Kind::train, "convnet", {64, 3, 32, 32}, 10},
@@ -38,17 +39,17 @@ std::vector<Workload> make_workloads() {
       {"coreset_k-center_n10000", Kind::select, "k-center", {10000, 512}, 10},
       {"coreset_herding_n10000", Kind::select, "herding", {10000, 512}, 10},
       {"coreset_facility-location_n10000", Kind::select, "facility-location", {10000, 512}, 10},
-      {"ot_emd_n200", Kind::transport, "equal", {200, 200, 1}, 0},
-      {"ot_emd_n500", Kind::transport, "equal", {500, 500, 1}, 0},
-      {"ot_emd_n1000", Kind::transport, "equal", {1000, 1000, 1}, 0},
-      {"ot_emd_n2000", Kind::transport, "equal", {2000, 2000, 1}, 0},
-      {"ot_emd_unequal_n200", Kind::transport, "random", {200, 150, 1}, 0},
-      {"ot_emd_unequal_n500", Kind::transport, "random", {500, 375, 1}, 0},
-      {"ot_emd_unequal_n1000", Kind::transport, "random", {1000, 750, 1}, 0},
-      {"ot_emd_unequal_n2000", Kind::transport, "random", {2000, 1500, 1}, 0},
-      {"ot_emd_batch_n64", Kind::transport, "equal", {64, 64, 1000}, 0},
       {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
   };
+  for (const Kind kind : {Kind::transport, Kind::wasserstein}) {
+    const std::string name = kind == Kind::transport ? "ot_emd_" : "ot_w2_";
+    for (const int64_t n : {200, 500, 1000, 2000}) {
+      all.push_back({join_text(name, "n", n), kind, "equal", {n, n, 1}, 0});
+      all.push_back({join_text(name, "unequal_n", n), kind, "random", {n, 3 * n / 4, 1}, 0});
+    }
+    all.push_back({name + "batch_n64", kind, "equal", {64, 64, 1000}, 0});
+  }
+  return all;
 }
 
 // Updates the parameters, without a gradient of the images.
@@ -80,23 +81,23 @@ void thousand_adds(Tensor& a) {
   a.clear_gradient();
 }
 
-std::vector<interpret::TransportProblem> transport_problems(
-    const Shape& sizes, bool equal_masses, Rng& rng) {
+std::vector<TransportCase> transport_cases(const Workload& workload, Rng& rng) {
   constexpr int64_t kDimensions = 64;
-  const auto masses = [&](int64_t n) {
-    const Tensor drawn = Tensor::uniform({n}, rng, 0, 1, DType::f64);
+  const int64_t n = workload.images[0], m = workload.images[1];
+  const auto masses = [&](int64_t count) {
+    const Tensor drawn = Tensor::uniform({count}, rng, 0, 1, DType::f64);
     return (drawn / sum(drawn)).to_vector();
   };
-  std::vector<interpret::TransportProblem> problems;
-  for (int64_t p = 0; p < sizes[2]; ++p) {
-    const Tensor X = Tensor::normal({sizes[0], kDimensions}, rng, 0, 1, DType::f64);
-    const Tensor Y = Tensor::normal({sizes[1], kDimensions}, rng, 0.5, 1, DType::f64);
-    problems.push_back({.C = interpret::squared_distances(X, Y)});
-    if (equal_masses) continue;
-    problems.back().a = masses(sizes[0]);
-    problems.back().b = masses(sizes[1]);
+  std::vector<TransportCase> cases(static_cast<size_t>(workload.images[2]));
+  for (auto& [X, Y, problem] : cases) {
+    X = Tensor::normal({n, kDimensions}, rng, 0, 1, DType::f64);
+    Y = Tensor::normal({m, kDimensions}, rng, 0.5, 1, DType::f64);
+    problem.C = interpret::squared_distances(X, Y);
+    if (workload.model == "equal") continue;
+    problem.a = masses(n);
+    problem.b = masses(m);
   }
-  return problems;
+  return cases;
 }
 
 }  // namespace
@@ -122,8 +123,8 @@ std::shared_ptr<Sgd> optimizer_of(Module& net) {
 Problem problem_of(const Workload& workload) {
   Rng rng(0);
   Problem p;
-  if (workload.kind == Kind::transport) {
-    p.transports = transport_problems(workload.images, workload.model == "equal", rng);
+  if (workload.kind == Kind::transport || workload.kind == Kind::wasserstein) {
+    p.transports = transport_cases(workload, rng);
     return p;
   }
   p.x = Tensor::normal(workload.images, rng, 0, 1);
@@ -154,7 +155,16 @@ Tensor do_step(Kind kind, Problem& p) {
     return {};
   }
   if (kind == Kind::transport) {
-    interpret::optimal_transport(p.transports);
+    std::vector<interpret::TransportProblem> problems;
+    for (const TransportCase& one : p.transports) problems.push_back(one.problem);
+    interpret::optimal_transport(problems);
+    return {};
+  }
+  if (kind == Kind::wasserstein) {
+    parallel::for_each(std::ssize(p.transports), [&](int64_t k) {
+      const auto& [X, Y, problem] = p.transports[static_cast<size_t>(k)];
+      interpret::wasserstein2_exact(X, Y, problem.a, problem.b);
+    });
     return {};
   }
   if (kind == Kind::infer) {

@@ -8,6 +8,7 @@
 //   ot_emd_nN              exact transport of N to N points of equal mass, a given cost matrix
 //   ot_emd_unequal_nN      the same for N to 3 N / 4 points with random masses
 //   ot_emd_batch_n64       1,000 problems of 64 to 64 points
+//   ot_w2_...              the same from the points: with the cost matrix
 //   op_overhead_1000adds   1,000 recorded additions of eight numbers, their sum, backward
 //
 // resnet8_interpretable_b64 over resnet8_train_b64 is what the penalty costs: at most 3.5 times.
@@ -28,7 +29,7 @@
 namespace limpid::tools {
 
 struct Workload {
-  enum class Kind : uint8_t { train, infer, interpretable, select, transport, adds };
+  enum class Kind : uint8_t { train, infer, interpretable, select, transport, wasserstein, adds };
 
   std::string name;
   Kind kind = Kind::train;
@@ -41,6 +42,12 @@ const std::vector<Workload>& workloads();
 /// Throws UsageError listing the names.
 const Workload& workload_named(const std::string& name);
 
+/// Two clouds of points, their squared distances and masses.
+struct TransportCase {
+  Tensor X, Y;
+  interpret::TransportProblem problem;
+};
+
 /// A network with its optimiser and one batch, random from seed 0.
 struct Problem {
   std::shared_ptr<Module> net;
@@ -49,13 +56,13 @@ struct Problem {
   Tensor labels;      // [N]
   bool drops = true;  // dropout is active while training
   std::string selector;
-  std::vector<interpret::TransportProblem> transports;
+  std::vector<TransportCase> transports;
 };
 Problem problem_of(const Workload& workload);
 std::shared_ptr<Sgd> optimizer_of(Module& net);
 
-/// One step. Returns the loss, or the logits of `infer`; undefined for `adds`, `select` and
-/// `transport`.
+/// One step. Returns the loss, or the logits of `infer`; undefined where
+/// nothing is learned.
 Tensor do_step(Workload::Kind kind, Problem& problem);
 
 /// Multiply-adds of one forward pass over the whole batch.
