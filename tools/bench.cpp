@@ -106,13 +106,11 @@ Workload own_workload(const BenchOptions& o) {
 // Steps from given weights on a given batch, without dropout, so that another program that starts
 // there can compare. The file holds the weights under their names, `x` and `labels`.
 Json replay(const Workload& workload, const BenchOptions& o, const std::string& out) {
-  if (workload.model.empty() || workload.kind == Workload::Kind::select) {
-    throw UsageError("--start: nothing to compare there");
-  }
+  Problem problem = problem_of(workload);
+  if (problem.net == nullptr) throw UsageError("--start: nothing to compare there");
   if (out.empty())
     throw UsageError("--start needs --out, the file for the weights after the steps");
   std::map<std::string, Tensor> given = load_safetensors(o.start).tensors;
-  Problem problem = problem_of(workload);
   problem.drops = false;
   for (const auto& [name, place] : {std::pair{"x", &problem.x}, {"labels", &problem.labels}}) {
     const auto found = given.find(name);

@@ -27,6 +27,8 @@ Command shallow_certify_command();
 Command shallow_visited_command();
 Command shallow_explain_command();
 Command transport_report_command();
+Command transport_shift_command();
+Command transport_fix_command();
 Command report_command();
 Command bench_command();
 

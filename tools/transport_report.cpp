@@ -70,6 +70,7 @@ Json layer_json(const LayerTransport& t, const std::string& flag) {
        {"w2_previous_range", to_json(t.w2_previous)},
        {"w2_input", number_or_null(t.w2_input.median)},
        {"floor", number_or_null(t.floor.median)},
+       {"distinguishable", t.w2_previous.median >= 2 * t.floor.median},
        {"share", t.share},
        {"sliced", number_or_null(t.sliced)},
        {"bures", number_or_null(t.bures)},
@@ -99,6 +100,7 @@ Json health_json(const LayerHealth& h) {
       {{"name", h.name},
        {"step", h.step},
        {"units", h.units},
+       {"constant", h.constant},
        {"distance", number_or_null(h.distance)},
        {"z_spread", Json::array()
                         .push(number_or_null(h.z.spread[0]))

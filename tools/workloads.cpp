@@ -3,6 +3,7 @@
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
+#include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
@@ -24,7 +25,7 @@ using Kind = Workload::Kind;
 
 std::vector<Workload> make_workloads() {
   const Shape small = {32, 3, 32, 32};
-  return {
+  std::vector<Workload> all = {
       {"mlp_train_b128", Kind::train, "mlp:256-128", {128, 784}, 10},
       {"lenet_train_b128", Kind::train, "lenet5", {128, 1, 28, 28}, 10},
       {"convnet128_train_b64", Kind::train, "convnet", {64, 3, 32, 32}, 10},
@@ -44,6 +45,15 @@ std::vector<Workload> make_workloads() {
       {"ot_sliced_n2000", Kind::sliced, "", {2000, 64}, 0},
       {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
   };
+  for (const Kind kind : {Kind::transport, Kind::wasserstein}) {
+    const std::string name = kind == Kind::transport ? "ot_emd_" : "ot_w2_";
+    for (const int64_t n : {200, 500, 1000, 2000}) {
+      all.push_back({join_text(name, "n", n), kind, "equal", {n, n, 1}, 0});
+      all.push_back({join_text(name, "unequal_n", n), kind, "random", {n, 3 * n / 4, 1}, 0});
+    }
+    all.push_back({name + "batch_n64", kind, "equal", {64, 64, 1000}, 0});
+  }
+  return all;
 }
 
 // Updates the parameters, without a gradient of the images.
@@ -92,6 +102,25 @@ void thousand_adds(Tensor& a) {
   a.clear_gradient();
 }
 
+std::vector<TransportCase> transport_cases(const Workload& workload, Rng& rng) {
+  constexpr int64_t kDimensions = 64;
+  const int64_t n = workload.images[0], m = workload.images[1];
+  const auto masses = [&](int64_t count) {
+    const Tensor drawn = Tensor::uniform({count}, rng, 0, 1, DType::f64);
+    return (drawn / sum(drawn)).to_vector();
+  };
+  std::vector<TransportCase> cases(static_cast<size_t>(workload.images[2]));
+  for (auto& [X, Y, problem] : cases) {
+    X = Tensor::normal({n, kDimensions}, rng, 0, 1, DType::f64);
+    Y = Tensor::normal({m, kDimensions}, rng, 0.5, 1, DType::f64);
+    problem.C = interpret::squared_distances(X, Y);
+    if (workload.model == "equal") continue;
+    problem.a = masses(n);
+    problem.b = masses(m);
+  }
+  return cases;
+}
+
 }  // namespace
 
 const std::vector<Workload>& workloads() {
@@ -118,6 +147,10 @@ Problem problem_of(const Workload& workload) {
   }
   Rng rng(0);
   Problem p;
+  if (workload.kind == Kind::transport || workload.kind == Kind::wasserstein) {
+    p.transports = transport_cases(workload, rng);
+    return p;
+  }
   p.x = Tensor::normal(workload.images, rng, 0, 1);
   if (workload.kind == Kind::adds) return p;
   if (workload.kind == Kind::select) {
@@ -151,6 +184,19 @@ Tensor do_step(Kind kind, Problem& p) {
   if (kind == Kind::select) {
     interpret::select_coreset(
         p.selector, {.features = p.x, .labels = p.labels}, {.fraction = 0.05, .per_class = false});
+    return {};
+  }
+  if (kind == Kind::transport) {
+    std::vector<interpret::TransportProblem> problems;
+    for (const TransportCase& one : p.transports) problems.push_back(one.problem);
+    interpret::optimal_transport(problems);
+    return {};
+  }
+  if (kind == Kind::wasserstein) {
+    parallel::for_each(std::ssize(p.transports), [&](int64_t k) {
+      const auto& [X, Y, problem] = p.transports[static_cast<size_t>(k)];
+      interpret::wasserstein2_exact(X, Y, problem.a, problem.b);
+    });
     return {};
   }
   if (kind == Kind::infer) {

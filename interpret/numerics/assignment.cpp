@@ -17,8 +17,8 @@ using kernels::LeastTwo;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kFree = -1;
-constexpr int64_t kRowReductions = 2;     // passes over the free rows
-constexpr int64_t kMostScansPerRow = 16;  // of a pass: prices that fall by little do not end it
+constexpr int64_t kRowReductions = 2;    // passes over the free rows
+constexpr int64_t kMostScansPerRow = 4;  // of a pass: prices that fall by little do not end it
 
 class Matching {
  public:

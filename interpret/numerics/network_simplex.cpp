@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kTolerance = 0x1p-44;  // of a reduced cost, against its three terms
-constexpr int64_t kRowsPerBlock = 8;    // priced for one pivot
+constexpr int64_t kRowsPerBlock = 4;    // priced for one pivot
 
 /// N: what one unit of supply is worth.
 int64_t unit_of(int64_t n) {
@@ -27,9 +27,9 @@ class SpanningTree {
   struct Node {
     int64_t flow = 0;  // of the arc to the parent
     int32_t parent = -1;
-    int32_t count = 1;           // nodes of the subtree
-    int32_t next = 0, back = 0;  // along the thread
-    int32_t last = 0;            // of the subtree, along the thread
+    int32_t count = 1;  // nodes of the subtree
+    int32_t back = 0;   // before it on the thread
+    int32_t last = 0;   // of the subtree, along the thread
   };
   struct Arc {
     int32_t row, column;
@@ -37,11 +37,16 @@ class SpanningTree {
   };
 
   SpanningTree(int64_t rows, int64_t columns, const std::vector<Arc>& arcs)
-      : rows_(static_cast<int32_t>(rows)), nodes_(static_cast<size_t>(rows + columns)) {
+      : rows_(static_cast<int32_t>(rows)),
+        nodes_(static_cast<size_t>(rows + columns)),
+        next_(nodes_.size()) {
     hang(arcs);
   }
 
   const Node& node(int32_t x) const { return nodes_[static_cast<size_t>(x)]; }
+  /// After it on the thread, which is a ring.
+  int32_t next(int32_t x) const { return next_[static_cast<size_t>(x)]; }
+  int32_t size() const { return static_cast<int32_t>(nodes_.size()); }
   int32_t root() const { return static_cast<int32_t>(nodes_.size()) - 1; }
   bool is_row(int32_t x) const { return x < rows_; }
 
@@ -74,9 +79,9 @@ class SpanningTree {
  private:
   Node& at(int32_t x) { return nodes_[static_cast<size_t>(x)]; }
 
-  void link(int32_t x, int32_t next) {
-    at(x).next = next;
-    at(next).back = x;
+  void link(int32_t x, int32_t y) {
+    next_[static_cast<size_t>(x)] = y;
+    at(y).back = x;
   }
 
   int32_t common_ancestor(int32_t x, int32_t y) const {
@@ -93,7 +98,7 @@ class SpanningTree {
     const int32_t old_last = at(leaving).last, before = at(leaving).back;
 
     // Out of the thread and of its ancestors
-    link(before, at(old_last).next);
+    link(before, next(old_last));
     for (int32_t y = old_parent; y != join; y = at(y).parent) at(y).count -= count;
     for (int32_t y = old_parent; y != -1 && at(y).last == old_last; y = at(y).parent)
       at(y).last = before;
@@ -101,7 +106,7 @@ class SpanningTree {
     // Turned along the path from x to `leaving`: each node takes what is left of its subtree
     // before and after the child that is now its parent
     Node child = at(x);  // as it was
-    int32_t tail = child.last, after = at(tail).next, c = x;
+    int32_t tail = child.last, after = next(tail), c = x;
     at(c).parent = parent;
     at(c).flow = flow;
     while (c != leaving) {
@@ -109,7 +114,7 @@ class SpanningTree {
       const Node old = at(y);
       const bool has_rest = old.last != child.last;
       const int32_t rest = after;
-      if (has_rest) after = at(old.last).next;
+      if (has_rest) after = next(old.last);
       link(tail, y);
       tail = child.back;
       if (has_rest) {
@@ -129,8 +134,7 @@ class SpanningTree {
     }
 
     // Into the thread right after its parent
-    const int32_t next = at(parent).next;
-    link(tail, next);
+    link(tail, next(parent));
     link(parent, x);
     for (int32_t y = parent; y != join; y = at(y).parent) at(y).count += count;
     for (int32_t y = parent; y != -1 && at(y).last == parent; y = at(y).parent) at(y).last = tail;
@@ -169,6 +173,7 @@ class SpanningTree {
 
   int32_t rows_;
   std::vector<Node> nodes_;
+  std::vector<int32_t> next_;  // apart: potentials are shifted along it
 };
 
 class Simplex {
@@ -178,8 +183,7 @@ class Simplex {
         rows_(std::ssize(s)),
         columns_(std::ssize(t)),
         unit_(unit_of(rows_)),
-        u_(s.size()),
-        v_(t.size()),
+        potentials_(s.size() + t.size()),
         tree_(rows_, columns_, first_tree(s, t)) {
     make_potentials();
   }
@@ -199,14 +203,14 @@ class Simplex {
     }
     result.is_optimal = is_fresh_;
     for (int32_t x = 0; x < tree_.root(); ++x) {
-      const auto& [flow, y, count, next, back, last] = tree_.node(x);
+      const auto& [flow, y, count, back, last] = tree_.node(x);
       const int64_t whole = (flow + unit_ / 2) / unit_;
       const auto [i, j] = tree_.is_row(x) ? std::pair(x, y) : std::pair(y, x);
       if (whole > 0) result.arcs.push_back({i, j - rows_, whole});
     }
     std::ranges::sort(result.arcs, {}, [](const auto& a) { return std::pair(a.i, a.j); });
-    result.u = std::move(u_);
-    result.v = std::move(v_);
+    for (int32_t x = 0; x < tree_.size(); ++x)
+      tree_.is_row(x) ? result.u.push_back(-potential(x)) : result.v.push_back(potential(x));
     return result;
   }
 
@@ -216,20 +220,21 @@ class Simplex {
     double reduced = 0;
   };
 
+  double& potential(int32_t x) { return potentials_[static_cast<size_t>(x)]; }
   double cost(int64_t i, int64_t j) const { return cost_[i * columns_ + j]; }
 
   // The most negative reduced cost of the next rows with one.
   Entering best_of_blocks() {
+    const double* v = potentials_.data() + rows_;
     Entering best;
     for (int64_t scanned = 0; scanned < rows_; ++scanned) {
       const int64_t i = next_row_;
       next_row_ = i + 1 == rows_ ? 0 : i + 1;
-      const kernels::Least least = scan_.least(columns_, cost_ + i * columns_, v_.data());
-      const double u = u_[static_cast<size_t>(i)];
+      const kernels::Least least = scan_.least(columns_, cost_ + i * columns_, v);
+      const double u = -potentials_[static_cast<size_t>(i)];
       const double reduced = least.value - u;
       if (reduced < best.reduced) {
-        const double size = std::abs(cost(i, least.index)) + std::abs(u) +
-                            std::abs(v_[static_cast<size_t>(least.index)]);
+        const double size = std::abs(cost(i, least.index)) + std::abs(u) + std::abs(v[least.index]);
         if (reduced < -kTolerance * size) best = {i, least.index, reduced};
       }
       if (best.row >= 0 && scanned % kRowsPerBlock == kRowsPerBlock - 1) break;
@@ -242,34 +247,30 @@ class Simplex {
     const auto row = static_cast<int32_t>(arc.row);
     const auto column = static_cast<int32_t>(arc.column + rows_);
     const int32_t moved = tree_.pivot(row, column);
-    const double by = moved == row ? arc.reduced : -arc.reduced;  // for rows, minus for columns
-    const int32_t end = tree_.node(tree_.node(moved).last).next;
-    for (int32_t x = moved; x != end; x = tree_.node(x).next) {
-      if (x < rows_) {
-        u_[static_cast<size_t>(x)] += by;
-      } else {
-        v_[static_cast<size_t>(x - rows_)] -= by;
-      }
+    double by = moved == row ? -arc.reduced : arc.reduced;
+    int32_t begin = moved, end = tree_.next(tree_.node(moved).last);
+    if (2 * tree_.node(moved).count > tree_.size()) {  // all others the other way: the same
+      std::swap(begin, end);
+      by = -by;
     }
+    for (int32_t x = begin; x != end; x = tree_.next(x)) potential(x) += by;
     is_fresh_ = false;
   }
 
   // From the root along the thread, without the rounding of many shifts.
   void make_potentials() {
-    v_.back() = 0;
-    for (int32_t x = tree_.node(tree_.root()).next; x != tree_.root(); x = tree_.node(x).next) {
+    potential(tree_.root()) = 0;
+    for (int32_t x = tree_.next(tree_.root()); x != tree_.root(); x = tree_.next(x)) {
       const int32_t y = tree_.node(x).parent;
-      if (tree_.is_row(x)) {
-        u_[static_cast<size_t>(x)] = cost(x, y - rows_) - v_[static_cast<size_t>(y - rows_)];
-      } else {
-        v_[static_cast<size_t>(x - rows_)] = cost(y, x - rows_) - u_[static_cast<size_t>(y)];
-      }
+      potential(x) =
+          tree_.is_row(x) ? potential(y) - cost(x, y - rows_) : potential(y) + cost(y, x - rows_);
     }
     is_fresh_ = true;
   }
 
-  // Row after row gives to the columns that cost least against the least of each column. Each step
-  // uses up a row or a column, never both, so the arcs are a tree.
+  // Row after row gives to the columns that cost least against the least of each column, first the
+  // rows that would lose most by their second choice (as in Vogel's rule). Each step uses up a row
+  // or a column, never both, so the arcs are a tree.
   std::vector<SpanningTree::Arc> first_tree(
       std::span<const int64_t> s, std::span<const int64_t> t) {
     std::vector<int64_t> wanted(t.size());
@@ -280,8 +281,14 @@ class Simplex {
       for (int64_t j = 0; j < columns_; ++j)
         open[static_cast<size_t>(j)] = std::min(open[static_cast<size_t>(j)], cost(i, j));
     }
-    std::vector<SpanningTree::Arc> arcs;
+    std::vector<std::pair<double, int64_t>> order;  // negative loss, row
     for (int64_t i = 0; i < rows_; ++i) {
+      const auto [first, second] = scan_.least_two(columns_, cost_ + i * columns_, open.data());
+      order.emplace_back(first.value - second.value, i);
+    }
+    std::ranges::sort(order);
+    std::vector<SpanningTree::Arc> arcs;
+    for (const auto& [loss, i] : order) {
       int64_t given = s[static_cast<size_t>(i)] * unit_ + 1;
       while (given > 0) {
         const int64_t j = scan_.least(columns_, cost_ + i * columns_, open.data()).index;
@@ -300,7 +307,7 @@ class Simplex {
   const double* cost_;
   int64_t rows_, columns_;
   int64_t unit_;
-  std::vector<double> u_, v_;
+  std::vector<double> potentials_;  // -u of the rows, then v: shifts are the same for both
   SpanningTree tree_;
   bool is_fresh_ = false;  // the potentials
   int64_t next_row_ = 0;   // to be priced

@@ -60,7 +60,7 @@ TransportPlan optimal_transport(const Tensor& C, const TransportOptions& options
 
 struct TransportProblem {
   Tensor C;
-  std::vector<double> a, b;  // both empty: all masses equal
+  std::vector<double> a = {}, b = {};  // both empty: all masses equal
 };
 /// Many small problems in parallel, each with the same bits as alone.
 std::vector<TransportPlan> optimal_transport(

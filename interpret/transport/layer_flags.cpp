@@ -32,6 +32,7 @@ class Flags {
       shuffled(health_[i]);
       collapsed(health_[i]);
       scaled(i);
+      constant(health_[i]);
       if (is_last_of_step(i)) dead(health_[i].step);
     }
     for (size_t l = 1; l < transport_.layers.size(); ++l) {
@@ -39,7 +40,7 @@ class Flags {
       separation(l);
       loss(l);
       twist(l);
-      floor(l);
+      silent(l);
     }
     return std::move(flags_);
   }
@@ -90,12 +91,16 @@ class Flags {
     return i + 1 == health_.size() || health_[i + 1].step != health_[i].step;
   }
 
+  void constant(const LayerHealth& h) {
+    if (h.constant <= rules_.constant_share || h.own.directions == 0) return;
+    add(h.name, "dead", true, h.constant, rules_.constant_share, silence_of(h.constant),
+        "train it again");
+  }
+
   void dead(const std::string& step) {
     for (const LayerTransport& t : transport_.layers) {
       if (t.name != step || t.dead <= rules_.dead_share) continue;
-      add(step, "dead", true, t.dead, rules_.dead_share,
-          "has " + percent(t.dead) + " dead units: they say the same for every example",
-          "train it with a lower learning rate or normalisation, or make it narrower");
+      add(step, "dead", true, t.dead, rules_.dead_share, silence_of(t.dead), kForSilence);
     }
   }
 
@@ -150,13 +155,17 @@ class Flags {
         "a transport penalty makes it move them along");
   }
 
-  void floor(size_t l) {
+  void silent(size_t l) {
     const LayerTransport& t = transport_.layers[l];
-    if (!(t.w2_previous.median < 2 * t.floor.median)) return;
-    add(t.name, "floor", false, t.w2_previous.median / t.floor.median, 2,
-        "moves the data no further than twice the distance of two samples: not distinguishable",
-        "more examples, or a layer that may be removed");
+    if (t.dead <= rules_.silent_share || t.dead > rules_.dead_share) return;
+    add(t.name, "silent", false, t.dead, rules_.silent_share, silence_of(t.dead), kForSilence);
   }
+
+  static std::string silence_of(double share) {
+    return "has " + percent(share) + " units that say the same for every example";
+  }
+  static constexpr const char* kForSilence =
+      "train it with a lower learning rate or normalisation, or make it narrower";
 
   const NetworkTransport& transport_;
   std::span<const LayerHealth> health_;

@@ -6,7 +6,7 @@
 //   shuffled    the layer's output cannot be told from that of its own weights in random order:
 //               distance <= 3.5 (layer_health.h)
 //   collapsed   all units say the same: directions < 1.05 with three units or more; or nothing
-//   dead        more than 30 % of the units are constant over all examples
+//   dead        30 % of the units are constant before their activation, or 55 % after it
 //   scaled      weights of this layer are larger, or smaller, than those of the others by more than
 //               the factor 5: root mean square times sqrt(fan in), against the median of the others
 //
@@ -19,7 +19,7 @@
 //   separation  D grows by more than 10 %, beyond the spread over subsamples
 //   loss        directions fall to less than half while D does not fall
 //   twist       W_l^2 / kappa_l < 0.5: examples are moved past each other
-//   floor       W_l is below twice the noise floor: the step cannot be told from standing still
+//   silent      30 % of the units are constant after their activation
 #pragma once
 
 #include "interpret/transport/layer_health.h"
@@ -35,7 +35,9 @@ namespace limpid::interpret {
 struct FlagRules {
   double shuffled_distance = 3.5;
   double collapsed_directions = 1.05;
-  double dead_share = 0.3;
+  double constant_share = 0.3;
+  double dead_share = 0.55;
+  double silent_share = 0.3;
   double scale_factor = 5;
   double kinetic_mad = 3.5;
   double separation_growth = 1.1;

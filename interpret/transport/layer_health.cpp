@@ -78,17 +78,21 @@ Tensor rows_of(const Tensor& y) {
 
 struct Covariance {
   double trace = 0, squares = 0;  // tr C, tr C^2
-  int64_t units = 0;
+  int64_t units = 0, constant = 0;  // of all, of those without variance
 };
 Covariance covariance_of(const Tensor& y) {
   const Tensor rows = to(rows_of(y), DType::f64);
   const Tensor centred = rows - mean(rows, {0});
   const auto count = static_cast<double>(rows.size(0));
   const Tensor C = matmul(centred, centred, {.transpose_a = true}) * (1 / count);
+  const std::vector<double> low = (-max(-rows, 0)).to_vector(), high = max(rows, 0).to_vector();
+  int64_t constant = 0;
+  for (size_t u = 0; u < low.size(); ++u) constant += low[u] == high[u] ? 1 : 0;
   return {
       .trace = sum(centred * centred).item() / count,
       .squares = sum(C * C).item(),
-      .units = rows.size(1)};
+      .units = rows.size(1),
+      .constant = constant};
 }
 
 double log_of(double trace) { return std::log(std::max(trace, std::numeric_limits<double>::min())); }
@@ -125,11 +129,14 @@ LayerHealth layer_health(
       if (form > 0) continue;
       s.directions = c.squares > 0 ? c.trace * c.trace / c.squares : 0;
       s.separation = labels.empty() ? double{NAN} : separation_share(flatten(y), labels);
-      health.units = c.units;
     }
     return s;
   };
   health.own = statistics();
+  Pass pass;
+  const Covariance own = covariance_of((*layer.layer)(layer.input, pass));
+  health.units = own.units;
+  health.constant = static_cast<double>(own.constant) / static_cast<double>(own.units);
 
   std::vector<std::unique_ptr<Shuffled>> weights;
   double squares = 0;

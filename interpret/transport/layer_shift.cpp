@@ -97,7 +97,7 @@ LayerShift shift_of(
   s.null_mean = mean_of(null);
   s.null_deviation = deviation_of(null, s.null_mean);
   s.z = s.null_deviation > 0 ? (s.shift - s.null_mean) / s.null_deviation : 0;
-  s.is_outside = std::abs(s.z) > 3;
+  s.is_outside = s.z > 3;
   return s;
 }
 

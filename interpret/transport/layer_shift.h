@@ -43,7 +43,7 @@ struct LayerShift {
   double null_mean = 0, null_deviation = 0;
   double z = 0;  // (shift - null_mean) / null_deviation
   double amplification = 0;
-  bool is_outside = false;  // of the null band: |z| > 3
+  bool is_outside = false;  // of the null band: z > 3
 };
 
 /// Per step, the input first. Throws ValueError unless both have the same steps and there are at
