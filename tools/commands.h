@@ -26,6 +26,7 @@ Command shallow_plot_command();
 Command shallow_certify_command();
 Command shallow_visited_command();
 Command shallow_explain_command();
+Command transport_ridgelet_command();
 Command report_command();
 Command bench_command();
 
