@@ -178,7 +178,7 @@ void open_network(Subject& s, const RidgeletOptions& o, const Common& common, Co
         " through the mean of ", s.inputs, " inputs");
     s.inputs = 1;
   }
-  s.frequency = std::max(4.0, 1.25 * largest_frequency(s.units));
+  s.frequency = std::max(s.inputs == 1 ? 20.0 : 8.0, 1.25 * largest_frequency(s.units));
 }
 
 Subject open_subject(const RidgeletOptions& o, const Common& common, Console& console) {
@@ -205,7 +205,9 @@ Subject open_subject(const RidgeletOptions& o, const Common& common, Console& co
   if (!o.data.empty()) return s;
   if (o.function.empty()) s.f = windowed_network(s.units, s.half_width);
   // psi(a.x) moves up to 6 A + what f itself does; in the plane as many as time allows
-  const double waves = 2 * s.half_width * (6 * s.frequency + 40) / 6;
+  const double waves = std::max(
+      2 * s.half_width * (6 * s.frequency + 40) / 6,
+      o.widths.empty() ? 0 : 4 * *std::ranges::max_element(o.widths));  // more points than units
   const int64_t side = o.side > 0      ? o.side
                        : s.inputs == 2 ? 40
                                        : static_cast<int64_t>(std::ceil(waves));
@@ -333,19 +335,50 @@ Synthesis synthesise(
 
 // ---- Pictures ----
 
+// The part of the (r, b) plane in a picture
+struct View {
+  double r = 0, b = 0;
+};
+
+// b as far as |T| reaches a hundredth of its largest value, and all units with |r| in the picture
+View view_of(const Subject& s, const RidgeletSpectrum& t, double r) {
+  View view{.r = r, .b = 4};
+  double largest = 0;
+  for (const double v : t.values) largest = std::max(largest, std::abs(v));
+  const int64_t R = std::ssize(t.radii), N = std::ssize(t.offsets);
+  for (int64_t k = 0; k < std::ssize(t.values); ++k) {
+    if (std::abs(t.radii[at(k / N % R)]) > r || std::abs(t.values[at(k)]) < 0.01 * largest)
+      continue;
+    view.b = std::max(view.b, std::abs(t.offsets[at(k % N)]));
+  }
+  for (int64_t j = 0; j < s.units.size(); ++j) {
+    const interpret::UnitPlace place = interpret::place_of(s.units, j);
+    if (std::abs(place.r) <= r) view.b = std::max(view.b, 1.1 * std::abs(place.b));
+  }
+  view.b = std::min(view.b, t.offset);
+  return view;
+}
+
 // T / K averaged over the cells of a picture; in the plane its size over all directions
-Tensor picture_of(const RidgeletSpectrum& t, double b_limit, int64_t width, int64_t height) {
-  std::vector<double> sum(at(width * height), 0), count = sum;
+Tensor picture_of(const RidgeletSpectrum& t, const View& view) {
   const int64_t R = std::ssize(t.radii), N = std::ssize(t.offsets), D = t.direction_count();
+  // No finer than the grid
+  const auto pixels = [](double share, int64_t cells) {
+    return std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(cells)), 2, 300);
+  };
+  const int64_t width = pixels(view.r / t.frequency, R), height = pixels(view.b / t.offset, N);
+  const auto place = [](double value, double limit, int64_t count) {
+    return static_cast<int64_t>(
+        std::floor((value + limit) / (2 * limit) * static_cast<double>(count)));
+  };
+  std::vector<double> sum(at(width * height), 0), count = sum;
   for (int64_t k = 0; k < D * R * N; ++k) {
-    const int64_t i = k / N % R, j = k % N;
-    const double v = (b_limit - t.offsets[at(j)]) / (2 * b_limit);
-    const auto y = static_cast<int64_t>(std::floor(v * static_cast<double>(height)));
-    if (y < 0 || y >= height) continue;
-    const int64_t place = y * width + i * width / R;
+    const int64_t x = place(t.radii[at(k / N % R)], view.r, width);
+    const int64_t y = place(-t.offsets[at(k % N)], view.b, height);
+    if (x < 0 || x >= width || y < 0 || y >= height) continue;
     const double value = t.values[at(k)] / t.pair.K;
-    sum[at(place)] += D == 1 ? value : value * value;
-    count[at(place)] += 1;
+    sum[at(y * width + x)] += D == 1 ? value : value * value;
+    count[at(y * width + x)] += 1;
   }
   for (size_t k = 0; k < sum.size(); ++k) {
     if (count[k] == 0) continue;
@@ -354,22 +387,21 @@ Tensor picture_of(const RidgeletSpectrum& t, double b_limit, int64_t width, int6
   return Tensor::of({height, width}, sum, DType::f64);
 }
 
-std::string spectrum_picture(const Subject& s, const RidgeletSpectrum& t) {
-  const double b_limit = std::min(t.offset, 0.6 * s.half_width * t.frequency + 4);
-  const int64_t height = std::clamp<int64_t>(
-      static_cast<int64_t>(b_limit / t.offset * static_cast<double>(t.offsets.size())), 2, 240);
+// The spectrum for |a| <= r
+std::string spectrum_picture(const Subject& s, const RidgeletSpectrum& t, double r) {
+  const View view = view_of(s, t, r);
   const bool is_plane = s.inputs == 2;
   interpret::SpectrumPlot plot{
       .title = "Ridgelet spectrum of " + s.name,
       .value_title = is_plane ? "|T(a, b) / K|, root mean square over directions" : "T(a, b) / K",
       .x_title = is_plane ? "r, with a = r u and u in the upper half plane" : "a",
       .y_title = "b",
-      .map = picture_of(t, b_limit, std::min<int64_t>(std::ssize(t.radii), 320), height),
+      .map = picture_of(t, view),
       .scale = is_plane ? interpret::MapScale::range : interpret::MapScale::symmetric,
-      .x_low = -t.frequency,
-      .x_high = t.frequency,
-      .y_low = -b_limit,
-      .y_high = b_limit,
+      .x_low = -view.r,
+      .x_high = view.r,
+      .y_low = -view.b,
+      .y_high = view.b,
       .mark_title = "Circles: units of the network, area by |c|; solid c > 0, dashed c < 0"};
   for (int64_t j = 0; j < s.units.size(); ++j) {
     const interpret::UnitPlace place = interpret::place_of(s.units, j);
@@ -405,7 +437,7 @@ std::string reconstruction_picture(const Subject& s, const RidgeletSpectrum& t) 
 struct Result {
   double error = 0, low_pass_error = 0, low_pass_gap = 0;
   std::vector<WidthRow> rows;
-  std::unique_ptr<interpret::UnitAgreement> agreement;
+  std::unique_ptr<interpret::UnitAgreement> agreement, near;
   std::unique_ptr<Synthesis> synthesis;
 };
 
@@ -435,8 +467,9 @@ void print(const Subject& s, const RidgeletSpectrum& t, const Result& r, const C
   if (r.agreement) {
     console.result(join_text(
         "trained units against |T|: Spearman ", r.agreement->spearman, " over ", r.agreement->bins,
-        " bins of (a, b), ", r.agreement->places, " over ", r.agreement->place_bins, " places; ",
-        r.agreement->outside, " of ", r.agreement->units, " units outside"));
+        " bins of (a, b), ", r.near->spearman, " over ", r.near->bins, " bins where units lie, ",
+        r.agreement->places, " over ", r.agreement->place_bins, " places; ", r.agreement->outside,
+        " of ", r.agreement->units, " units outside"));
   }
   if (r.synthesis) {
     console.result(join_text(
@@ -447,15 +480,17 @@ void print(const Subject& s, const RidgeletSpectrum& t, const Result& r, const C
   }
 }
 
-Json to_json(const interpret::UnitAgreement& a) {
+Json to_json(const interpret::UnitAgreement& all, const interpret::UnitAgreement& near) {
   return Json::object(
-      {{"count", a.units},
-       {"outside", a.outside},
-       {"spearman", number_or_null(a.spearman)},
-       {"bins", a.bins},
-       {"occupied_bins", a.occupied},
-       {"spearman_places", number_or_null(a.places)},
-       {"place_bins", a.place_bins}});
+      {{"count", all.units},
+       {"outside", all.outside},
+       {"spearman", number_or_null(all.spearman)},
+       {"bins", all.bins},
+       {"occupied_bins", all.occupied},
+       {"spearman_near", number_or_null(near.spearman)},
+       {"bins_near", near.bins},
+       {"spearman_places", number_or_null(all.places)},
+       {"place_bins", all.place_bins}});
 }
 
 Json to_json(const Synthesis& s, int64_t layers) {
@@ -483,7 +518,11 @@ Json write_files(const std::string& out, const Subject& s, const RidgeletSpectru
       Tensor::of(
           {t.direction_count(), std::ssize(t.radii), std::ssize(t.offsets)}, t.values, DType::f64));
   files.push(out + "/spectrum.npy");
-  keep("spectrum.svg", spectrum_picture(s, t));
+  keep("spectrum.svg", spectrum_picture(s, t, t.frequency));
+  if (s.units.size() > 0) {
+    const double near = std::min(t.frequency, 1.25 * largest_frequency(s.units));
+    keep("spectrum-units.svg", spectrum_picture(s, t, near));
+  }
   keep("reconstruction.svg", reconstruction_picture(s, t));
   return files;
 }
@@ -528,8 +567,13 @@ Json run(const Invocation& in, const RidgeletOptions& o) {
     r.rows.push_back(compare_widths(s, t, static_cast<int64_t>(width), o.seeds, seed));
   }
   if (s.units.size() > 0) {
-    r.agreement = std::make_unique<interpret::UnitAgreement>(interpret::compare_units(
-        t, s.units, s.half_width * std::sqrt(static_cast<double>(s.inputs)), o.bins));
+    const double reach = s.half_width * std::sqrt(static_cast<double>(s.inputs));
+    const auto compared = [&](double frequency) {
+      return std::make_unique<interpret::UnitAgreement>(
+          interpret::compare_units(t, s.units, reach, o.bins, frequency));
+    };
+    r.agreement = compared(t.frequency);
+    r.near = compared(1.25 * largest_frequency(s.units));
   }
   if (s.name == "denoiser" && !o.widths.empty()) {
     r.synthesis = std::make_unique<Synthesis>(synthesise(s, t, o, seed));
@@ -553,7 +597,7 @@ Json run(const Invocation& in, const RidgeletOptions& o) {
        {"low_pass_gap", s.f ? number_or_null(r.low_pass_gap) : Json()},
        {"spectrum", spectrum_json(t, in.common.out)},
        {"widths", rows},
-       {"units", r.agreement ? to_json(*r.agreement) : Json()},
+       {"units", r.agreement ? to_json(*r.agreement, *r.near) : Json()},
        {"synthesis", r.synthesis ? to_json(*r.synthesis, o.layers) : Json()},
        {"files", files}});
 }
