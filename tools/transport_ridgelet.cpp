@@ -359,32 +359,31 @@ View view_of(const Subject& s, const RidgeletSpectrum& t, double r) {
   return view;
 }
 
-// T / K averaged over the cells of a picture; in the plane its size over all directions
+// T / K of the nearest cell; in the plane its root mean square over directions
 Tensor picture_of(const RidgeletSpectrum& t, const View& view) {
   const int64_t R = std::ssize(t.radii), N = std::ssize(t.offsets), D = t.direction_count();
-  // No finer than the grid
-  const auto pixels = [](double share, int64_t cells) {
-    return std::clamp<int64_t>(static_cast<int64_t>(share * static_cast<double>(cells)), 2, 300);
+  const auto pixels = [](double share, int64_t cells) {  // no finer than the grid
+    return std::clamp<int64_t>(std::llround(share * static_cast<double>(cells)), 2, 300);
+  };
+  const auto cell = [](double value, double limit, int64_t cells) {
+    const double share = (value + limit) / (2 * limit);
+    return std::clamp<int64_t>(
+        static_cast<int64_t>(share * static_cast<double>(cells)), 0, cells - 1);
+  };
+  const auto centre = [](int64_t k, int64_t count, double limit) {
+    return limit * ((2 * static_cast<double>(k) + 1) / static_cast<double>(count) - 1);
   };
   const int64_t width = pixels(view.r / t.frequency, R), height = pixels(view.b / t.offset, N);
-  const auto place = [](double value, double limit, int64_t count) {
-    return static_cast<int64_t>(
-        std::floor((value + limit) / (2 * limit) * static_cast<double>(count)));
-  };
-  std::vector<double> sum(at(width * height), 0), count = sum;
-  for (int64_t k = 0; k < D * R * N; ++k) {
-    const int64_t x = place(t.radii[at(k / N % R)], view.r, width);
-    const int64_t y = place(-t.offsets[at(k % N)], view.b, height);
-    if (x < 0 || x >= width || y < 0 || y >= height) continue;
-    const double value = t.values[at(k)] / t.pair.K;
-    sum[at(y * width + x)] += D == 1 ? value : value * value;
-    count[at(y * width + x)] += 1;
+  Tensor picture = Tensor::empty({height, width}, DType::f64);
+  for (int64_t k = 0; k < width * height; ++k) {
+    const int64_t i = cell(centre(k % width, width, view.r), t.frequency, R);
+    const int64_t j = cell(-centre(k / width, height, view.b), t.offset, N);
+    double squared = 0;
+    for (int64_t d = 0; d < D; ++d) squared += std::pow(t.size_at(d, i, j) / t.pair.K, 2);
+    const double mean = std::sqrt(squared / static_cast<double>(D));
+    picture.mutable_data<double>()[k] = D > 1 ? mean : t.values[at(i * N + j)] / t.pair.K;
   }
-  for (size_t k = 0; k < sum.size(); ++k) {
-    if (count[k] == 0) continue;
-    sum[k] = D == 1 ? sum[k] / count[k] : std::sqrt(sum[k] / count[k]);
-  }
-  return Tensor::of({height, width}, sum, DType::f64);
+  return picture;
 }
 
 // The spectrum for |a| <= r
