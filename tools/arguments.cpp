@@ -146,11 +146,13 @@ void Arguments::numbers(
   add({.name = name, .help = help, .set = set, .get = get});
 }
 
-void Arguments::positional(const std::string& name, std::string& value, const std::string& help) {
+void Arguments::positional(
+    const std::string& name, std::string& value, const std::string& help, bool is_required) {
   add(
       {.name = name,
        .help = help,
        .is_positional = true,
+       .is_required = is_required,
        .set = [&value](const std::string& text) { value = text; },
        .get = [&value] { return Json(value); }});
 }
@@ -313,7 +315,7 @@ class Parser {
     if (entry.is_flag) return app.add_flag(name)->description(entry.help);
     CLI::Option* option = app.add_option(name)->description(entry.help);
     if (entry.is_many) option->expected(1, 1000)->allow_extra_args();
-    if (entry.is_positional) return option->required();
+    if (entry.is_positional) return option->required(entry.is_required);
     const Json value = entry.get();
     const std::string shown = as_argument(value);
     option->type_name(

@@ -64,8 +64,10 @@ class Arguments {
   void numbers(
       const std::string& name, std::vector<double>& value, const std::string& help, double low,
       double high);
-  /// A word without an option name.
-  void positional(const std::string& name, std::string& value, const std::string& help);
+  /// A word without an option name; left out it keeps the value, if it may be.
+  void positional(
+      const std::string& name, std::string& value, const std::string& help,
+      bool is_required = true);
   /// One word or more without an option name.
   void positionals(
       const std::string& name, std::vector<std::string>& values, const std::string& help);
@@ -85,7 +87,8 @@ class Arguments {
     std::string help;
     bool is_flag = false;
     bool is_positional = false;
-    bool is_many = false;  // positional: set once for each word
+    bool is_many = false;     // positional: set once for each word
+    bool is_required = true;  // positional
     bool is_common = false;
     bool was_given = false;
     std::function<void(const std::string&)> set;  // throws UsageError

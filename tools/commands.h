@@ -29,6 +29,7 @@ Command shallow_explain_command();
 Command transport_report_command();
 Command transport_shift_command();
 Command transport_fix_command();
+Command transport_ridgelet_command();
 Command report_command();
 Command bench_command();
 

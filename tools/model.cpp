@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <sstream>
 
@@ -234,8 +235,8 @@ RunFolder open_onnx(const ModelOptions& o, Console& console) {
 
 }  // namespace
 
-void declare_model(Arguments& a, ModelOptions& o) {
-  a.positional("MODEL", o.model, "a run folder, ARCH:FILE.safetensors, or onnx:FILE");
+void declare_model(Arguments& a, ModelOptions& o, bool is_required) {
+  a.positional("MODEL", o.model, "a run folder, ARCH:FILE.safetensors, or onnx:FILE", is_required);
   a.text("input-shape", o.input_shape, "what ARCH:FILE takes, such as 3,32,32");
   a.text(
       "normalize", o.normalize,
@@ -263,6 +264,16 @@ RunFolder open_model(const ModelOptions& o, Console& console) {
   RunFolder folder = open_run(o.model);
   apply_options(folder.card, o);
   return folder;
+}
+
+void check_finite(const RunFolder& folder, const std::string& source) {
+  for (const auto& [name, tensor] : state(*folder.model)) {
+    if (tensor.dtype() == DType::i64) continue;
+    const std::vector<double> values = tensor.to_vector();
+    if (!std::ranges::all_of(values, [](double v) { return std::isfinite(v); })) {
+      throw FormatError(source, name, "holds NaN or infinity");
+    }
+  }
 }
 
 datasets::ChannelStatistics normalization(const std::string& text, int64_t channels) {

@@ -29,12 +29,15 @@ struct ModelOptions {
 };
 
 /// The options above; MODEL is positional.
-void declare_model(Arguments& a, ModelOptions& o);
+void declare_model(Arguments& a, ModelOptions& o, bool is_required = true);
 
 /// Opens the model. Throws UsageError for a MODEL that does not exist or options that do not fit
 /// it, FormatError for damaged files and, with the whole list, for missing, unexpected and
 /// misshapen tensors.
 RunFolder open_model(const ModelOptions& o, Console& console);
+
+/// Throws FormatError naming the first tensor of the model that holds NaN or infinity.
+void check_finite(const RunFolder& folder, const std::string& source);
 
 /// Mean and standard deviation per channel from --normalize. Throws UsageError.
 datasets::ChannelStatistics normalization(const std::string& text, int64_t channels);

@@ -10,20 +10,6 @@
 #include <cmath>
 
 namespace limpid::tools {
-namespace {
-
-// Weights come from a file, so what is wrong with them is that file's fault.
-void check_finite(const RunFolder& folder, const std::string& source) {
-  for (const auto& [name, tensor] : state(*folder.model)) {
-    if (tensor.dtype() == DType::i64) continue;
-    const std::vector<double> values = tensor.to_vector();
-    if (!std::ranges::all_of(values, [](double v) { return std::isfinite(v); })) {
-      throw FormatError(source, name, "holds NaN or infinity");
-    }
-  }
-}
-
-}  // namespace
 
 void declare_shallow(Arguments& a, ShallowOptions& o) {
   declare_model(a, o.model);

@@ -76,7 +76,7 @@ std::string spectrum_plot(const SpectrumPlot& plot) {
   }
   draw_axes(svg, plot, x, y, left);
   svg.text({left, key}, plot.value_title, {Anchor::start, "strong"});
-  const double from = left + text_width(plot.value_title) + 24, to = left + kWidth;
+  const double from = left + 1.1 * text_width(plot.value_title) + 24, to = left + kWidth;
   const double low_end = from + text_width(number(map.low)) + 8;
   const double high_end = to - text_width(number(map.high)) - 8;
   svg.text({from, key}, number(map.low), {Anchor::start, "muted"});

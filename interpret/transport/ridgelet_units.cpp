@@ -390,13 +390,15 @@ struct Binned {
 }  // namespace
 
 UnitAgreement compare_units(
-    const RidgeletSpectrum& t, const RidgeUnits& units, double reach, int64_t side) {
+    const RidgeletSpectrum& t, const RidgeUnits& units, double reach, int64_t side,
+    double frequency) {
   check_shape(
       t.pair.dimension == units.dimension && t.outputs == units.outputs, "compare_units",
       "the spectrum has ", t.pair.dimension, " inputs and ", t.outputs, " outputs, the units ",
       units.dimension, " and ", units.outputs);
   check_value(side >= 2, "compare_units", "needs at least 2 bins a side, got ", side);
-  Binned spectrum(t.frequency, reach, side), network(t.frequency, reach, side);
+  const double A = frequency > 0 ? std::min(frequency, t.frequency) : t.frequency;
+  Binned spectrum(A, reach, side), network(A, reach, side);
   const int64_t R = std::ssize(t.radii), N = std::ssize(t.offsets);
   for (int64_t k = 0; k < t.direction_count() * R * N; ++k) {
     const int64_t i = k / N % R;
@@ -412,8 +414,8 @@ UnitAgreement compare_units(
   std::vector<double> T, c;
   for (int64_t i = 0; i < side; ++i) {
     for (int64_t j = 0; j < side; ++j) {
-      const double r = centre_of(i, t.frequency, side);
-      if (std::abs(centre_of(j, t.frequency * reach, side)) > std::abs(r) * reach) continue;
+      const double r = centre_of(i, A, side);
+      if (std::abs(centre_of(j, A * reach, side)) > std::abs(r) * reach) continue;
       T.push_back(spectrum.grid[at(i * side + j)]);
       c.push_back(network.grid[at(i * side + j)]);
     }

@@ -87,11 +87,13 @@ struct UnitAgreement {
   int64_t place_bins = 0;
   int64_t units = 0, outside = 0;  // of the units, those beyond |a| <= A or bent outside
 };
-/// Bins of equal size, `side` along r in [-A, A] and along b in [-A L, A L]; those are compared
-/// where a unit bends within |x| <= L. r < 0 where a lies in the lower half plane.
+/// Bins of equal size, `side` along r in [-A, A] and along b in [-A L, A L] for L = reach; those
+/// are compared where a unit bends within |x| <= L. r < 0 where a lies in the lower half plane. A
+/// is `frequency`, that of the spectrum if it is 0: units of a network that was trained lie near 0.
 /// Throws ShapeError unless both have the same inputs, ValueError unless side >= 2.
 UnitAgreement compare_units(
-    const RidgeletSpectrum& spectrum, const RidgeUnits& units, double reach, int64_t side = 16);
+    const RidgeletSpectrum& spectrum, const RidgeUnits& units, double reach, int64_t side = 16,
+    double frequency = 0);
 /// r and b of unit j, as compare_units() places it.
 struct UnitPlace {
   double r = 0, b = 0;

@@ -51,12 +51,33 @@ std::vector<std::string> commands(const TempDir& folder) {
 TEST_CASE("help: the commands of this version") {
   const TempDir folder;
   const std::vector<std::string> expected = {
-      "demo",           "data list",       "data info",    "train",           "eval",
-      "predict",        "layers",          "explain",      "bench",           "metrics",
-      "sanity",         "report",          "dsv extract",  "dsv synthesize",  "dsv retrain",
-      "dsv generate",   "dsv edit",        "dsv audit",    "coreset select",  "coreset interpret",
-      "coreset grow",   "shallow convert", "shallow plot", "shallow certify", "shallow visited",
-      "shallow explain"};
+      "demo",
+      "data list",
+      "data info",
+      "train",
+      "eval",
+      "predict",
+      "layers",
+      "explain",
+      "bench",
+      "metrics",
+      "sanity",
+      "report",
+      "dsv extract",
+      "dsv synthesize",
+      "dsv retrain",
+      "dsv generate",
+      "dsv edit",
+      "dsv audit",
+      "coreset select",
+      "coreset interpret",
+      "coreset grow",
+      "shallow convert",
+      "shallow plot",
+      "shallow certify",
+      "shallow visited",
+      "shallow explain",
+      "transport ridgelet"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);
