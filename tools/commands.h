@@ -38,4 +38,8 @@ Command dsv_audit_command();
 /// All commands of dsv.
 std::vector<Command> dsv_commands();
 
+Command transport_dae_command();
+/// All commands of transport.
+std::vector<Command> transport_commands();
+
 }  // namespace limpid::tools
