@@ -61,13 +61,18 @@ Json time_workload(const Workload& workload, const BenchOptions& o, const Consol
   console.result(join_text(
       workload.name, " threads=", parallel::threads(), " median_ms=", fixed(times.median, 3),
       " min_ms=", fixed(times.least, 3)));
-  return Json::object(
+  Json row = Json::object(
       {{"workload", workload.name},
        {"threads", parallel::threads()},
        {"median_ms", times.median},
        {"min_ms", times.least},
        {"macs", problem->net ? macs_of(*problem) : 0},
        {"peak_live_mb", static_cast<double>(peak) / (1 << 20)}});
+  if (workload.kind == Workload::Kind::sinkhorn) {
+    row.set("iterations", problem->solved.iterations);
+    row.set("marginal_error", problem->solved.marginal_error);
+  }
+  return row;
 }
 
 // A step of the network that --model names, on --batch random examples of shape --input.

@@ -39,6 +39,7 @@ Command dsv_audit_command();
 std::vector<Command> dsv_commands();
 
 Command transport_dae_command();
+Command transport_report_command();
 /// All commands of transport.
 std::vector<Command> transport_commands();
 

@@ -1,8 +1,40 @@
-// tools/transport.cpp: the commands of limpid transport, one file each: transport_dae.cpp ...
+// tools/transport.cpp: examples for the commands `transport ...`.
+#include "tools/transport.h"
+
+#include "framework/core/rng.h"
 #include "tools/commands.h"
+#include "tools/console.h"
+
+#include <algorithm>
 
 namespace limpid::tools {
 
-std::vector<Command> transport_commands() { return {transport_dae_command()}; }
+Examined examined(
+    const datasets::Dataset& set, const RunFolder& folder, int64_t count, uint64_t seed) {
+  std::vector<int64_t> rows = Rng(seed).permutation(set.size());
+  rows.resize(static_cast<size_t>(std::min(set.size(), count)));
+  Examined seen{.data = set.name, .part = datasets::take(set, rows)};
+  seen.inputs = standardised(seen.part.images.tensor(), folder.card);
+  if (!set.is_regression()) {
+    const auto labels = seen.part.labels.values<int64_t>();
+    seen.labels.assign(labels.begin(), labels.end());
+  }
+  return seen;
+}
+
+Examined examined(
+    const std::string& data, const Common& common, const RunFolder& folder, int64_t count,
+    Console& console) {
+  const datasets::Split split = parts_of(data, common, folder, 0);
+  const bool has_test = !split.test.is_empty();
+  if (!has_test) console.note("note: the data have no test part; the training part is examined");
+  return examined(
+      has_test ? split.test : split.train, folder, count,
+      static_cast<uint64_t>(common.seed));
+}
+
+std::vector<Command> transport_commands() {
+  return {transport_dae_command(), transport_report_command()};
+}
 
 }  // namespace limpid::tools

@@ -10,6 +10,7 @@
 #include "interpret/transport/layer_transport.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/interpreting.h"
 #include "tools/layer_pictures.h"
 #include "tools/measuring.h"
 #include "tools/model.h"
@@ -32,7 +33,7 @@ using interpret::RecordedLayers;
 struct ReportOptions {
   ModelOptions model;
   std::string data, before;
-  interpret::TransportOptions transport;
+  interpret::LayerTransportOptions transport;
   interpret::HealthOptions health;
   bool saves_features = false;
 };
@@ -214,7 +215,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
   const Examined seen =
       examined(o.data, in.common, folder, 2 * o.transport.samples, in.console);
   const RecordedLayers recorded =
-      as_input_error([&] { return interpret::record_layers(*folder.model, seen.inputs); });
+      as_usage([&] { return interpret::record_layers(*folder.model, seen.inputs); });
 
   std::vector<LayerHealth> health;
   interpret::HealthOptions health_options = o.health;
@@ -227,7 +228,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
     health.push_back(interpret::layer_health(
         layer, labels.first(std::min(kept, labels.size())), health_options));
   }
-  interpret::TransportOptions transport = o.transport;
+  interpret::LayerTransportOptions transport = o.transport;
   transport.seed = seed;
   const NetworkTransport all =
       as_usage([&] { return interpret::network_transport(recorded.steps, seen.labels, transport); });
@@ -274,7 +275,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
        {"notes", notes}});
   if (!o.before.empty()) {
     const RunFolder before = open_run(o.before);
-    const RecordedLayers other = as_input_error(
+    const RecordedLayers other = as_usage(
         [&] { return interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0}); });
     const std::vector<double> moved =
         as_usage([&] { return interpret::movement_between(other.steps, recorded.steps); });

@@ -11,6 +11,8 @@
 #include "framework/tensor/record.h"
 #include "interpret/coreset/select.h"
 #include "interpret/interpretable_gradients.h"
+#include "interpret/numerics/squared_distances.h"
+#include "interpret/numerics/wasserstein.h"
 #include "tools/arguments.h"
 
 namespace limpid::tools {
@@ -37,6 +39,9 @@ std::vector<Workload> make_workloads() {
       {"coreset_k-center_n10000", Kind::select, "k-center", {10000, 512}, 10},
       {"coreset_herding_n10000", Kind::select, "herding", {10000, 512}, 10},
       {"coreset_facility-location_n10000", Kind::select, "facility-location", {10000, 512}, 10},
+      {"ot_sinkhorn_n1000_eps05", Kind::sinkhorn, "", {1000, 64}, 0, 0.05, 1e-6},
+      {"ot_sinkhorn_n1000_eps005", Kind::sinkhorn, "", {1000, 64}, 0, 0.005, 1e-4},
+      {"ot_sliced_n2000", Kind::sliced, "", {2000, 64}, 0},
       {"op_overhead_1000adds", Kind::adds, "", {8}, 0},
   };
 }
@@ -61,6 +66,23 @@ Tensor loss_of(Problem& p, bool is_interpretable) {
   const Tensor log_p = log_softmax((*p.net)(x, pass));
   const Tensor losses = -select(log_p, p.labels.values<int64_t>());  // [N, 1]
   return mean(losses) + interpret::gradient_penalty(losses, x);
+}
+
+// Two clouds, and what does not belong to the step.
+Problem transport_problem(const Workload& w) {
+  constexpr int64_t kDirections = 200;
+  Rng rng(0);
+  Problem p;
+  p.x = Tensor::normal(w.images, rng, 0, 1, DType::f64);
+  p.y = Tensor::normal(w.images, rng, 0.5, 1, DType::f64);
+  if (w.kind == Kind::sliced) {
+    p.directions = interpret::slice_directions(w.images[1], kDirections, 0);
+    return p;
+  }
+  p.costs = interpret::squared_distances(p.x, p.y);
+  p.sinkhorn = {
+      .epsilon = w.epsilon * mean(p.costs).item(), .marginal_tolerance = w.marginal_tolerance};
+  return p;
 }
 
 void thousand_adds(Tensor& a) {
@@ -91,6 +113,9 @@ std::shared_ptr<Sgd> optimizer_of(Module& net) {
 }
 
 Problem problem_of(const Workload& workload) {
+  if (workload.kind == Kind::sinkhorn || workload.kind == Kind::sliced) {
+    return transport_problem(workload);
+  }
   Rng rng(0);
   Problem p;
   p.x = Tensor::normal(workload.images, rng, 0, 1);
@@ -113,6 +138,14 @@ Tensor do_step(Kind kind, Problem& p) {
   if (kind == Kind::adds) {
     p.x.require_gradient();
     thousand_adds(p.x);
+    return {};
+  }
+  if (kind == Kind::sinkhorn) {
+    p.solved = interpret::sinkhorn(p.costs, {}, {}, p.sinkhorn);
+    return {};
+  }
+  if (kind == Kind::sliced) {
+    interpret::sliced_transport(p.x, p.y, p.directions);
     return {};
   }
   if (kind == Kind::select) {

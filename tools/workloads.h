@@ -5,15 +5,22 @@
 //   NAME_interpretable_bN  a training step with the cosine gradient penalty, lambda 7.5e-3, whose
 //                          target is a constant: one forward pass
 //   coreset_METHOD_n10000  500 of 10,000 samples with 512 features, of all classes together
+//   ot_sinkhorn_n1000_epsE Sinkhorn of two clouds of 1,000 points in 64 dimensions, N(0, 1) and
+//   N(0.5, 1)
+//                          per coordinate, eps 0.05 or 0.005 of the mean squared distance, to a
+//                          marginal error (L1) of 1e-6 or 1e-4; distances made once
+//   ot_sliced_n2000        sliced transport of 2,000 such points each along 200 directions
 //   op_overhead_1000adds   1,000 recorded additions of eight numbers, their sum, backward
 //
 // resnet8_interpretable_b64 over resnet8_train_b64 is what the penalty costs: at most 3.5 times.
 //
-// f32; SGD with momentum 0.9, weight decay 5e-4, learning rate 0.01; random data made once.
+// f32, transport f64; SGD with momentum 0.9, weight decay 5e-4, learning rate 0.01; random data
+// made once.
 #pragma once
 
 #include "framework/nn/models.h"
 #include "framework/optim/sgd.h"
+#include "interpret/numerics/sinkhorn.h"
 
 #include <memory>
 #include <string>
@@ -22,13 +29,16 @@
 namespace limpid::tools {
 
 struct Workload {
-  enum class Kind : uint8_t { train, infer, interpretable, select, adds };
+  enum class Kind : uint8_t { train, infer, interpretable, select, sinkhorn, sliced, adds };
 
   std::string name;
   Kind kind = Kind::train;
   std::string model;  // a name of make_model(); of a selector where samples are selected
   Shape images;       // one batch
   int64_t classes = 0;
+  // Of Sinkhorn
+  double epsilon = 0;  // as a share of the mean cost
+  double marginal_tolerance = 0;
 };
 
 const std::vector<Workload>& workloads();
@@ -43,11 +53,15 @@ struct Problem {
   Tensor labels;      // [N]
   bool drops = true;  // dropout is active while training
   std::string selector;
+  // Of transport
+  Tensor y, costs, directions;
+  interpret::SinkhornOptions sinkhorn;
+  interpret::SinkhornResult solved;  // by the last step
 };
 Problem problem_of(const Workload& workload);
 std::shared_ptr<Sgd> optimizer_of(Module& net);
 
-/// One step. Returns the loss, or the logits of `infer`; undefined for `adds` and `select`.
+/// One step. Returns the loss, or the logits of `infer`; undefined for what has neither.
 Tensor do_step(Workload::Kind kind, Problem& problem);
 
 /// Multiply-adds of one forward pass over the whole batch.

@@ -7,9 +7,9 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
-#include "interpret/numerics/assignment.h"
 #include "interpret/numerics/masses.h"
 #include "interpret/numerics/sinkhorn.h"
+#include "interpret/numerics/transport.h"
 
 #include <algorithm>
 #include <cmath>
@@ -42,15 +42,10 @@ struct Spaces {
 Tensor row_sums(const Tensor& T) { return sum_to(T, {T.size(0), 1}); }
 Tensor column_sums(const Tensor& T) { return transpose(sum_to(T, {1, T.size(1)})); }
 
-// The extreme coupling of least <L, S>: a permutation, 1/n each.
-Tensor least_coupling(const Tensor& L) {
-  const int64_t n = L.size(0);
-  Tensor S = Tensor::zeros({n, n}, DType::f64);
-  const std::vector<int64_t> partner = least_cost_assignment(L);
-  for (int64_t i = 0; i < n; ++i) {
-    S.mutable_data<double>()[i * n + partner[static_cast<size_t>(i)]] = 1 / static_cast<double>(n);
-  }
-  return S;
+Tensor product_coupling(const Masses& masses) {
+  const Tensor a = Tensor::of({std::ssize(masses.a), 1}, masses.a, DType::f64);
+  const Tensor b = Tensor::of({1, std::ssize(masses.b)}, masses.b, DType::f64);
+  return matmul(a, b) / masses.total;
 }
 
 // argmin over [0, 1] of a t^2 + b t.
@@ -75,24 +70,14 @@ double gromov_value(const Tensor& C, const Tensor& D, const Tensor& T) {
 GromovResult gromov_from(
     const Tensor& C, const Tensor& D, const Tensor& start, const GromovOptions& o) {
   const Recording off(false);
-  check_shape(
-      C.shape() == D.shape() && start.shape() == C.shape(), "gromov_from",
-      "needs matrices and a coupling of one size, got ", C.shape(), ", ", D.shape(), ", ",
-      start.shape());
-  const double mass = 1 / static_cast<double>(start.size(0));
-  for (const Tensor& sums : {row_sums(start), column_sums(start)}) {
-    const auto values = sums.values<double>();
-    check_value(
-        std::ranges::all_of(
-            values, [&](double v) { return std::abs(v - mass) <= kMassTolerance * mass; }),
-        "gromov_from", "a row or column of the coupling does not sum to 1/n");
-  }
   GromovResult result{.coupling = start, .value = gromov_value(C, D, start)};
-  const Spaces spaces(C, D, row_sums(start), column_sums(start));
+  const Tensor p = row_sums(start), q = column_sums(start);
+  const Spaces spaces(C, D, p, q);
   const double scale = inner(spaces.constant, start);
   for (; result.iterations < o.max_iterations; ++result.iterations) {
     const Tensor slope = spaces.slope(result.coupling);
-    const Tensor way = least_coupling(slope) - result.coupling;
+    const TransportPlan target = optimal_transport(slope, p.values<double>(), q.values<double>());
+    const Tensor way = dense_plan(target) - result.coupling;
     const double a = -2 * inner(spaces.product(way), way), b = 2 * inner(slope, way);
     const double step = best_step(a, b);
     const double gain = -(a * step + b) * step;
@@ -106,6 +91,15 @@ GromovResult gromov_from(
   return result;
 }
 
+GromovResult gromov_wasserstein(
+    const Tensor& C, const Tensor& D, std::span<const double> p, std::span<const double> q,
+    const GromovOptions& o) {
+  check_space("gromov_wasserstein", C);
+  check_space("gromov_wasserstein", D);
+  const Masses masses = balanced_masses("gromov_wasserstein", C.size(0), D.size(0), p, q);
+  return gromov_from(C, D, product_coupling(masses), o);
+}
+
 PairedGromov paired_gromov(const Tensor& C, const Tensor& D, const GromovOptions& o) {
   const Recording off(false);
   check_space("paired_gromov", C);
@@ -113,13 +107,14 @@ PairedGromov paired_gromov(const Tensor& C, const Tensor& D, const GromovOptions
       C.shape() == D.shape(), "paired_gromov", "needs matrices of one size, got ", C.shape(),
       " and ", D.shape());
   const int64_t n = C.size(0);
-  const auto mass = static_cast<double>(n);
   Tensor identity = Tensor::zeros({n, n}, DType::f64);
-  for (int64_t i = 0; i < n; ++i) identity.mutable_data<double>()[i * n + i] = 1 / mass;
+  for (int64_t i = 0; i < n; ++i) {
+    identity.mutable_data<double>()[i * n + i] = 1 / static_cast<double>(n);
+  }
   return {
       .identity_value = gromov_value(C, D, identity),
       .from_identity = gromov_from(C, D, identity, o),
-      .from_product = gromov_from(C, D, Tensor::full({n, n}, 1 / (mass * mass), DType::f64), o)};
+      .from_product = gromov_wasserstein(C, D, {}, {}, o)};
 }
 
 const GromovResult& PairedGromov::best() const {
@@ -132,12 +127,9 @@ GromovResult entropic_gromov(
   const Recording off(false);
   check_space("entropic_gromov", C);
   check_space("entropic_gromov", D);
-  const int64_t n = C.size(0), m = D.size(0);
-  const Masses masses = balanced_masses("entropic_gromov", n, m, p, q);
-  const Tensor rows = Tensor::of({n, 1}, masses.a, DType::f64);
-  const Tensor columns = Tensor::of({m, 1}, masses.b, DType::f64);
-  const Spaces spaces(C, D, rows, columns);
-  GromovResult result{.coupling = matmul(rows, columns, {.transpose_b = true}) / masses.total};
+  const Masses masses = balanced_masses("entropic_gromov", C.size(0), D.size(0), p, q);
+  GromovResult result{.coupling = product_coupling(masses)};
+  const Spaces spaces(C, D, row_sums(result.coupling), column_sums(result.coupling));
   const SinkhornOptions step{.epsilon = epsilon, .marginal_tolerance = 1e-9};
   for (; result.iterations < o.max_iterations && !result.converged; ++result.iterations) {
     const Tensor costs = spaces.slope(result.coupling) * 2;

@@ -26,7 +26,9 @@
 
 namespace limpid::interpret {
 
-/// <L(T), T> of a coupling T [n, m], whose sums are p and q.
+/// <L(T), T> of a coupling T [n, m], whose sums are p and q. Throws ShapeError unless C and D are
+/// square and T fits them, DTypeError unless f64, ValueError for NaN, infinity or an asymmetric
+/// matrix.
 double gromov_value(const Tensor& C, const Tensor& D, const Tensor& T);
 
 struct GromovOptions {
@@ -41,21 +43,23 @@ struct GromovResult {
   bool converged = false;
 };
 
+/// Conditional gradient from a given coupling T [n, m], whose sums are the masses: linear steps by
+/// optimal_transport(). Throws as gromov_value() and optimal_transport().
+GromovResult gromov_from(
+    const Tensor& C, const Tensor& D, const Tensor& T, const GromovOptions& options = {});
+/// From the product coupling T_ij = p_i q_j; any sizes and masses. Throws as balanced_masses().
+GromovResult gromov_wasserstein(
+    const Tensor& C, const Tensor& D, std::span<const double> p = {},
+    std::span<const double> q = {}, const GromovOptions& options = {});
+
 /// Two spaces of n points with equal masses, whose point i is the same i: as layers of one network.
 struct PairedGromov {
   double identity_value = 0;                 // of T_ii = 1/n, an upper bound
   GromovResult from_identity, from_product;  // conditional gradient from there, from T_ij = 1/n^2
   const GromovResult& best() const;
 };
-/// C, D [n, n] f64. Throws ShapeError unless they are square and of one size, DTypeError,
-/// ValueError for NaN, infinity, or an asymmetric matrix.
+/// C, D [n, n]. Throws as gromov_from().
 PairedGromov paired_gromov(const Tensor& C, const Tensor& D, const GromovOptions& options = {});
-
-/// Conditional gradient from a given coupling of n points with n, all of mass 1/n: the linear step
-/// is an assignment. Throws as paired_gromov(), ShapeError unless T is [n, n], ValueError unless
-/// its rows and columns sum to 1/n.
-GromovResult gromov_from(
-    const Tensor& C, const Tensor& D, const Tensor& T, const GromovOptions& options = {});
 
 /// Entropic, from the product coupling; any sizes and masses, n up to some hundreds. `epsilon` is
 /// in units of the costs 2 L. Throws as sinkhorn().

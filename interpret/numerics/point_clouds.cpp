@@ -3,8 +3,10 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "interpret/numerics/squared_distances.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,27 +58,12 @@ Tensor centred(const Tensor& X) { return X - mean(X, {0}); }
 
 double sum_of_squares(const Tensor& X) { return sum(X * X).item(); }
 
-Tensor squared_distance_matrix(const Tensor& X, const Tensor& Y) {
-  check_points("squared_distance_matrix", X, Y);
-  const int64_t n = X.size(0), m = Y.size(0), d = X.size(1);
-  Tensor C = Tensor::empty({n, m}, DType::f64);
-  const double* x = X.data<double>();
-  const double* y = Y.data<double>();
-  double* c = C.mutable_data<double>();
-  parallel::for_blocks(n, kRowsPerBlock, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t j = 0; j < m; ++j) c[i * m + j] = squared_distance(x + i * d, y + j * d, d);
-    }
-  });
-  return C;
+Tensor squared_distances_within(const Tensor& X) {
+  const Tensor D = squared_distances(X, X);  // x_i'x_j and x_j'x_i may round differently
+  return (D + transpose(D)) * 0.5;
 }
 
-Tensor distance_matrix(const Tensor& X) {
-  Tensor D = squared_distance_matrix(X, X);
-  double* values = D.mutable_data<double>();
-  std::transform(values, values + D.numel(), values, [](double v) { return std::sqrt(v); });
-  return D;
-}
+Tensor distances_within(const Tensor& X) { return sqrt(squared_distances_within(X)); }
 
 Tensor neighbour_distances(const Tensor& X, int64_t k) {
   check_points("neighbour_distances", X);

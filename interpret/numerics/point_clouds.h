@@ -1,7 +1,6 @@
-// interpret/numerics/point_clouds.h: distances within and between clouds of points, in f64.
+// interpret/numerics/point_clouds.h: moments and distances within one cloud of points, in f64.
 //
-// A cloud is X [n, d], one point per row. Differences are squared and added, not expanded into
-// |x|^2 + |y|^2 - 2 x'y: equal points are exactly 0 apart, and near ones keep their digits.
+// A cloud is X [n, d], one point per row. Between two clouds: squared_distances.h.
 #pragma once
 
 #include "framework/tensor/tensor.h"
@@ -21,10 +20,10 @@ Tensor centred(const Tensor& X);
 /// sum_ij X_ij^2.
 double sum_of_squares(const Tensor& X);
 
-/// C [n, m], C_ij = |x_i - y_j|^2.
-Tensor squared_distance_matrix(const Tensor& X, const Tensor& Y);
-/// D [n, n], D_ij = |x_i - x_j|.
-Tensor distance_matrix(const Tensor& X);
+/// [n, n] |x_i - x_j|^2, exactly symmetric.
+Tensor squared_distances_within(const Tensor& X);
+/// [n, n] |x_i - x_j|, exactly symmetric.
+Tensor distances_within(const Tensor& X);
 
 /// R [n, k]: distances from x_i to the k other points nearest to it, smallest first; a block of
 /// rows of all distances at a time. Throws ValueError unless 1 <= k < n.

@@ -6,6 +6,7 @@
 #include "framework/kernels/gemm.h"
 #include "interpret/numerics/masses.h"
 #include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/squared_distances.h"
 
 #include <algorithm>
 #include <cmath>
@@ -439,9 +440,9 @@ SinkhornDivergence sinkhorn_divergence(
     std::span<const double> b) {
   check_points("sinkhorn_divergence", X, Y);
   SinkhornDivergence s;
-  s.between = sinkhorn(squared_distance_matrix(X, Y), a, b, o);
-  s.self_x = sinkhorn_self(squared_distance_matrix(X, X), a, o);
-  s.self_y = sinkhorn_self(squared_distance_matrix(Y, Y), b, o);
+  s.between = sinkhorn(squared_distances(X, Y), a, b, o);
+  s.self_x = sinkhorn_self(squared_distances_within(X), a, o);
+  s.self_y = sinkhorn_self(squared_distances_within(Y), b, o);
   s.value = s.between.value - (s.self_x.value + s.self_y.value) / 2;
   return s;
 }

@@ -13,6 +13,7 @@
 #include "framework/tensor/record.h"
 #include "interpret/numerics/masses.h"
 #include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/squared_distances.h"
 
 #include <algorithm>
 #include <array>
@@ -134,7 +135,7 @@ double trace(const Tensor& A) {
 }
 
 double mean_distance(const Tensor& X, const Tensor& Y) {
-  const Tensor C = squared_distance_matrix(X, Y);
+  const Tensor C = squared_distances(X, Y);
   return mean(sqrt(C)).item();
 }
 

@@ -90,8 +90,9 @@ class Recorder {
       LayerFeatures f = step.features;
       f.values = concat(step.parts, 0);
       step.parts.clear();
-      check_value(
-          is_finite(f.values), "record_layers", "the features of ", f.name, " hold NaN or infinity");
+      if (!is_finite(f.values)) {
+        throw NumericError(join_text("record_layers: the features of ", f.name, " hold NaN or infinity"), NAN);
+      }
       all.steps.push_back(std::move(f));
     }
     for (auto& [layer, parts] : inputs_) {

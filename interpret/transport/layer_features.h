@@ -49,8 +49,8 @@ struct RecordedLayers {
 };
 
 /// Runs the model over inputs [n, ...]. The model is only read. Throws ValueError if no layer has
-/// weights, if there are no inputs or if they or a layer's output hold NaN or infinity (the first
-/// such layer is named).
+/// weights and for no inputs or inputs that are not finite, NumericError naming the first layer
+/// whose features are not.
 RecordedLayers record_layers(
     Module& model, const Tensor& inputs, const RecordOptions& options = {});
 

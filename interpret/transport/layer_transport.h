@@ -34,7 +34,7 @@
 
 namespace limpid::interpret {
 
-struct TransportOptions {
+struct LayerTransportOptions {
   int64_t samples = 300;  // points per cloud; as many again for the floor
   int64_t repeats = 5;    // random subsamples
   int64_t slices = 200;   // directions of the sliced distance
@@ -97,7 +97,11 @@ inline constexpr int64_t kEntropyAxes = 5;
 /// `labels`: one class per example, or none. Throws ValueError for fewer than 8 examples.
 NetworkTransport network_transport(
     const std::vector<LayerFeatures>& steps, std::span<const int64_t> labels,
-    const TransportOptions& options = {});
+    const LayerTransportOptions& options = {});
+
+/// The clouds of the first `count` examples after every step, each [count, r], normalised and
+/// rotated onto the one before: all in the frame of the input.
+std::vector<Tensor> common_frame(const std::vector<LayerFeatures>& steps, int64_t count);
 
 /// Movement of each layer between two states of one network on the same examples: mean |x - x'|^2
 /// of the normalised clouds, rotated onto each other. 0: nothing moved; 2: nothing in common.

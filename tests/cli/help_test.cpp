@@ -56,7 +56,7 @@ TEST_CASE("help: the commands of this version") {
       "sanity",         "report",          "dsv extract",  "dsv synthesize",  "dsv retrain",
       "dsv generate",   "dsv edit",        "dsv audit",    "coreset select",  "coreset interpret",
       "coreset grow",   "shallow convert", "shallow plot", "shallow certify", "shallow visited",
-      "shallow explain"};
+      "shallow explain", "transport dae"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);

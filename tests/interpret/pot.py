@@ -1,4 +1,4 @@
-# tests/interpret/pot.py: answers of POT (Python Optimal Transport) to small problems, for pot_test.cpp.
+# tests/interpret/pot.py: answers of POT, Python Optimal Transport, for pot_test.cpp.
 #
 #   pot.py > tests/data/pot.json
 #
@@ -11,6 +11,7 @@ import numpy
 import ot
 
 rng = numpy.random.default_rng(0)
+TIGHT = {"numItermax": 10**4, "stopThr": 1e-13, "stopThr2": 1e-13}  # of conditional gradient
 
 
 def rounded(values):
@@ -52,17 +53,25 @@ def sinkhorn(n, m, share):
     C = ot.dist(X, Y)
     epsilon = float(share * C.mean())
     transport = ot.sinkhorn2(a, b, C, epsilon, method="sinkhorn_log", numItermax=10**5,
-                             stopThr=1e-11)
+                             stopThr=1e-10)
     return {"X": X.tolist(), "Y": Y.tolist(), "a": a.tolist(), "b": b.tolist(),
             "epsilon": epsilon, "transport": float(transport)}
+
+
+def gromov_of_masses(n, m):
+    X, Y, p, q = cloud(n, 2), cloud(m, 3), masses(n), masses(m)
+    C, D = ot.dist(X, X, metric="euclidean"), ot.dist(Y, Y, metric="euclidean")
+    product = ot.gromov.gromov_wasserstein2(C, D, p, q, loss_fun="square_loss", **TIGHT)
+    return {"X": X.tolist(), "Y": Y.tolist(), "p": p.tolist(), "q": q.tolist(),
+            "from_product": float(product)}
 
 
 def gromov(n, d, e):
     X, Y, p = cloud(n, d), cloud(n, e), ot.unif(n)
     C, D = ot.dist(X, X, metric="euclidean"), ot.dist(Y, Y, metric="euclidean")
-    solve = {"loss_fun": "square_loss", "numItermax": 10**4, "stopThr": 1e-13, "stopThr2": 1e-13}
-    product = ot.gromov.gromov_wasserstein2(C, D, p, p, **solve)
-    identity = ot.gromov.gromov_wasserstein2(C, D, p, p, G0=numpy.diag(p), **solve)
+    product = ot.gromov.gromov_wasserstein2(C, D, p, p, loss_fun="square_loss", **TIGHT)
+    identity = ot.gromov.gromov_wasserstein2(C, D, p, p, loss_fun="square_loss",
+                                             G0=numpy.diag(p), **TIGHT)
     epsilon = 0.5
     entropic = ot.gromov.entropic_gromov_wasserstein2(C, D, p, p, "square_loss", epsilon, tol=1e-10)
     return {"X": X.tolist(), "Y": Y.tolist(), "from_product": float(product),
@@ -73,7 +82,8 @@ problems = {
     "line": [line(12, 12, False), line(7, 15, False), line(9, 6, True)],
     "sliced": [sliced(20, 20, 4, 8, False), sliced(15, 9, 3, 6, True)],
     "sinkhorn": [sinkhorn(15, 20, 0.5), sinkhorn(20, 15, 0.1), sinkhorn(20, 20, 0.03)],
-    "gromov": [gromov(10, 2, 3), gromov(16, 3, 2), gromov(20, 2, 5)]}
+    "gromov": [gromov(10, 2, 3), gromov(16, 3, 2), gromov(20, 2, 5)],
+    "gromov_of_masses": [gromov_of_masses(8, 12), gromov_of_masses(15, 11)]}
 print(f'{{"made_with": "POT {ot.__version__}, NumPy {numpy.__version__}"')
 for name, group in problems.items():  # one line per problem
     print(f', "{name}": [\n' + ",\n".join(json.dumps(problem) for problem in group) + "]")

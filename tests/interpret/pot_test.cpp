@@ -2,6 +2,7 @@
 #include "interpret/numerics/gromov.h"
 #include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/sinkhorn.h"
+#include "interpret/numerics/squared_distances.h"
 #include "interpret/numerics/wasserstein.h"
 #include "tests/support/fixture.h"
 
@@ -52,7 +53,7 @@ TEST_CASE("POT: sliced transport along given directions") {
 TEST_CASE("POT: entropic transport without the entropic term") {
   REQUIRE(fixtures().at("sinkhorn").items().size() == 3);
   for (const Json& problem : fixtures().at("sinkhorn").items()) {
-    const Tensor C = squared_distance_matrix(matrix(problem.at("X")), matrix(problem.at("Y")));
+    const Tensor C = squared_distances(matrix(problem.at("X")), matrix(problem.at("Y")));
     const SinkhornResult found = sinkhorn(
         C, numbers(problem.at("a")), numbers(problem.at("b")),
         {.epsilon = problem.number("epsilon"),
@@ -67,13 +68,23 @@ TEST_CASE("POT: entropic transport without the entropic term") {
 TEST_CASE("POT: Gromov-Wasserstein from the same starts") {
   REQUIRE(fixtures().at("gromov").items().size() == 3);
   for (const Json& problem : fixtures().at("gromov").items()) {
-    const Tensor C = distance_matrix(matrix(problem.at("X")));
-    const Tensor D = distance_matrix(matrix(problem.at("Y")));
+    const Tensor C = distances_within(matrix(problem.at("X")));
+    const Tensor D = distances_within(matrix(problem.at("Y")));
     const PairedGromov found = paired_gromov(C, D, {.tolerance = 1e-12});
     CHECK(std::abs(found.from_product.value - problem.number("from_product")) < 1e-4);
     CHECK(std::abs(found.from_identity.value - problem.number("from_identity")) < 1e-4);
     const GromovResult entropic =
         entropic_gromov(C, D, {}, {}, problem.number("epsilon"), {.tolerance = 1e-12});
     CHECK(std::abs(entropic.value - problem.number("entropic")) < 1e-4);
+  }
+}
+
+TEST_CASE("POT: Gromov-Wasserstein of unequal sizes and masses") {
+  REQUIRE(fixtures().at("gromov_of_masses").items().size() == 2);
+  for (const Json& problem : fixtures().at("gromov_of_masses").items()) {
+    const GromovResult found = gromov_wasserstein(
+        distances_within(matrix(problem.at("X"))), distances_within(matrix(problem.at("Y"))),
+        numbers(problem.at("p")), numbers(problem.at("q")), {.tolerance = 1e-12});
+    CHECK(std::abs(found.value - problem.number("from_product")) < 1e-4);
   }
 }

@@ -10,7 +10,7 @@
 #include "framework/ops/pointwise.h"
 #include "interpret/numerics/assignment.h"
 #include "interpret/numerics/masses.h"
-#include "interpret/numerics/point_clouds.h"
+#include "interpret/numerics/squared_distances.h"
 #include "tests/support/compare.h"
 
 #include <doctest/doctest.h>
@@ -30,7 +30,7 @@ Tensor normal(int64_t n, int64_t d, uint64_t seed, double mean = 0, double devia
 
 // W_p^p of as many points of equal mass, by the Hungarian method.
 double assigned(const Tensor& X, const Tensor& Y, double p) {
-  const Tensor C = pow(squared_distance_matrix(X, Y), p / 2);
+  const Tensor C = pow(squared_distances(X, Y), p / 2);
   const std::vector<int64_t> partner = least_cost_assignment(C);
   double sum = 0;
   for (size_t i = 0; i < partner.size(); ++i) {

@@ -1,0 +1,59 @@
+// interpret/transport/layer_flags.h: rules that say in words which layer to look at.
+//
+// Faults are what a network in order does not show; their thresholds were fixed on ten networks of
+// two kinds before any other was looked at (tools/reproduce/transport.py, part faults):
+//
+//   shuffled    the layer's output cannot be told from that of its own weights in random order:
+//               distance <= 3.5 (layer_health.h)
+//   collapsed   all units say the same: directions < 1.05 with three units or more; or nothing
+//   dead        more than 30 % of the units are constant over all examples
+//   scaled      weights of this layer are larger, or smaller, than those of the others by more than
+//               the factor 5: root mean square times sqrt(fan in), against the median of the others
+//
+// Damage runs downstream: what comes after a broken layer looks broken too. So faults are listed in
+// the order of the network and the first is where to begin.
+//
+// Remarks are what may be worth a look, also in a network in order:
+//
+//   distance    log kappa_l lies more than 3.5 MAD from the median of the steps
+//   separation  D grows by more than 10 %, beyond the spread over subsamples
+//   loss        directions fall to less than half while D does not fall
+//   twist       W_l^2 / kappa_l < 0.5: examples are moved past each other
+//   floor       W_l is below twice the noise floor: the step cannot be told from standing still
+#pragma once
+
+#include "interpret/transport/layer_health.h"
+#include "interpret/transport/layer_transport.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace limpid::interpret {
+
+struct FlagRules {
+  double shuffled_distance = 3.5;
+  double collapsed_directions = 1.05;
+  double dead_share = 0.3;
+  double scale_factor = 5;
+  double kinetic_mad = 3.5;
+  double separation_growth = 1.1;
+  double twist = 0.5;
+};
+
+struct LayerFlag {
+  std::string layer;
+  std::string rule;  // "shuffled", ...
+  bool is_fault = false;
+  double value = 0, threshold = 0;
+  std::string text;    // what was seen, in words
+  std::string advice;  // what to try
+};
+
+/// Faults first, in the order of the network, then remarks.
+std::vector<LayerFlag> layer_flags(
+    const NetworkTransport& transport, std::span<const LayerHealth> health,
+    const FlagRules& rules = {});
+
+}  // namespace limpid::interpret
