@@ -42,4 +42,9 @@ Command dsv_audit_command();
 /// All commands of dsv.
 std::vector<Command> dsv_commands();
 
+Command transport_dae_command();
+Command transport_report_command();
+/// All commands of transport.
+std::vector<Command> transport_commands();
+
 }  // namespace limpid::tools

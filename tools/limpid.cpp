@@ -34,5 +34,6 @@ int main(int argc, char** argv) {
       report_command(),
       bench_command()};
   for (Command& command : dsv_commands()) commands.push_back(std::move(command));
+  for (Command& command : transport_commands()) commands.push_back(std::move(command));
   return run_commands(commands, argc, argv);
 }

@@ -2,6 +2,7 @@
 #include "tools/transport.h"
 
 #include "framework/core/rng.h"
+#include "tools/commands.h"
 #include "tools/console.h"
 
 #include <algorithm>
@@ -30,6 +31,10 @@ Examined examined(
   return examined(
       has_test ? split.test : split.train, folder, count,
       static_cast<uint64_t>(common.seed));
+}
+
+std::vector<Command> transport_commands() {
+  return {transport_dae_command(), transport_report_command()};
 }
 
 }  // namespace limpid::tools

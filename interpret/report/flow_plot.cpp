@@ -31,8 +31,7 @@ struct Frame {
   Point place(const Point& p) const {
     const double x = (p.x - plot.x_low) / (plot.x_high - plot.x_low);
     const double y = (p.y - plot.y_low) / (plot.y_high - plot.y_low);
-    return {
-        left + side * std::clamp(x, 0.0, 1.0), bottom() - side * std::clamp(y, 0.0, 1.0)};
+    return {left + side * std::clamp(x, 0.0, 1.0), bottom() - side * std::clamp(y, 0.0, 1.0)};
   }
 };
 
@@ -117,8 +116,7 @@ std::string flow_plot(const FlowPlot& plot) {
   for (const FlowPanel& panel : plot.panels) {
     check_shape(
         panel.shade.empty() || std::ssize(panel.shade) == plot.cells * plot.cells, "flow_plot",
-        "a shade of ", panel.shade.size(), " values for ", plot.cells, " x ", plot.cells,
-        " cells");
+        "a shade of ", panel.shade.size(), " values for ", plot.cells, " x ", plot.cells, " cells");
     for (const double v : panel.shade) greatest = std::max(greatest, v);
   }
   const auto count = static_cast<double>(plot.panels.size());

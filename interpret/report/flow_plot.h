@@ -21,8 +21,8 @@ struct Arrow {
 
 /// One square drawing; several stand side by side over the same range.
 struct FlowPanel {
-  std::string name = {};              // above it
-  std::vector<double> shade = {};     // [cells, cells] at least 0, rows from the smallest y; or empty
+  std::string name = {};           // above it
+  std::vector<double> shade = {};  // [cells, cells] at least 0, rows from the smallest y; or empty
   std::vector<Arrow> arrows = {};
   std::vector<PathGroup> paths = {};  // drawn one above the other
   std::vector<Svg::Point> dots = {};

@@ -24,16 +24,13 @@ double square_distance(const double* a, const double* b, int64_t m) {
   return sum;
 }
 
-// At most `most` rows, evenly spaced
+// At most `most` rows, chosen at random: rows may be in some order
 Tensor thinned(const Tensor& points, int64_t most) {
-  const int64_t n = points.size(0), m = points.size(1);
+  const int64_t n = points.size(0);
   if (n <= most) return points;
-  Tensor result = Tensor::empty({most, m}, DType::f64);
-  for (int64_t i = 0; i < most; ++i) {
-    const double* row = points.data<double>() + i * n / most * m;
-    std::copy(row, row + m, result.mutable_data<double>() + i * m);
-  }
-  return result;
+  std::vector<int64_t> chosen = Rng(0).permutation(n);
+  chosen.resize(static_cast<size_t>(most));
+  return take_rows(points, Tensor::of_integers({most}, chosen));
 }
 
 // log of the mean over the other points of N(x_i; x_j, h), for every h, added over i

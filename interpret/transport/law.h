@@ -196,7 +196,7 @@ struct BandwidthOptions {
   int64_t steps = 25;  // of a logarithmic grid
   double low = 1e-3;   // its ends, in units of Silverman's rule for the same points
   double high = 10;
-  int64_t max_points = 1000;  // evenly spaced ones of more
+  int64_t max_points = 1000;  // random ones of more
 };
 
 struct Bandwidth {
