@@ -133,8 +133,8 @@ GromovResult entropic_gromov(
   const SinkhornOptions step{.epsilon = epsilon, .marginal_tolerance = 1e-9};
   for (; result.iterations < o.max_iterations && !result.converged; ++result.iterations) {
     const Tensor costs = spaces.slope(result.coupling) * 2;
-    const Tensor next = sinkhorn_plan(
-        costs, masses.a, masses.b, sinkhorn(costs, masses.a, masses.b, step), epsilon);
+    const Tensor next =
+        sinkhorn_plan(costs, masses.a, masses.b, sinkhorn(costs, masses.a, masses.b, step));
     const Tensor change = next - result.coupling;
     result.converged = inner(change, change) <= o.tolerance * inner(next, next);
     result.coupling = next;

@@ -63,7 +63,7 @@ Tensor squared_distances_within(const Tensor& X) {
   return (D + transpose(D)) * 0.5;
 }
 
-Tensor distances_within(const Tensor& X) { return sqrt(squared_distances_within(X)); }
+Tensor distance_matrix(const Tensor& X) { return sqrt(squared_distances_within(X)); }
 
 Tensor neighbour_distances(const Tensor& X, int64_t k) {
   check_points("neighbour_distances", X);

@@ -23,7 +23,7 @@ double sum_of_squares(const Tensor& X);
 /// [n, n] |x_i - x_j|^2, exactly symmetric.
 Tensor squared_distances_within(const Tensor& X);
 /// [n, n] |x_i - x_j|, exactly symmetric.
-Tensor distances_within(const Tensor& X);
+Tensor distance_matrix(const Tensor& X);
 
 /// R [n, k]: distances from x_i to the k other points nearest to it, smallest first; a block of
 /// rows of all distances at a time. Throws ValueError unless 1 <= k < n.

@@ -39,10 +39,12 @@ enum class SinkhornStatus : uint8_t { converged, iteration_limit };
 const char* name_of(SinkhornStatus status);
 
 struct SinkhornResult {
-  Tensor f, g;                // [n], [m] f64
-  double value = 0;           // OT_eps: sum a f + sum b g
-  double transport = 0;       // <pi, C> alone
-  double marginal_error = 0;  // sum_i |sum_j pi_ij - a_i|, as a share of the mass
+  Tensor f, g;           // [n], [m] f64
+  double value = 0;      // OT_eps: sum a f + sum b g
+  double transport = 0;  // <pi, C> alone
+  /// sum_i |sum_j pi_ij - a_i|, as a share of the mass
+  double marginal_error = 0;
+  double epsilon = 0;
   int64_t iterations = 0;
   SinkhornStatus status = SinkhornStatus::iteration_limit;
 };
@@ -55,10 +57,10 @@ SinkhornResult sinkhorn(
     const Tensor& C, std::span<const double> a, std::span<const double> b,
     const SinkhornOptions& options);
 
-/// pi [n, m] of potentials.
+/// pi [n, m] of potentials. Throws as sinkhorn(), ShapeError if they do not fit.
 Tensor sinkhorn_plan(
     const Tensor& C, std::span<const double> a, std::span<const double> b,
-    const SinkhornResult& result, double epsilon);
+    const SinkhornResult& result);
 
 /// The self term OT_eps(a, a) of symmetric costs C [n, n]: f = g, by the fixed point
 /// f <- (f + T f) / 2 with T the half step of Sinkhorn, which needs few iterations at any eps.

@@ -51,7 +51,7 @@ bool is_coupling(const Tensor& T) {
 }  // namespace
 
 TEST_CASE("Gromov-Wasserstein: the value is the fourfold sum") {
-  const Tensor C = distances_within(normal(5, 2, 1)), D = distances_within(normal(7, 3, 2));
+  const Tensor C = distance_matrix(normal(5, 2, 1)), D = distance_matrix(normal(7, 3, 2));
   Rng rng(3);
   const Tensor T = Tensor::uniform({5, 7}, rng, 0, 1, DType::f64);
   CHECK(std::abs(gromov_value(C, D, T) - value_by_four_sums(C, D, T)) < 1e-10);
@@ -69,9 +69,9 @@ TEST_CASE("Gromov-Wasserstein: two spaces of two points") {
 }
 
 TEST_CASE("Gromov-Wasserstein: 0 for isometric and for wider copies") {
-  const Tensor X = normal(30, 3, 1), C = distances_within(X);
-  const Tensor turned = distances_within(matmul(X, qr(normal(3, 3, 2)).q) + 1.0);
-  const Tensor wider = distances_within(matmul(pad(X, 1, 0, 4), qr(normal(7, 7, 3)).q));
+  const Tensor X = normal(30, 3, 1), C = distance_matrix(X);
+  const Tensor turned = distance_matrix(matmul(X, qr(normal(3, 3, 2)).q) + 1.0);
+  const Tensor wider = distance_matrix(matmul(pad(X, 1, 0, 4), qr(normal(7, 7, 3)).q));
   for (const Tensor& D : {turned, wider}) {
     const PairedGromov found = paired_gromov(C, D);
     // Distances agree up to rounding, which the value squares
@@ -87,7 +87,7 @@ TEST_CASE("Gromov-Wasserstein: points renamed are found again") {
   const Tensor X = Tensor::of({8, 1}, places, DType::f64);
   const Tensor order = Tensor::of_integers({8}, {3, 7, 0, 5, 1, 6, 2, 4});
   const PairedGromov found =
-      paired_gromov(distances_within(X), distances_within(take_rows(X, order)));
+      paired_gromov(distance_matrix(X), distance_matrix(take_rows(X, order)));
   CHECK(found.identity_value > 100);
   CHECK(found.best().value < 1e-9);
   for (int64_t j = 0; j < 8; ++j) {
@@ -97,7 +97,7 @@ TEST_CASE("Gromov-Wasserstein: points renamed are found again") {
 }
 
 TEST_CASE("Gromov-Wasserstein: conditional gradient goes down and stays a coupling") {
-  const Tensor C = distances_within(normal(25, 2, 1)), D = distances_within(normal(25, 4, 2));
+  const Tensor C = distance_matrix(normal(25, 2, 1)), D = distance_matrix(normal(25, 4, 2));
   const PairedGromov found = paired_gromov(C, D);
   const double product_value = gromov_value(C, D, Tensor::full({25, 25}, 1.0 / 625, DType::f64));
   CHECK(found.from_identity.value < found.identity_value);
@@ -121,7 +121,7 @@ TEST_CASE("Gromov-Wasserstein: spaces of different size and mass") {
 }
 
 TEST_CASE("Gromov-Wasserstein: the entropic method, any sizes") {
-  const Tensor C = distances_within(normal(20, 2, 1)), D = distances_within(normal(30, 3, 2));
+  const Tensor C = distance_matrix(normal(20, 2, 1)), D = distance_matrix(normal(30, 3, 2));
   const GromovResult coarse = entropic_gromov(C, D, {}, {}, 1);
   const GromovResult fine = entropic_gromov(C, D, {}, {}, 0.05);
   CHECK(coarse.converged);
@@ -130,14 +130,14 @@ TEST_CASE("Gromov-Wasserstein: the entropic method, any sizes") {
   const double product_value = gromov_value(C, D, Tensor::full({20, 30}, 1.0 / 600, DType::f64));
   CHECK(coarse.value <= product_value + 1e-12);
 
-  const Tensor E = distances_within(normal(20, 4, 3));
+  const Tensor E = distance_matrix(normal(20, 4, 3));
   const GromovResult smooth = entropic_gromov(C, E, {}, {}, 0.5);
   CHECK(gromov_from(C, E, smooth.coupling).value < smooth.value);
 }
 
 TEST_CASE("Gromov-Wasserstein: what it refuses") {
-  const Tensor C = distances_within(normal(4, 2, 1));
-  CHECK_THROWS_AS(paired_gromov(C, distances_within(normal(5, 2, 1))), ShapeError);
+  const Tensor C = distance_matrix(normal(4, 2, 1));
+  CHECK_THROWS_AS(paired_gromov(C, distance_matrix(normal(5, 2, 1))), ShapeError);
   CHECK_THROWS_AS(paired_gromov(normal(4, 3, 1), normal(4, 3, 1)), ShapeError);
   CHECK_THROWS_WITH_AS(
       paired_gromov(C, normal(4, 4, 1)), "gromov_value: a matrix is not symmetric", ValueError);

@@ -68,8 +68,8 @@ TEST_CASE("POT: entropic transport without the entropic term") {
 TEST_CASE("POT: Gromov-Wasserstein from the same starts") {
   REQUIRE(fixtures().at("gromov").items().size() == 3);
   for (const Json& problem : fixtures().at("gromov").items()) {
-    const Tensor C = distances_within(matrix(problem.at("X")));
-    const Tensor D = distances_within(matrix(problem.at("Y")));
+    const Tensor C = distance_matrix(matrix(problem.at("X")));
+    const Tensor D = distance_matrix(matrix(problem.at("Y")));
     const PairedGromov found = paired_gromov(C, D, {.tolerance = 1e-12});
     CHECK(std::abs(found.from_product.value - problem.number("from_product")) < 1e-4);
     CHECK(std::abs(found.from_identity.value - problem.number("from_identity")) < 1e-4);
@@ -83,7 +83,7 @@ TEST_CASE("POT: Gromov-Wasserstein of unequal sizes and masses") {
   REQUIRE(fixtures().at("gromov_of_masses").items().size() == 2);
   for (const Json& problem : fixtures().at("gromov_of_masses").items()) {
     const GromovResult found = gromov_wasserstein(
-        distances_within(matrix(problem.at("X"))), distances_within(matrix(problem.at("Y"))),
+        distance_matrix(matrix(problem.at("X"))), distance_matrix(matrix(problem.at("Y"))),
         numbers(problem.at("p")), numbers(problem.at("q")), {.tolerance = 1e-12});
     CHECK(std::abs(found.value - problem.number("from_product")) < 1e-4);
   }
