@@ -26,10 +26,6 @@ Command shallow_plot_command();
 Command shallow_certify_command();
 Command shallow_visited_command();
 Command shallow_explain_command();
-Command transport_report_command();
-Command transport_shift_command();
-Command transport_fix_command();
-Command transport_ridgelet_command();
 Command report_command();
 Command bench_command();
 
@@ -42,8 +38,11 @@ Command dsv_audit_command();
 /// All commands of dsv.
 std::vector<Command> dsv_commands();
 
-Command transport_dae_command();
 Command transport_report_command();
+Command transport_fix_command();
+Command transport_shift_command();
+Command transport_dae_command();
+Command transport_ridgelet_command();
 /// All commands of transport.
 std::vector<Command> transport_commands();
 

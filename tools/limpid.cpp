@@ -27,10 +27,6 @@ int main(int argc, char** argv) {
       shallow_certify_command(),
       shallow_visited_command(),
       shallow_explain_command(),
-      transport_report_command(),
-      transport_shift_command(),
-      transport_fix_command(),
-      transport_ridgelet_command(),
       report_command(),
       bench_command()};
   for (Command& command : dsv_commands()) commands.push_back(std::move(command));

@@ -34,7 +34,9 @@ Examined examined(
 }
 
 std::vector<Command> transport_commands() {
-  return {transport_dae_command(), transport_report_command()};
+  return {
+      transport_report_command(), transport_fix_command(), transport_shift_command(),
+      transport_dae_command(), transport_ridgelet_command()};
 }
 
 }  // namespace limpid::tools

@@ -263,7 +263,7 @@ void compare_once(
   t.cka_previous = linear_cka(a, b);
   const int64_t g = std::min(o.gromov_samples, a.size(0));
   const PairedGromov gromov = paired_gromov(
-      distances_within(slice(a, 0, 0, g)), distances_within(slice(b, 0, 0, g)));
+      distance_matrix(slice(a, 0, 0, g)), distance_matrix(slice(b, 0, 0, g)));
   t.gromov = gromov.best().value;
   t.gromov_pairs = gromov.identity_value;
 }
