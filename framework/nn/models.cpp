@@ -156,7 +156,8 @@ std::unique_ptr<Module> autoencoder(int64_t code, const ModelShape& shape, Rng& 
 }  // namespace
 
 std::string model_names() {
-  return "mlp:H1-H2-..., lenet5, convnet[:WxD[:NORM[:POOL]]], resnet8, resnet20, resnet18[:W], "
+  return "mlp:H1-H2-..., lenet5, convnet[:WxD[:NORM[:POOL]]], resnet8, resnet14, resnet20, resnet26, "
+         "resnet18[:W], "
          "resnet18-imagenet, mobilenet_v2[:W], mobilenet_v2-imagenet, vgg11, vgg11-imagenet, "
          "squeezenet1_0, tiny_vit, autoencoder[:CODE]";
 }
@@ -187,7 +188,9 @@ std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& sh
   if (is_plain) {
     if (name == "lenet5") return lenet5(shape, rng);
     if (name == "resnet8") return models::cifar_resnet(1, shape, rng);
+    if (name == "resnet14") return models::cifar_resnet(2, shape, rng);
     if (name == "resnet20") return models::cifar_resnet(3, shape, rng);
+    if (name == "resnet26") return models::cifar_resnet(4, shape, rng);
     if (name == "resnet18-imagenet") return models::resnet18(1, true, shape, rng);
     if (name == "mobilenet_v2-imagenet") return models::mobilenet_v2(1, true, shape, rng);
     if (name == "vgg11") return models::vgg11(false, shape, rng);

@@ -25,7 +25,8 @@ struct ModelShape {
 ///   convnet[:WxD[:NORM[:POOL]]]
 ///                        D blocks of conv 3x3 with W filters, norm, ReLU, pool 2;
 ///                        NORM none|instance|batch, POOL avg|max; plain: 128x3:instance:avg
-///   resnet8, resnet20    CIFAR ResNet (He et al. 2016, section 4.2): widths 16-32-64, one or three
+///   resnet8, resnet14, resnet20, resnet26
+///                        CIFAR ResNet (He et al. 2016, section 4.2): widths 16-32-64, one to four
 ///                        blocks per stage, shortcut option A
 ///   resnet18[:W]         He et al. 2016, table 1, conv 3x3 as stem; W: width factor
 ///   mobilenet_v2[:W]     Sandler et al. 2018, first stride 1
