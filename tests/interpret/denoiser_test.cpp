@@ -201,7 +201,8 @@ TEST_CASE("denoiser: what is refused, in one line") {
   const Tensor x = random_points(10, 2, 1);
   const Tensor hole = column({1, std::numeric_limits<double>::quiet_NaN()});
   CHECK_THROWS_WITH_AS(
-      train_denoiser(hole, 0.1), "train_denoiser: a coordinate is NaN or infinite", ValueError);
+      train_denoiser(hole, 0.1), "train_denoiser: row 1 of the points holds NaN or infinity",
+      ValueError);
   CHECK_THROWS_AS(train_denoiser(x, 0), ValueError);
   CHECK_THROWS_AS(train_denoiser(x, 0.1, {.width = 0}), ValueError);
   CHECK_THROWS_AS(train_denoiser(x, 0.1, {.learning_rate = -1}), ValueError);

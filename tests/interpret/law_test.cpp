@@ -247,7 +247,8 @@ TEST_CASE("law: the same bits at any thread count") {
 TEST_CASE("law: what is refused, in one line") {
   const MixtureLaw law = two_bumps();
   const Tensor hole = column({1, std::numeric_limits<double>::quiet_NaN(), 2});
-  CHECK_THROWS_WITH_AS(law.score(hole), "law: a coordinate is NaN or infinite", ValueError);
+  CHECK_THROWS_WITH_AS(
+      law.score(hole), "law: row 1 of the points holds NaN or infinity", ValueError);
   CHECK_THROWS_AS(law.score(column({0}), -1), ValueError);
   CHECK_THROWS_AS(law.score(random_points(3, 2, 1)), ShapeError);
   CHECK_THROWS_AS(law.dae(column({0}), -0.1), ValueError);
