@@ -4,7 +4,6 @@
 #include "framework/core/error.h"
 #include "tools/arguments.h"
 
-#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -18,19 +17,11 @@ double step_at(double x) { return 1 / (1 + std::exp(-12 * x)); }
 
 }  // namespace
 
-double mixture_score(double x, double shift) {
-  struct Component {
-    double weight, mean, variance;
-  };
-  constexpr std::array<Component, 2> kLaw{{{0.3, -2, 1}, {0.7, 1, 1.44}}};
-  std::array<double, 2> log_share{}, score{};
-  for (size_t k = 0; k < 2; ++k) {
-    const double v = kLaw[k].variance + shift, gap = x - kLaw[k].mean;
-    log_share[k] = std::log(kLaw[k].weight) - std::log(v) / 2 - gap * gap / (2 * v);
-    score[k] = -gap / v;
-  }
-  const double second = 1 / (1 + std::exp(log_share[0] - log_share[1]));
-  return (1 - second) * score[0] + second * score[1];
+const interpret::MixtureLaw& denoiser_law() {
+  static const interpret::MixtureLaw law(
+      Tensor::of({2}, {0.3, 0.7}, DType::f64), Tensor::of({2, 1}, {-2, 1}, DType::f64),
+      Tensor::of({2, 1, 1}, {1, 1.44}, DType::f64));
+  return law;
 }
 
 const std::vector<NamedFunction>& named_functions() {
@@ -61,7 +52,8 @@ const std::vector<NamedFunction>& named_functions() {
        .frequency = 10,
        .f =
            [](In x, Out y) {
-             y[0] = kDenoiserVariance * mixture_score(x[0], kDenoiserVariance) *
+             const Tensor point = Tensor::of({1, 1}, x, DType::f64);
+             y[0] = kDenoiserVariance * denoiser_law().score(point, kDenoiserVariance).item() *
                     interpret::box_window(x, 6);
            }},
       {.name = "gaussian-2d",

@@ -1,6 +1,7 @@
 // tools/ridgelet_functions.h: functions with a name, to look at their ridgelet spectra.
 #pragma once
 
+#include "interpret/transport/law.h"
 #include "interpret/transport/ridgelet.h"
 
 #include <string>
@@ -23,7 +24,6 @@ const NamedFunction& function_named(const std::string& name);
 
 /// The law .3 N(-2, 1) + .7 N(1, 1.44), and the time for which a denoiser is trained on it.
 inline constexpr double kDenoiserVariance = 0.5;
-/// (log p)'(x) of that law with variance `shift` added to both components, shift > -1.
-double mixture_score(double x, double shift);
+const interpret::MixtureLaw& denoiser_law();
 
 }  // namespace limpid::tools

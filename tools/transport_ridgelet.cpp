@@ -6,6 +6,7 @@
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/plot.h"
 #include "interpret/report/spectrum_plot.h"
+#include "interpret/transport/flow.h"
 #include "interpret/transport/ridgelet_units.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -280,20 +281,19 @@ struct Synthesis {
 
 RidgeletFunction flow_velocity(double t) {
   return [t](std::span<const double> x, std::span<double> v) {
-    v[0] = mixture_score(x[0], -2 * t) * interpret::box_window(x, 8);
+    const Tensor point = Tensor::of({1, 1}, x, DType::f64);
+    v[0] = denoiser_law().score(point, -2 * t).item() * interpret::box_window(x, 8);
   };
 }
 
-// x' = v_t(x) by n steps: Euler as the layers go, or midpoints
-std::vector<double> moved_points(std::vector<double> x, int64_t steps, bool is_midpoint) {
+// x' = v_t(x) by Euler steps, as the layers go
+std::vector<double> euler_points(std::vector<double> x, int64_t steps) {
   const double tau = kFlowDuration / static_cast<double>(steps);
   for (int64_t l = 0; l < steps; ++l) {
-    const double t = static_cast<double>(l) * tau;
-    for (double& value : x) {
-      const double slope = mixture_score(value, -2 * t);
-      value +=
-          tau * (is_midpoint ? mixture_score(value + tau / 2 * slope, -2 * (t + tau / 2)) : slope);
-    }
+    const Tensor points = Tensor::of({std::ssize(x), 1}, x, DType::f64);
+    const std::vector<double> v =
+        denoiser_law().score(points, -2 * tau * static_cast<double>(l)).to_vector();
+    for (size_t k = 0; k < x.size(); ++k) x[k] += tau * v[k];
   }
   return x;
 }
@@ -326,8 +326,10 @@ Synthesis synthesise(
   std::vector<double> x;
   for (int64_t k = 0; k <= 160; ++k) x.push_back(-4 + 0.05 * static_cast<double>(k));
   const std::vector<double> y = interpret::run_flow(layers, x);
-  const std::vector<double> exact = moved_points(x, 4000, true);
-  result.flow_to_euler = rms(y, moved_points(x, o.layers, false));
+  const Tensor start = Tensor::of({std::ssize(x), 1}, x, DType::f64);
+  const std::vector<double> exact =
+      interpret::continuous_flow(denoiser_law(), start, kFlowDuration, 1).at(-1).to_vector();
+  result.flow_to_euler = rms(y, euler_points(x, o.layers));
   result.flow_to_exact = rms(y, exact);
   result.moved = rms(exact, x);
   return result;
