@@ -38,11 +38,12 @@ struct OutputStatistics {
 
 struct LayerHealth {
   std::string name, step;
-  int64_t units = 0;     // outputs: channels of maps
-  double constant = 0;   // share of them that give one value for everything, before activation
+  int64_t units = 0;    // outputs: channels of maps
+  double constant = 0;  // share of them that give one value for everything, before activation
   OutputStatistics own, z;
   double distance = 0;
-  double weight_gain = 0;  // root mean square of the weights times sqrt(fan in): 1/sqrt(3) at the start
+  double weight_gain =
+      0;  // root mean square of the weights times sqrt(fan in): 1/sqrt(3) at the start
 };
 
 struct HealthOptions {
