@@ -28,7 +28,7 @@ struct ShiftCommand {
   ModelOptions model;
   std::string data, against;
   std::string layer = "input";
-  interpret::ShiftOptions shift;
+  interpret::LayerShiftOptions shift;
 };
 
 // Known and new data: two sets, or two halves of one
@@ -76,7 +76,7 @@ std::vector<int64_t> predicted(const RunFolder& folder, const Tensor& inputs) {
 
 std::optional<ClassShift> kind_of(
     const Both& both, const RecordedLayers& known, const RecordedLayers& fresh,
-    const RunFolder& folder, const ShiftCommand& o, const interpret::ShiftOptions& options,
+    const RunFolder& folder, const ShiftCommand& o, const interpret::LayerShiftOptions& options,
     Json& result, Console& console) {
   if (folder.card.task != Task::classify) return std::nullopt;
   std::vector<int64_t> a = both.known.labels, b = both.fresh.labels;
@@ -147,7 +147,7 @@ Json run(const Invocation& in, const ShiftCommand& o) {
     });
   };
   const RecordedLayers known = record(both.known), fresh = record(both.fresh);
-  interpret::ShiftOptions options = o.shift;
+  interpret::LayerShiftOptions options = o.shift;
   options.seed = static_cast<uint64_t>(in.common.seed);
   const std::vector<LayerShift> shifts =
       as_usage([&] { return interpret::layer_shifts(known.steps, fresh.steps, options); });

@@ -76,7 +76,8 @@ double deviation_of(const std::vector<double>& values, double mean) {
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
-LayerShift shift_of(const LayerFeatures& known, const LayerFeatures& fresh, const ShiftOptions& o) {
+LayerShift shift_of(
+    const LayerFeatures& known, const LayerFeatures& fresh, const LayerShiftOptions& o) {
   const int64_t N = known.values.size(0), M = fresh.values.size(0);
   const int64_t n = std::min({N / 2, M, o.samples});
   const PooledDistances distances(known.values, fresh.values);
@@ -118,7 +119,7 @@ double chi_squared(const std::vector<int64_t>& a, const std::vector<int64_t>& b)
 
 // p of the class counts, against random divisions of all labels into sets of these sizes
 double p_of_classes(
-    std::span<const int64_t> known, std::span<const int64_t> fresh, const ShiftOptions& o) {
+    std::span<const int64_t> known, std::span<const int64_t> fresh, const LayerShiftOptions& o) {
   std::map<int64_t, size_t> place;
   std::vector<size_t> all;
   for (const auto labels : {known, fresh}) {
@@ -146,7 +147,7 @@ double p_of_classes(
 
 std::vector<LayerShift> layer_shifts(
     const std::vector<LayerFeatures>& known, const std::vector<LayerFeatures>& fresh,
-    const ShiftOptions& options) {
+    const LayerShiftOptions& options) {
   const char* op = "layer_shifts";
   check_value(known.size() == fresh.size() && !known.empty(), op, "the steps are not the same");
   check_value(
@@ -178,7 +179,7 @@ const char* name_of(ShiftKind kind) {
 
 ClassShift class_shift(
     const LayerFeatures& known, std::span<const int64_t> known_labels, const LayerFeatures& fresh,
-    std::span<const int64_t> fresh_labels, const ShiftOptions& o) {
+    std::span<const int64_t> fresh_labels, const LayerShiftOptions& o) {
   const char* op = "class_shift";
   const int64_t N = known.values.size(0), M = fresh.values.size(0);
   check_value(

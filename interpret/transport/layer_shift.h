@@ -28,7 +28,7 @@
 
 namespace limpid::interpret {
 
-struct ShiftOptions {
+struct LayerShiftOptions {
   int64_t samples = 300;  // points per cloud, at most
   int64_t repeats = 20;   // of the null band, and of the clouds drawn from both sets
   int64_t divisions = 199;
@@ -51,7 +51,7 @@ struct LayerShift {
 /// least 4 known and 2 new examples.
 std::vector<LayerShift> layer_shifts(
     const std::vector<LayerFeatures>& known, const std::vector<LayerFeatures>& fresh,
-    const ShiftOptions& options = {});
+    const LayerShiftOptions& options = {});
 
 enum class ShiftKind : uint8_t { none, label, covariate, both };
 /// "no shift", "label shift", "covariate shift", "label and covariate shift".
@@ -69,6 +69,6 @@ struct ClassShift {
 /// least_per_class examples in both sets.
 ClassShift class_shift(
     const LayerFeatures& known, std::span<const int64_t> known_labels, const LayerFeatures& fresh,
-    std::span<const int64_t> fresh_labels, const ShiftOptions& options = {});
+    std::span<const int64_t> fresh_labels, const LayerShiftOptions& options = {});
 
 }  // namespace limpid::interpret

@@ -47,7 +47,7 @@ ShiftKind kind_of(const Sample& known, const Sample& fresh) {
 
 TEST_CASE("layer_shifts: the same law lies in the null band, another one far outside") {
   const Sample known = drawn(400, 1);
-  const ShiftOptions options{.samples = 100, .repeats = 10};
+  const LayerShiftOptions options{.samples = 100, .repeats = 10};
   const LayerShift same = layer_shifts({known.features}, {drawn(200, 2).features}, options).at(0);
   CHECK_FALSE(same.is_outside);
   CHECK(std::isnan(same.amplification));
