@@ -1,4 +1,4 @@
-// tools/examples/07_support_vectors.cpp: which training images hold a network up?
+// tools/examples/07_support_vectors.cpp: the training images that hold a network up.
 //
 // Deep Support Vectors (arXiv 2403.17329): at the end of training with weight decay the parameters
 // are a sum of gradients of the samples, theta = - sum_i lambda_i g_i with lambda_i >= 0. Those

@@ -1,4 +1,4 @@
-// tools/examples/08_coreset.cpp: is a tenth of the data enough to say which units matter?
+// tools/examples/08_coreset.cpp: whether a tenth of the data tells which units matter.
 //
 // Deep Model Interpretation with Limited Data (arXiv 2410.00524): the interpretation is made once
 // with all data and once with a small chosen part, and the two are compared.

@@ -1,5 +1,4 @@
-// tools/examples/digits.h: the 8x8 digits and a small network that reads them, for the programs
-// here.
+// tools/examples/digits.h: the 8x8 digits, and a small network that reads them.
 #pragma once
 
 #include "datasets/datasets.h"
