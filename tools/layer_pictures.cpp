@@ -38,8 +38,7 @@ std::string class_name(std::span<const int64_t> labels, int64_t i) {
 
 }  // namespace
 
-std::string cloud_picture(
-    const interpret::LayerFeatures& f, std::span<const int64_t> labels) {
+std::string cloud_picture(const interpret::LayerFeatures& f, std::span<const int64_t> labels) {
   const Recording off(false);
   const Tensor points = interpret::common_frame({f}, kPoints)[0];
   const Tensor flat = on_two_axes(points, points);
@@ -98,8 +97,8 @@ bool save_map_picture(const std::string& path, const interpret::LayerFeatures& f
     for (int64_t c = 0; c < std::min(kChannels, C); ++c) {
       const Tensor example = slice(f.values, 0, i, i + 1);
       const Tensor map = reshape(slice(example, 1, c * H * W, (c + 1) * H * W), {H, W});
-      row.push_back(interpret::enlarge(
-          interpret::colour(map).image, std::max<int64_t>(1, kMapWidth / W)));
+      row.push_back(
+          interpret::enlarge(interpret::colour(map).image, std::max<int64_t>(1, kMapWidth / W)));
     }
     rows.push_back(std::move(row));
   }

@@ -91,7 +91,8 @@ class Recorder {
       f.values = concat(step.parts, 0);
       step.parts.clear();
       if (!is_finite(f.values)) {
-        throw NumericError(join_text("record_layers: the features of ", f.name, " hold NaN or infinity"), NAN);
+        throw NumericError(
+            join_text("record_layers: the features of ", f.name, " hold NaN or infinity"), NAN);
       }
       all.steps.push_back(std::move(f));
     }
@@ -125,8 +126,8 @@ class Recorder {
 
   // A step ends with what the next one receives, unless that is only its last output in a row
   void close(const Tensor& next_input) {
-    const bool is_flattened = next_input.numel() == open_.last.numel() &&
-                              next_input.rank() < open_.last.rank();
+    const bool is_flattened =
+        next_input.numel() == open_.last.numel() && next_input.rank() < open_.last.rank();
     const Tensor z = in_f32(is_flattened ? open_.last : next_input);
     if (at_ == steps_.size()) {
       Step step;
@@ -143,7 +144,8 @@ class Recorder {
       pooled = avg_pool2d(pooled, {.size = 2, .stride = 2});
       step.features.pooling *= 2;
     }
-    step.parts.push_back(reshape(pooled, {pooled.size(0), pooled.numel() / pooled.size(0)}).clone());
+    step.parts.push_back(
+        reshape(pooled, {pooled.size(0), pooled.numel() / pooled.size(0)}).clone());
   }
 
   void keep_input(const Known& known, const Tensor& input) {

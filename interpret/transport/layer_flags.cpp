@@ -119,8 +119,8 @@ class Flags {
     if (logs.size() < 4 || !(mad > 0) || std::abs(away) <= rules_.kinetic_mad) return;
     const LayerTransport& t = transport_.layers[l];
     add(t.name, "distance", false, away, rules_.kinetic_mad,
-        "moves " + percent(t.share) + " of all distance, " +
-            (away > 0 ? "far more" : "far less") + " than the other layers",
+        "moves " + percent(t.share) + " of all distance, " + (away > 0 ? "far more" : "far less") +
+            " than the other layers",
         away > 0 ? "a transport penalty or a skip connection would spread the work"
                  : "it may be removed");
   }

@@ -76,8 +76,7 @@ double deviation_of(const std::vector<double>& values, double mean) {
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
-LayerShift shift_of(
-    const LayerFeatures& known, const LayerFeatures& fresh, const ShiftOptions& o) {
+LayerShift shift_of(const LayerFeatures& known, const LayerFeatures& fresh, const ShiftOptions& o) {
   const int64_t N = known.values.size(0), M = fresh.values.size(0);
   const int64_t n = std::min({N / 2, M, o.samples});
   const PooledDistances distances(known.values, fresh.values);
@@ -161,9 +160,8 @@ std::vector<LayerShift> layer_shifts(
     all.push_back(shift_of(known[l], fresh[l], options));
     const LayerShift& input = all.front();
     LayerShift& s = all.back();
-    s.amplification = input.is_outside
-                          ? (s.shift - s.null_mean) / (input.shift - input.null_mean)
-                          : double{NAN};
+    s.amplification =
+        input.is_outside ? (s.shift - s.null_mean) / (input.shift - input.null_mean) : double{NAN};
   }
   return all;
 }
@@ -209,7 +207,8 @@ ClassShift class_shift(
     };
     std::vector<double> chance(null.size());
     parallel::for_each(o.divisions, [&](int64_t d) {
-      Rng division = Rng(o.seed).child(static_cast<uint64_t>(label)).child(1 + static_cast<uint64_t>(d));
+      Rng division =
+          Rng(o.seed).child(static_cast<uint64_t>(label)).child(1 + static_cast<uint64_t>(d));
       chance[static_cast<size_t>(d)] = divided(drawn(pooled, 2 * count, division));
     });
     for (size_t d = 0; d < null.size(); ++d) null[d] += chance[d];
@@ -221,7 +220,8 @@ ClassShift class_shift(
       !result.compared.empty(), op, "no class has ", o.least_per_class, " examples in both sets");
   double total = 0;
   for (const double w : result.w2) total += w;
-  const auto extreme = std::ranges::count_if(null, [&](double t) { return t >= total * (1 - 1e-12); });
+  const auto extreme =
+      std::ranges::count_if(null, [&](double t) { return t >= total * (1 - 1e-12); });
   result.p_conditional = static_cast<double>(1 + extreme) / static_cast<double>(1 + o.divisions);
   result.p_classes = p_of_classes(known_labels, fresh_labels, o);
   const bool is_label = result.p_classes <= o.level, is_covariate = result.p_conditional <= o.level;

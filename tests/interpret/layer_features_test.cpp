@@ -63,9 +63,7 @@ TEST_CASE("record_layers: a step is a layer with weights and what follows it") {
   const auto net = make_model("lenet5", {{1, 28, 28}, 10}, rng);
   const Tensor x = Tensor::normal({7, 1, 28, 28}, rng, 0, 1);
   const RecordedLayers seen = record_layers(*net, x, {.batch = 3});
-  CHECK(
-      names_of(seen) ==
-      std::vector<std::string>{"input", "conv1", "conv2", "fc1", "fc2", "fc3"});
+  CHECK(names_of(seen) == std::vector<std::string>{"input", "conv1", "conv2", "fc1", "fc2", "fc3"});
   CHECK(seen.steps[1].shape == Shape{6, 14, 14});  // pooled
   CHECK(seen.steps[2].shape == Shape{16, 5, 5});   // before it is flattened
   CHECK(seen.steps[3].shape == Shape{120});
@@ -85,8 +83,8 @@ TEST_CASE("record_layers: residual blocks are steps, and rectifiers that are no 
   const auto net = make_model("resnet8", {{3, 8, 8}, 10}, rng);
   const RecordedLayers seen = record_layers(*net, Tensor::normal({4, 3, 8, 8}, rng, 0, 1));
   CHECK(
-      names_of(seen) == std::vector<std::string>{
-                            "input", "conv1", "layer1.0", "layer2.0", "layer3.0", "linear"});
+      names_of(seen) ==
+      std::vector<std::string>{"input", "conv1", "layer1.0", "layer2.0", "layer3.0", "linear"});
   for (const float v : seen.steps[1].values.values<float>()) CHECK(v >= 0);
   REQUIRE(seen.weighted.size() == 8);
   CHECK(seen.weighted[1].name == "layer1.0.conv1");
