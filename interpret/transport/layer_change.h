@@ -17,8 +17,8 @@
 //
 // Transport cost. Where shapes agree, T = mean |F(h) - h|^2 / mean |h|^2: the least action of
 // Karkar et al. (arXiv 2009.08372). Elsewhere there is no such difference, and T compares the
-// clouds up to rotation and scale by their inner products, T = |K_F - K_h|^2 with K = Z Z' / tr Z
-// Z' of centred Z [B, d].
+// clouds up to rotation and scale by their inner products, T = |K_F - K_h|^2 with
+// K = Z Z' / tr Z Z' of centred Z [B, d].
 #pragma once
 
 #include "framework/nn/module.h"

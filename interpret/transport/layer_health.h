@@ -42,8 +42,7 @@ struct LayerHealth {
   double constant = 0;  // share of them that give one value for everything, before activation
   OutputStatistics own, z;
   double distance = 0;
-  double weight_gain =
-      0;  // root mean square of the weights times sqrt(fan in): 1/sqrt(3) at the start
+  double weight_gain = 0;  // rms of the weights times sqrt(fan in): 1/sqrt(3) at the start
 };
 
 struct HealthOptions {

@@ -5,8 +5,7 @@
 //   null band    the same between two disjoint samples of n known examples, drawn again and again:
 //                W2 of finite samples is never 0
 //   A_l          (shift_l - null_l) / (shift_0 - null_0): how the network amplifies the shift of
-//   its
-//                input; 1 for the input, NaN where that lies in the null band
+//                its input; 1 for the input, NaN where that lies in the null band
 //
 // What kind of shift it is follows from the classes. With labels of both sets:
 //
