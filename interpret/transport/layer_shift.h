@@ -1,12 +1,11 @@
-// interpret/transport/layer_shift.h: is new data different, where does a network see it, and how?
+// interpret/transport/layer_shift.h: whether new data differ, where a network sees it, and how.
 //
 //   shift_l      W2(Z_l, Q_l) / sigma_l,  Z_l the features of known data after step l, Q_l those of
 //                new data, sigma_l^2 = tr Cov Z_l; the exact W2 of clouds of n points each
 //   null band    the same between two disjoint samples of n known examples, drawn again and again:
 //                W2 of finite samples is never 0
 //   A_l          (shift_l - null_l) / (shift_0 - null_0): how the network amplifies the shift of
-//   its
-//                input; 1 for the input, NaN where that lies in the null band
+//                its input; 1 for the input, NaN where that lies in the null band
 //
 // What kind of shift it is follows from the classes. With labels of both sets:
 //

@@ -10,8 +10,8 @@
 //                 gradient of a convex function does (an exact denoising autoencoder is one)
 //   w2_input      W2(x_0, x_l)
 //   floor         W2 of two disjoint samples of x_l. W_l is between the same examples and has no
-//   such
-//                 floor; as a statement about the law it is not distinguishable below twice that
+//                 such floor; as a statement about the law it is not distinguishable below twice
+//                 that
 //   straightness  mean_i |x_{l,i} - x_{0,i}| / mean_i sum_{k <= l} |x_{k,i} - x_{k-1,i}|
 //   path length   sum_l W_l in one frame; geodesicity W2(x_0, x_L) / that
 //   action        L sum_l kappa_l >= W2(x_0, x_L)^2 (Benamou and Brenier 2000)
@@ -52,8 +52,7 @@ struct Summary {
 
 struct LayerTransport {
   std::string name, type;
-  std::string
-      alignment;  // of the comparison with the step before: "same axes", "rotated", or empty
+  std::string alignment;  // with the step before: "same axes", "rotated"; empty for the input
   Shape shape;
   int64_t dim = 0;
   int64_t pooling = 1;
