@@ -41,6 +41,9 @@ class Matching {
       if (column_of(i) == kFree) free_.push_back(i);
     }
     for (int64_t pass = 0; pass < kRowReductions; ++pass) reduce_rows();
+    for (int64_t j = 0; j < columns_; ++j) {
+      if (row_of(j) == kFree) free_columns_.push_back(j);
+    }
     for (const int64_t i : free_) augment(i);
     return {.column = std::move(column_), .v = std::move(v_), .iterations = scans_};
   }
@@ -112,11 +115,12 @@ class Matching {
   void augment(int64_t start) {
     std::ranges::fill(distance_, kInfinity);
     reached_.clear();
-    int64_t i = start;
     double shift = 0;
-    Least end;
-    while (true) {
+    Least end = {-kInfinity, -1};
+    for (int64_t i = start;;) {
+      const double before = end.value;
       end = scan_.relax(columns_, costs(i), v_.data(), shift, i, distance_.data(), from_.data());
+      if (end.value == before) end.index = free_column_at(end);
       if (row_of(end.index) == kFree) break;
       const int64_t j = end.index;
       i = row_of(j);
@@ -126,12 +130,20 @@ class Matching {
       distance_[static_cast<size_t>(j)] = kInfinity;
     }
     for (const Reached& r : reached_) v(r.column) = r.v + (r.distance - end.value);
-    for (int64_t j = end.index, next = 0; i != kFree; j = next) {
+    std::erase(free_columns_, end.index);
+    for (int64_t j = end.index, i = kFree; i != start;) {
       i = from_[static_cast<size_t>(j)];
-      next = column_of(i);
-      assign(i, j);
-      if (i == start) break;
+      std::swap(j, column_of(i));
+      row_of(column_of(i)) = i;
     }
+  }
+
+  // Of columns equally near one that is free, if there is one.
+  int64_t free_column_at(const Least& nearest) const {
+    const auto found = std::ranges::find_if(free_columns_, [&](int64_t j) {
+      return distance_[static_cast<size_t>(j)] == nearest.value;
+    });
+    return found == free_columns_.end() ? nearest.index : *found;
   }
 
   struct Reached {
@@ -144,8 +156,8 @@ class Matching {
   int64_t rows_, columns_;
   std::vector<int64_t> column_, row_;  // of rows, of columns
   std::vector<double> v_;
-  std::vector<int64_t> free_;    // rows
-  std::vector<int64_t> shares_;  // columns of which a row has the least cost
+  std::vector<int64_t> free_, free_columns_;  // rows, and columns before the augmentations
+  std::vector<int64_t> shares_;               // columns of which a row has the least cost
   std::vector<double> distance_;
   std::vector<int64_t> from_;  // the row before a column on its path
   std::vector<Reached> reached_;
