@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/kernels/dispatch.h"
+#include "interpret/numerics/network_simplex.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,8 +18,9 @@ using kernels::LeastTwo;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kFree = -1;
-constexpr int64_t kRowReductions = 2;    // passes over the free rows
-constexpr int64_t kMostScansPerRow = 4;  // of a pass: prices that fall by little do not end it
+constexpr int64_t kRowReductions = 2;   // passes over the free rows
+constexpr int64_t kReductionScans = 4;  // of a pass: prices that fall by little do not end it
+constexpr int64_t kMostScans = 50;      // per row
 
 class Matching {
  public:
@@ -32,6 +34,8 @@ class Matching {
         distance_(static_cast<size_t>(m)),
         from_(static_cast<size_t>(m)) {}
 
+  // Gives up a square problem that is about to take more than kMostScans for each row: later paths
+  // are longer than earlier ones.
   Assignment solve() {
     if (rows_ == columns_) {
       reduce_columns();
@@ -44,9 +48,16 @@ class Matching {
     for (int64_t j = 0; j < columns_; ++j) {
       if (row_of(j) == kFree) free_columns_.push_back(j);
     }
-    for (const int64_t i : free_) augment(i);
+    const int64_t paths = std::ssize(free_);
+    for (int64_t k = 0; k < paths && is_complete_; ++k) {
+      augment(free_[static_cast<size_t>(k)]);
+      is_complete_ = rows_ < columns_ || k + 1 == paths ||
+                     scans_ * paths < kMostScans * rows_ * (k + paths / 8 + 1);
+    }
     return {.column = std::move(column_), .v = std::move(v_), .iterations = scans_};
   }
+
+  bool is_complete() const { return is_complete_; }
 
  private:
   const double* costs(int64_t i) {
@@ -85,7 +96,7 @@ class Matching {
 
   void reduce_rows() {
     const std::vector<int64_t> waiting = std::exchange(free_, {});
-    int64_t scans_left = kMostScansPerRow * std::ssize(waiting);
+    int64_t scans_left = kReductionScans * std::ssize(waiting);
     for (const int64_t start : waiting) {
       for (int64_t i = start; i != kFree;) {
         if (columns_ == 1 || scans_left-- <= 0) {
@@ -162,12 +173,25 @@ class Matching {
   std::vector<int64_t> from_;  // the row before a column on its path
   std::vector<Reached> reached_;
   int64_t scans_ = 0;
+  bool is_complete_ = true;
 };
+
+// One unit for each row and column.
+void finish_by_simplex(std::span<const double> C, int64_t n, Assignment& result) {
+  const std::vector<int64_t> ones(static_cast<size_t>(n), 1);
+  NetworkFlow flow = network_simplex(C, ones, ones, std::numeric_limits<int64_t>::max());
+  for (const auto& [i, j, unit] : flow.arcs) result.column[static_cast<size_t>(i)] = j;
+  result.v = std::move(flow.v);
+  result.iterations += flow.iterations;
+}
 
 }  // namespace
 
 Assignment solve_assignment(std::span<const double> C, int64_t n, int64_t m) {
-  return Matching(C, n, m).solve();
+  Matching matching(C, n, m);
+  Assignment result = matching.solve();
+  if (!matching.is_complete()) finish_by_simplex(C, n, result);
+  return result;
 }
 
 std::vector<int64_t> least_cost_assignment(const Tensor& C) {

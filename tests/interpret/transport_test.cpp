@@ -391,6 +391,23 @@ TEST_CASE("assignment: as cheap as by the Hungarian method, with optimal potenti
   }
 }
 
+TEST_CASE("assignment: paths that get long are left to the simplex") {
+  // Products are cheapest with one side upwards, the other downwards (rearrangement inequality)
+  const int64_t n = 150;
+  Tensor C = Tensor::empty({n, n}, DType::f64);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j)
+      C.mutable_data<double>()[i * n + j] = static_cast<double>((i + 1) * (j + 1));
+  }
+  const std::vector<int64_t> columns = least_cost_assignment(C);
+  for (int64_t i = 0; i < n; ++i) CHECK(columns[static_cast<size_t>(i)] == n - 1 - i);
+  check_optimal(C, equal_masses(n), equal_masses(n), optimal_transport(C));
+
+  Rng rng(12);
+  const Tensor far = squared_distances(points(n, 2, rng), points(n, 2, rng, 10));
+  check_optimal(far, equal_masses(n), equal_masses(n), optimal_transport(far));
+}
+
 TEST_CASE("squared distances: beside sums, and where digits cancel") {
   Rng rng(11);
   for (const double origin : {0.0, 1e6}) {
