@@ -34,8 +34,8 @@ class Matching {
         distance_(static_cast<size_t>(m)),
         from_(static_cast<size_t>(m)) {}
 
-  // Gives up a square problem that is about to take more than kMostScans for each row: later paths
-  // are longer than earlier ones.
+  // Gives up a square problem that is about to take more than kMostScans for each row, as long as
+  // half of the paths are left: later ones are longer than earlier ones.
   Assignment solve() {
     if (rows_ == columns_) {
       reduce_columns();
@@ -51,7 +51,7 @@ class Matching {
     const int64_t paths = std::ssize(free_);
     for (int64_t k = 0; k < paths && is_complete_; ++k) {
       augment(free_[static_cast<size_t>(k)]);
-      is_complete_ = rows_ < columns_ || k + 1 == paths ||
+      is_complete_ = rows_ < columns_ || k >= paths / 2 ||
                      scans_ * paths < kMostScans * rows_ * (k + paths / 8 + 1);
     }
     return {.column = std::move(column_), .v = std::move(v_), .iterations = scans_};
