@@ -208,6 +208,7 @@ Json run(const Invocation& in, const FixOptions& o) {
   const Change change = as_usage([&] { return interpret::change_named(o.change); });
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const RunFolder folder = open_model(o.model, in.console);
+  check_finite(folder, o.model.model);
   check_classifier(folder, "transport fix");
   as_usage([&] { find_layer(*folder.model, o.layer); });
   const datasets::Split split = parts_of(o.data, in.common, folder, 0);

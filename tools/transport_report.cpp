@@ -188,13 +188,13 @@ Json save_pictures(
   }
   save(
       "trajectories.svg", "Where the layers carry some examples, in the plane that shows most",
-      trajectory_picture(recorded.steps, seen.labels));
+      trajectory_picture(recorded.steps, seen.labels, seen.part.class_names));
   if (!o.saves_features) return pictures;
   make_folder(folder + "/features");
   for (const interpret::LayerFeatures& f : recorded.steps) {
     const std::string base = folder + "/features/" + f.name;
     save_npy(base + ".npy", f.values);
-    const std::string svg = cloud_picture(f, seen.labels);
+    const std::string svg = cloud_picture(f, seen.labels, seen.part.class_names);
     write_file_atomic(base + ".svg", std::as_bytes(std::span(svg)));
     Json entry = Json::object({{"file", base + ".svg"}, {"caption", "Examples after " + f.name}});
     if (save_map_picture(base + ".png", f)) entry.set("maps", base + ".png");
@@ -215,13 +215,35 @@ Json euler_json(const std::vector<interpret::EulerStep>& steps) {
   return array;
 }
 
+// How far each layer has moved since an earlier run of the network
+Json movement_json(const std::string& run, const Examined& seen, const RecordedLayers& recorded) {
+  const RunFolder before = open_run(run);
+  const std::vector<double> moved = as_usage([&] {
+    const RecordedLayers other =
+        interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0});
+    return interpret::movement_between(other.steps, recorded.steps);
+  });
+  Json array = Json::array();
+  for (size_t l = 0; l < moved.size(); ++l) {
+    array.push(
+        Json::object({{"name", recorded.steps[l].name}, {"moved", number_or_null(moved[l])}}));
+  }
+  return array;
+}
+
 Json run(const Invocation& in, const ReportOptions& o) {
+  if (o.saves_features && in.common.out.empty()) {
+    throw UsageError("--save-features: needs --out DIR");
+  }
   const Stopwatch watch;
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const RunFolder folder = open_model(o.model, in.console);
+  check_finite(folder, o.model.model);
   const Examined seen = examined(o.data, in.common, folder, 2 * o.transport.samples, in.console);
   const RecordedLayers recorded =
       as_usage([&] { return interpret::record_layers(*folder.model, seen.inputs); });
+
+  const Json movement = o.before.empty() ? Json() : movement_json(o.before, seen, recorded);
 
   std::vector<LayerHealth> health;
   interpret::HealthOptions health_options = o.health;
@@ -280,25 +302,10 @@ Json run(const Invocation& in, const ReportOptions& o) {
        {"euler", euler_json(euler)},
        {"depth_advice", advice_list},
        {"notes", notes}});
-  if (!o.before.empty()) {
-    const RunFolder before = open_run(o.before);
-    const RecordedLayers other = as_usage([&] {
-      return interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0});
-    });
-    const std::vector<double> moved =
-        as_usage([&] { return interpret::movement_between(other.steps, recorded.steps); });
-    Json array = Json::array();
-    for (size_t l = 0; l < moved.size(); ++l) {
-      array.push(
-          Json::object({{"name", recorded.steps[l].name}, {"moved", number_or_null(moved[l])}}));
-    }
-    result.set("movement", array);
-  }
+  if (!o.before.empty()) result.set("movement", movement);
   if (const std::string& out = in.common.out; !out.empty()) {
     make_folder(out);
     result.set("pictures", save_pictures(out, seen, recorded, all, o));
-  } else if (o.saves_features) {
-    throw UsageError("--save-features: needs --out DIR");
   }
   result.set("seconds", watch.seconds());
   return result;

@@ -140,6 +140,7 @@ std::string shift_chart(const std::vector<LayerShift>& shifts) {
 Json run(const Invocation& in, const ShiftCommand& o) {
   const Stopwatch watch;
   const RunFolder folder = open_model(o.model, in.console);
+  check_finite(folder, o.model.model);
   const Both both = opened(in, o, folder);
   const auto record = [&](const Examined& seen) {
     return as_usage([&] {
