@@ -21,7 +21,7 @@ sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.
 
 .NOTPARALLEL:
 .PHONY: all setup demo test debug asan tsan fuzz lint tidy mutants check bench reproduce reproduce-gradients \
-        reproduce-dsv reproduce-coreset reproduce-shallow \
+        reproduce-dsv reproduce-coreset reproduce-shallow reproduce-transport \
         format install clean help
 
 all: setup  ## build the release, build/limpid (plain "make" does this)
@@ -71,7 +71,7 @@ bench: setup  ## Google Benchmark, when it is installed (Debian: libbenchmark-de
 	$(call build,release,--target limpid_bench)
 	@build/limpid_bench $(ARGS)
 
-reproduce: reproduce-gradients reproduce-dsv reproduce-coreset reproduce-shallow  ## the experiments of the papers, hours in all
+reproduce: reproduce-gradients reproduce-dsv reproduce-coreset reproduce-shallow reproduce-transport  ## the experiments of the papers, hours in all
 
 # Fashion-MNIST and CIFAR-10 by `limpid data get`, or: FASHION=idx:FOLDER CIFAR10=cifar:FOLDER
 reproduce-gradients: all  ## predictions of interpretable gradients; PART=fashion for one part
@@ -88,6 +88,9 @@ reproduce-coreset: all  ## interpreting with little data; PART=vebi for one part
 
 reproduce-shallow: all  ## how many regions the shallow form needs, by units, inputs and depth
 	@python3 tools/reproduce/shallow.py --part $(PART)
+
+reproduce-transport: all  ## layers as transport; PART=dae-trained for one part
+	@python3 tools/reproduce/transport.py --part $(PART)
 
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i

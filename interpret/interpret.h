@@ -53,6 +53,7 @@
 #include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays
 #include "interpret/report/plot.h"           // line, bar and matrix plots as SVG
+#include "interpret/report/flow_plot.h"      // points that move over a density
 #include "interpret/report/region_plot.h"    // regions of a network in the plane
 #include "interpret/report/spectrum_plot.h"  // a map over two axes, with circles
 #include "interpret/report/report.h"         // one self-contained HTML page

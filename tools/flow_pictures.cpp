@@ -25,6 +25,7 @@ using interpret::FlowPlot;
 using interpret::Svg;
 
 constexpr int64_t kLines = 60;   // trajectories in a picture
+constexpr int64_t kFan = 25;     // of them on a line
 constexpr int64_t kCells = 48;   // of a shade
 constexpr int64_t kArrows = 19;  // along each axis
 constexpr int64_t kPanels = 4;   // of the density along the way
@@ -206,17 +207,21 @@ void draw_in_the_plane(const FlowPictures& f, Folder& folder) {
 }
 
 void draw_on_a_line(const FlowPictures& f, Folder& folder) {
-  // Rows evenly spaced by rank
+  // Points nearest to equally spaced places
   const Tensor start = f.layers.at(0);
-  std::vector<int64_t> order(static_cast<size_t>(start.size(0)));
+  const int64_t n = start.size(0);
+  std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::ranges::stable_sort(order, {}, [&](int64_t i) { return start.data<double>()[i]; });
-  const int64_t n = start.size(0), lines_shown = std::min(n, kLines);
+  const auto place = [&](int64_t i) { return start.data<double>()[i]; };
+  std::ranges::stable_sort(order, {}, place);
+  double low = place(order.front()), high = place(order.back());
   std::vector<int64_t> rows;
-  for (int64_t i = 0; i < lines_shown; ++i) {
-    rows.push_back(order[static_cast<size_t>(i * n / lines_shown)]);
+  for (int64_t k = 0; k < kFan; ++k) {
+    const double at = low + (high - low) * static_cast<double>(k) / static_cast<double>(kFan - 1);
+    const auto next = std::ranges::lower_bound(order, at, {}, place);
+    const int64_t row = next == order.end() ? order.back() : *next;
+    if (rows.empty() || rows.back() != row) rows.push_back(row);
   }
-  double low = start.data<double>()[order.front()], high = start.data<double>()[order.back()];
   if (!(low < high)) high = (low -= 1) + 2;
 
   FlowPlot lines;

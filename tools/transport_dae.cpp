@@ -213,6 +213,21 @@ Json to_json(const DenoiserQuality& q) {
        {"smallest_eigenvalue", q.smallest_eigenvalue}});
 }
 
+// Gap to the composition with noise C C' of the decoders, and to the one with round noise
+Json to_json(const interpret::StackComparison& stack, const Tensor& points, const Flow& round) {
+  const auto layers = std::ssize(stack.stack);
+  const double spread = interpret::mean_variance(points) * static_cast<double>(points.size(1));
+  const Tensor composed = stack.composition.flow.at(-1);
+  return Json::object(
+      {{"layers", layers},
+       {"gap", stack.gap},
+       {"gap_round", round.layers() == layers
+                         ? Json(interpret::paired_cost(stack.decoded, round.at(-1)) / spread)
+                         : Json()},
+       {"variance_decoded", interpret::mean_variance(stack.decoded)},
+       {"variance_composed", interpret::mean_variance(composed)}});
+}
+
 // Share of the end points nearest to each centre
 Json masses_of(const interpret::MixtureLaw& law, const Tensor& x) {
   const int64_t K = law.components(), m = law.dimension();
@@ -299,15 +314,7 @@ Json result_of(const DaeOptions& o, const TransportPoints& t, const Moved& moved
     json.set("variance_exact", interpret::mean_variance(moved.exact_layers->at(-1)));
   }
   if (o.kind == "linear" && m == 1) json.set("slope", moved.trained[0].linear_part().item());
-  if (moved.stack) {
-    json.set(
-        "stack", Json::object(
-                     {{"layers", std::ssize(moved.stack->stack)},
-                      {"gap", moved.stack->gap},
-                      {"variance_decoded", interpret::mean_variance(moved.stack->decoded)},
-                      {"variance_composed",
-                       interpret::mean_variance(moved.stack->composition.flow.at(-1))}}));
-  }
+  if (moved.stack) json.set("stack", to_json(*moved.stack, t.points, moved.layers));
   return json;
 }
 

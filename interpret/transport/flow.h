@@ -94,8 +94,11 @@ Flow compose_particles(
     const ParticleOptions& options = {});
 
 /// Exact layers of a mixture in up to two dimensions: the law is carried along as quadrature nodes,
-/// without randomness. `spacing` of the nodes in units of sqrt(min tau). Throws ValueError beyond
-/// two dimensions, unless there is one layer or one component.
+/// without randomness. `spacing` of the nodes in units of sqrt(min tau). For small t the layers
+/// approach the continuous flow with order 1. For larger t, still below t*, thin layers amplify
+/// between the components what earlier ones left out, as the heat equation does backwards: for
+/// 0.3 N(-2, 1) + 0.7 N(1, 1.44) and t = 0.3 it is closest at 20 layers, whatever the spacing.
+/// Throws ValueError beyond two dimensions, unless there is one layer or one component.
 Flow compose_mixture(
     const MixtureLaw& law, const Tensor& points, std::span<const double> taus,
     double spacing = 0.75);

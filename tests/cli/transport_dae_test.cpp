@@ -82,16 +82,17 @@ TEST_CASE("transport dae: kernel densities of data, in the plane and on principa
 TEST_CASE("transport dae: trained layers against exact ones, and a stack") {
   const TempDir folder;
   const std::string small = " --points 400 --steps 400 --batch 64 --width 16 --layers 1";
-  const Json result =
-      run_json(folder, "transport dae --data normal:1 --variance 0.5 --kind trained" + small);
+  const Json result = run_json(
+      folder, "transport dae --data normal:1 --variance 0.5 --kind trained --layers-only" + small);
   const Json& trained = result.at("trained");
   CHECK(trained.number("floor") == doctest::Approx(1.0 / 3).epsilon(0.05));
   CHECK(trained.number("loss") > trained.number("floor") - 0.01);
   CHECK(trained.number("relative_error") < 0.2);
   CHECK(trained.number("asymmetry") == 0);
   CHECK(result.number("w2_to_exact") < 0.2);
-  const Json linear =
-      run_json(folder, "transport dae --data normal:1 --variance 0.5 --kind linear --layers 1");
+  const Json linear = run_json(
+      folder,
+      "transport dae --data normal:1 --variance 0.5 --kind linear --layers 1 --layers-only");
   CHECK(std::abs(linear.number("slope") - 2.0 / 3) < 0.08);
   const Json stacked = run_json(
       folder, "transport dae --data moons --variance 0.02 --kind trained --stack 8,6" + small);
