@@ -180,12 +180,28 @@ void Arguments::apply(const Json& defaults, const std::string& source) {
   }
 }
 
+void Arguments::give(const Json& values) {
+  for (const Json::Member& member : values.members()) {
+    const auto entry = std::ranges::find(entries_, member.key, &Entry::name);
+    if (entry == entries_.end()) {
+      throw UsageError(excerpt(member.key) + " is not an option of this command");
+    }
+    entry->set(as_argument(member.value));
+    entry->was_given = true;
+  }
+}
+
 Json Arguments::resolved() const {
   Json values = Json::object();
   for (const Entry& entry : entries_) {
     if (!entry.is_common && !entry.is_positional) values.set(entry.name, entry.get());
   }
   return values;
+}
+
+bool Arguments::is_word(const std::string& name) const {
+  return std::ranges::any_of(
+      entries_, [&](const Entry& e) { return e.name == name && e.is_positional; });
 }
 
 void Arguments::require(const std::string& name) const {
@@ -424,6 +440,37 @@ int run_command(const Command& command, Parser& parser) {
 }
 
 }  // namespace
+
+Json run_inside(
+    const Command& command, const Json& values, const std::string& out, const Common& common) {
+  Common own = common;
+  own.out = out;
+  own.json = own.quiet = true;
+  Arguments arguments;
+  command.declare(arguments);
+  arguments.give(values);
+  Console console({.quiet = true, .json = true, .color = "never"});
+  const Json keys = command.run({own, arguments, console});
+  write_result(command, out, keys);
+  Json result = Json::object({{"schema", 1}, {"command", command.name}});
+  for (const Json::Member& member : keys.members()) result.set(member.key, member.value);
+  return result;
+}
+
+std::string command_line(const Command& command, const Json& values, const std::string& out) {
+  Arguments arguments;
+  command.declare(arguments);
+  std::string words, options;
+  for (const Json::Member& member : values.members()) {
+    const std::string value = as_argument(member.value);
+    if (arguments.is_word(member.key)) {
+      words += " " + value;
+    } else {
+      options += " --" + member.key + (value == "true" ? "" : " " + value);
+    }
+  }
+  return "limpid " + command.name + words + options + " --out " + out;
+}
 
 int run_commands(const std::vector<Command>& commands, int argc, char** argv) {
   std::string name;

@@ -75,8 +75,12 @@ class Arguments {
   /// Sets every option that the command line did not name from an object {"name": value}.
   /// Throws UsageError for a key that is no option or a value out of range.
   void apply(const Json& defaults, const std::string& source);
+  /// Sets options and words without a name, as one command gives them to another. Throws as apply().
+  void give(const Json& values);
   /// All options of the command with their values, except those common to every command.
   Json resolved() const;
+  /// Whether that is a word without an option name.
+  bool is_word(const std::string& name) const;
   /// Throws UsageError if the option has no value.
   void require(const std::string& name) const;
 
@@ -121,6 +125,13 @@ struct Command {
 
 /// A JSON object from a file. Throws FormatError.
 Json read_json_file(const std::string& path);
+
+/// Runs a command from within another one, silently, with the common options of that one and
+/// results in the folder or file `out`. Returns what --json would print.
+Json run_inside(
+    const Command& command, const Json& values, const std::string& out, const Common& common);
+/// The same as a command line: "limpid shallow plot runs/moons --box -3,3 --out plot.svg".
+std::string command_line(const Command& command, const Json& values, const std::string& out);
 
 /// Parses the command line, runs the command, prints the result. Returns the exit status.
 int run_commands(const std::vector<Command>& commands, int argc, char** argv);

@@ -39,11 +39,6 @@ struct ReportOptions {
 
 // ---- Reading ----
 
-struct ResultFile {
-  std::string path;
-  Json json;
-};
-
 struct Inputs {
   std::vector<RunFolder> runs;
   std::vector<ResultFile> results;
@@ -425,17 +420,7 @@ interpret::Report build(
     with_file(run.folder->path + "/config.json", [&] { add_run(report, run); });
   }
   const Json comparisons = add_comparisons(report, runs, o, in);
-  for (const ResultKind& kind : result_kinds()) {
-    const auto is_of_kind = [&](const ResultFile& f) {
-      return f.json.text("command") == kind.command;
-    };
-    const auto alike = std::max<int64_t>(1, std::ranges::count_if(inputs.results, is_of_kind));
-    for (const ResultFile& file : inputs.results) {
-      if (!is_of_kind(file)) continue;
-      with_file(file.path, [&] { kind.add(report, file, kExplanationBytes / alike); });
-    }
-  }
-  add_vector_files(report, inputs.results);
+  add_results(report, inputs.results);
   Json names = Json::array();
   for (const ShownRun& run : runs) names.push(run.name);
   result.set("runs", names).set("comparisons", comparisons);
@@ -462,6 +447,20 @@ Json run(const Invocation& in, const ReportOptions& o) {
 }
 
 }  // namespace
+
+void add_results(interpret::Report& report, const std::vector<ResultFile>& results) {
+  for (const ResultKind& kind : result_kinds()) {
+    const auto is_of_kind = [&](const ResultFile& f) {
+      return f.json.text("command") == kind.command;
+    };
+    const auto alike = std::max<int64_t>(1, std::ranges::count_if(results, is_of_kind));
+    for (const ResultFile& file : results) {
+      if (!is_of_kind(file)) continue;
+      with_file(file.path, [&] { kind.add(report, file, kExplanationBytes / alike); });
+    }
+  }
+  add_vector_files(report, results);
+}
 
 Command report_command() {
   auto options = std::make_shared<ReportOptions>();

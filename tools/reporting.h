@@ -50,4 +50,14 @@ Json add_comparison(
     interpret::Report& report, const std::vector<ShownRun>& runs, const datasets::Dataset& test,
     const ComparisonOptions& options, Console& console);
 
+/// What a command printed with --json, and the file it stands in: pictures are looked for beside it.
+struct ResultFile {
+  std::string path;
+  Json json;
+};
+
+/// A section for each result, in the order in which report lists the commands. Throws FormatError
+/// naming the file for keys that make no sense.
+void add_results(interpret::Report& report, const std::vector<ResultFile>& results);
+
 }  // namespace limpid::tools
