@@ -6,9 +6,8 @@
 //                          target is a constant: one forward pass
 //   coreset_METHOD_n10000  500 of 10,000 samples with 512 features, of all classes together
 //   ot_sinkhorn_n1000_epsE Sinkhorn of two clouds of 1,000 points in 64 dimensions, N(0, 1) and
-//   N(0.5, 1)
-//                          per coordinate, eps 0.05 or 0.005 of the mean squared distance, to a
-//                          marginal error (L1) of 1e-6 or 1e-4; distances made once
+//                          N(0.5, 1) per coordinate, eps 0.05 or 0.005 of the mean squared
+//                          distance, to a marginal error (L1) of 1e-6 or 1e-4; distances made once
 //   ot_sliced_n2000        sliced transport of 2,000 such points each along 200 directions
 //   ot_emd_nN              exact transport of N to N points of equal mass, a given cost matrix
 //   ot_emd_unequal_nN      the same for N to 3 N / 4 points with random masses
