@@ -90,7 +90,8 @@ reproduce-shallow: all  ## how many regions the shallow form needs, by units, in
 	@python3 tools/reproduce/shallow.py --part $(PART)
 
 reproduce-transport: all  ## layers as transport; PART=dae-trained for one part
-	@python3 tools/reproduce/transport.py --part $(PART)
+	@python3 tools/reproduce/transport.py --part $(PART) --mnist idx:$(MNIST) --fashion $(FASHION) \
+	--cifar10 $(CIFAR10)
 
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i

@@ -94,4 +94,12 @@
 #include "interpret/transport/flow.h"            // layers of those as transport, and their limit
 #include "interpret/transport/porous_medium.h"   // the flow of another entropy
 #include "interpret/transport/denoiser.h"        // denoising autoencoders that learn
+#include "interpret/transport/layer_features.h"  // where a network has moved its data, by layer
+#include "interpret/transport/layer_transport.h" // how far, how straight, how well apart
+#include "interpret/transport/layer_health.h"    // each layer beside its own weights shuffled
+#include "interpret/transport/layer_flags.h"     // which layer to look at, in words
+#include "interpret/transport/layer_shift.h"     // new data through the layers of a network
+#include "interpret/transport/layer_change.h"    // one layer done differently
+#include "interpret/transport/class_scatter.h"   // how far apart the classes lie
+#include "interpret/transport/euler_steps.h"     // residual blocks as steps of an Euler method
 // clang-format on

@@ -28,7 +28,7 @@ interpret/metrics:    framework interpret/numerics
 interpret/saliency:   framework interpret/numerics
 interpret/coreset:    framework interpret/numerics interpret/saliency
 interpret/shallow:    framework interpret/numerics interpret/saliency
-interpret/transport:  framework interpret/numerics
+interpret/transport:  framework interpret/numerics interpret/metrics
 interpret:            framework interpret/numerics interpret/metrics interpret/saliency
                       interpret/coreset interpret/shallow interpret/transport
 interpret/report:     framework interpret

@@ -96,23 +96,6 @@ FlowPanel trajectories(const FlowPictures& f, const std::function<Paths(const Fl
   return panel;
 }
 
-// The same length on both axes, around all the points
-void set_range(FlowPlot& plot, const std::vector<Svg::Point>& points) {
-  double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
-  for (const Svg::Point& p : points) {
-    low[0] = std::min(low[0], p.x);
-    high[0] = std::max(high[0], p.x);
-    low[1] = std::min(low[1], p.y);
-    high[1] = std::max(high[1], p.y);
-  }
-  double half = 0.53 * std::max(high[0] - low[0], high[1] - low[1]);
-  if (!(half > 0)) half = 1;
-  plot.x_low = (low[0] + high[0]) / 2 - half;
-  plot.x_high = (low[0] + high[0]) / 2 + half;
-  plot.y_low = (low[1] + high[1]) / 2 - half;
-  plot.y_high = (low[1] + high[1]) / 2 + half;
-}
-
 // A grid of count x count points in the range, cell by cell
 Tensor grid_in(const FlowPlot& plot, int64_t count) {
   Tensor grid = Tensor::empty({count * count, 2}, DType::f64);

@@ -13,7 +13,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 COPY = os.path.join(ROOT, "build-mutants")
 PARTS = ("framework", "interpret", "datasets", "tests", "tools", "CMakeLists.txt",
          "CMakePresets.json")
-SHALLOW = "interpret/shallow/"
+SHALLOW, NUMERICS = "interpret/shallow/", "interpret/numerics/"
 # what it is, file, code, fault, test cases of interpret_test that must notice
 MUTANTS = (
     ("the on side of a cut is closed too", SHALLOW + "shallow_network.cpp",
@@ -31,6 +31,18 @@ MUTANTS = (
     ("the inner ball may leave the box", SHALLOW + "regions.cpp",
      "radius = std::min({radius, part.centre[i] - problem.low[i], problem.high[i] - "
      "part.centre[i]});", "", "shallow*"),
+    ("potentials of the other side shift the wrong way", NUMERICS + "network_simplex.cpp",
+     "      by = -by;\n", "", "transport*"),
+    ("flow that turns round a cycle forgets a side", NUMERICS + "network_simplex.cpp",
+     "x = at(x).parent) at(x).flow += is_row(x) ? flow : -flow;",
+     "x = at(x).parent) at(x).flow += is_row(x) ? flow : 0;", "transport*"),
+    ("prices do not fall along a path", NUMERICS + "assignment.cpp",
+     "r.v + (r.distance - end.value)", "r.v", "transport*,assignment*"),
+    ("columns without mass have a price of 0", NUMERICS + "transport.cpp",
+     "v = std::min(v, C.data<double>()[rows.index[i] * m + j] - flow.u[i]);", "v = 0;",
+     "transport*"),
+    ("near points by the difference of squares", NUMERICS + "squared_distances.cpp",
+     "row[j] < kNear * both", "row[j] < 0", "squared distances*"),
 )
 
 
@@ -64,7 +76,7 @@ def main():
         source, target = os.path.join(ROOT, part), os.path.join(COPY, part)
         (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, target)
     run(["cmake", "-S", COPY, "-B", os.path.join(COPY, "build"), "-DCMAKE_BUILD_TYPE=Release"])
-    whole = failed_cases("shallow*")
+    whole = failed_cases("shallow*,transport*,assignment*,squared distances*")
     if whole is None or whole:
         sys.exit(f"mutants: the code without a fault does not pass: {whole}")
     survivors = 0

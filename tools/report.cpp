@@ -12,6 +12,7 @@
 #include "tools/report_coreset.h"
 #include "tools/report_results.h"
 #include "tools/report_shallow.h"
+#include "tools/report_transport.h"
 #include "tools/report_values.h"
 #include "tools/report_vectors.h"
 #include "tools/reporting.h"
@@ -107,6 +108,28 @@ const std::vector<ResultKind>& result_kinds() {
        "shallow.json"},
       {"shallow certify",
        [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); }},
+      {"transport report",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_layer_transport(r, f.json, folder_of(f), most_bytes);
+       },
+       "transport.json"},
+      {"transport fix",
+       [](Report& r, const ResultFile& f, int64_t) { add_layer_change(r, f.json); }, "fix.json"},
+      {"transport shift",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_layer_shift(r, f.json, folder_of(f), most_bytes);
+       },
+       "shift.json"},
+      {"transport dae",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_denoisers(r, f.json, folder_of(f), most_bytes);
+       },
+       "dae.json"},
+      {"transport ridgelet",
+       [](Report& r, const ResultFile& f, int64_t most_bytes) {
+         add_ridgelets(r, f.json, folder_of(f), most_bytes);
+       },
+       "ridgelet.json"},
       {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); },
        "reproduce.json"},
   };
@@ -451,9 +474,10 @@ Command report_command() {
             a.positionals(
                 "PATH", options->paths,
                 "run folders; folders that metrics, sanity, explain, dsv edit, dsv audit, coreset "
-                "interpret, coreset grow or shallow explain named with --out; JSON files with what "
-                "these, dsv extract, dsv synthesize or shallow convert, plot or certify print with "
-                "--json");
+                "interpret, coreset grow, shallow explain or transport named with --out; JSON "
+                "files "
+                "with what these, dsv extract, dsv synthesize or shallow convert, plot or certify "
+                "print with --json");
             a.text("title", options->title, "heading of the page");
             a.list(
                 "method", options->comparison.methods,

@@ -175,32 +175,6 @@ void add_seconds(Report& report, const Json& result) {
 
 // ---- Pictures ----
 
-// Large pictures as long as there is room for them; the last paragraph says what is left out.
-class Gallery {
- public:
-  Gallery(Report& report, int64_t most_bytes) : report_(report), left_(most_bytes) {}
-
-  void add(const Image& picture, const std::string& alt, const std::string& caption) {
-    left_ -= bytes_in_page(picture);
-    if (left_ < 0 && is_begun_) {
-      ++left_out_;
-      return;
-    }
-    is_begun_ = true;
-    report_.picture(picture, alt, caption);
-  }
-  void end() const {
-    if (left_out_ == 0) return;
-    report_.paragraph(join_text(left_out_, " more pictures are left out to keep the page small."));
-  }
-
- private:
-  Report& report_;
-  int64_t left_;
-  int64_t left_out_ = 0;
-  bool is_begun_ = false;
-};
-
 std::string name_of_part(const Json& part) {
   if (part.find("unit") != nullptr) {
     return join_text(
@@ -225,7 +199,7 @@ void add_parts(Report& report, const Json& result, const std::string& folder, in
           : "The most important concepts of each class, a row each, on the images that show most "
             "of "
             "them. Importance: derivative of the logit along the concept.");
-  Gallery gallery(report, most_bytes);
+  Gallery gallery(report, folder, most_bytes);
   const auto& all = parts->items();
   for (size_t begin = 0, end = 0; begin < all.size(); begin = end) {
     const std::string name = all[begin].text("class");
@@ -241,7 +215,7 @@ void add_parts(Report& report, const Json& result, const std::string& folder, in
 }
 
 void add_chosen(Report& report, const Json& chosen, const std::string& folder, int64_t most_bytes) {
-  Gallery gallery(report, most_bytes);
+  Gallery gallery(report, folder, most_bytes);
   for (const Json& row : chosen.items()) {
     const std::string name = row.text("method") + " at " + percent_of(row.number("fraction"));
     gallery.add(

@@ -2,7 +2,6 @@
 #include "tools/report_shallow.h"
 
 #include "framework/core/error.h"
-#include "framework/io/files.h"
 #include "interpret/report/markup.h"
 #include "interpret/report/plot.h"
 #include "tools/report_results.h"
@@ -19,9 +18,6 @@ namespace {
 using interpret::number_text;
 using interpret::Report;
 
-std::string brief(double value, int digits = 4) {
-  return std::isfinite(value) ? number_text(value, digits) : "-";
-}
 std::string integer_of(const Json& json, const std::string& key) {
   return has_value(json, key) ? brief(static_cast<double>(json.integer(key)), 9) : "-";
 }
@@ -32,14 +28,6 @@ std::string box_of(const Json& box) {
   return join_text(
       "the box [", brief(box.items()[0].number()), ", ", brief(box.items()[1].number()),
       "] of standardised inputs");
-}
-
-std::string svg_at(const std::string& path, const std::string& folder) {
-  constexpr int64_t kLargest = 5'000'000;  // bytes, as a whole page
-  const std::vector<std::byte> bytes = read_file(found_at(path, folder), kLargest);
-  std::string svg(as_text(bytes));
-  svg.erase(svg.find_last_not_of(" \n\r\t") + 1);
-  return svg;
 }
 
 // ---- Forms ----

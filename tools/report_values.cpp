@@ -2,6 +2,7 @@
 #include "tools/report_values.h"
 
 #include "framework/core/error.h"
+#include "framework/io/files.h"
 #include "interpret/report/markup.h"
 #include "tools/reporting.h"
 
@@ -10,6 +11,8 @@
 #include <limits>
 
 namespace limpid::tools {
+
+namespace fs = std::filesystem;
 
 double number_in(const Json& json, const std::string& key) {
   const Json& value = json.at(key);
@@ -48,8 +51,22 @@ std::string definitions_of(const Json& definitions) {
 }
 
 std::string found_at(const std::string& path, const std::string& folder) {
-  if (std::filesystem::exists(path)) return path;
-  return (std::filesystem::path(folder) / std::filesystem::path(path).filename()).string();
+  if (fs::exists(path)) return path;
+  fs::path end = fs::path(path).filename(), rest = fs::path(path).parent_path();
+  while (!fs::exists(folder / end) && rest.has_filename()) {
+    end = rest.filename() / end;
+    rest = rest.parent_path();
+  }
+  if (!fs::exists(folder / end)) end = fs::path(path).filename();
+  return (folder / end).string();
+}
+
+std::string svg_at(const std::string& path, const std::string& folder) {
+  constexpr int64_t kLargest = 5'000'000;  // bytes, as a whole page
+  const std::vector<std::byte> bytes = read_file(found_at(path, folder), kLargest);
+  std::string svg(as_text(bytes));
+  svg.erase(svg.find_last_not_of(" \n\r\t") + 1);
+  return svg;
 }
 
 Image picture_at(const std::string& path, const std::string& folder) {
@@ -58,8 +75,40 @@ Image picture_at(const std::string& path, const std::string& folder) {
 
 int64_t bytes_in_page(const Image& image) { return std::ssize(png_bytes(image)) * 4 / 3; }
 
+bool Gallery::has_room(int64_t bytes) {
+  if (bytes > left_ && is_begun_) {
+    ++left_out_;
+    return false;
+  }
+  is_begun_ = true;
+  left_ -= bytes;
+  return true;
+}
+
+void Gallery::add(const Image& picture, const std::string& alt, const std::string& caption) {
+  if (has_room(bytes_in_page(picture))) report_.picture(picture, alt, caption);
+}
+
+void Gallery::add_svg(const std::string& path, const std::string& caption) {
+  const std::string svg = svg_at(path, folder_);
+  if (has_room(std::ssize(svg))) report_.figure(svg, caption);
+}
+
+void Gallery::add_png(const std::string& path, const std::string& alt, const std::string& caption) {
+  add(load_image(found_at(path, folder_), 3), alt, caption);
+}
+
+void Gallery::end() const {
+  if (left_out_ == 0) return;
+  report_.paragraph(join_text(left_out_, " more pictures are left out to keep the page small."));
+}
+
 std::string text_of(double value, int digits) {
   return std::isfinite(value) ? interpret::fixed_text(value, digits) : "-";
+}
+
+std::string brief(double value, int digits) {
+  return std::isfinite(value) ? interpret::number_text(value, digits) : "-";
 }
 
 std::string share_of(double value) {

@@ -29,8 +29,7 @@ Examined examined(
   const bool has_test = !split.test.is_empty();
   if (!has_test) console.note("note: the data have no test part; the training part is examined");
   return examined(
-      has_test ? split.test : split.train, folder, count,
-      static_cast<uint64_t>(common.seed));
+      has_test ? split.test : split.train, folder, count, static_cast<uint64_t>(common.seed));
 }
 
 std::vector<Command> transport_commands() {

@@ -16,9 +16,9 @@ class Console;
 
 /// Examples of a test part as the model receives them.
 struct Examined {
-  std::string data;             // the name of the set
-  datasets::Dataset part;       // raw
-  Tensor inputs = {};           // [n, ...] standardised
+  std::string data;                  // the name of the set
+  datasets::Dataset part;            // raw
+  Tensor inputs = {};                // [n, ...] standardised
   std::vector<int64_t> labels = {};  // empty where there are no classes
 };
 

@@ -52,9 +52,7 @@ const std::vector<Statistic>& statistics() {
       {"collapsed", true},  // directions of its outputs
       {"dead", false},      // share of its units
       {"scaled", false},    // |log| of its weights against those of the others
-      {"separation", false},
-      {"distance", false},
-      {"twist", true},
+      {"separation", false}, {"distance", false}, {"twist", true},
   };
   return all;
 }
@@ -90,10 +88,10 @@ Looked look_at(Module& network, const Examined& seen, int64_t samples, uint64_t 
   return looked;
 }
 
-double median_gain(const Looked& looked, const std::string& except) {
+double median_gain(const Looked& looked) {
   std::vector<double> gains;
   for (const auto& h : looked.health) {
-    if (h.name != except) gains.push_back(h.weight_gain);
+    gains.push_back(h.weight_gain);
   }
   std::ranges::sort(gains);
   return gains.empty() ? double{NAN} : gains[gains.size() / 2];
@@ -107,7 +105,7 @@ double value_of(const Statistic& s, const Looked& looked, const std::string& lay
   if (s.name == "collapsed") return has_health ? health->own.directions : double{NAN};
   if (s.name == "scaled") {
     if (!has_health) return NAN;
-    return std::abs(std::log(health->weight_gain / median_gain(looked, layer)));
+    return std::abs(std::log(health->weight_gain / median_gain(looked)));
   }
   const std::string step = has_health ? health->step : layer;
   for (const interpret::LayerTransport& t : looked.transport.layers) {
@@ -210,6 +208,7 @@ Json run(const Invocation& in, const FixOptions& o) {
   const Change change = as_usage([&] { return interpret::change_named(o.change); });
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const RunFolder folder = open_model(o.model, in.console);
+  check_finite(folder, o.model.model);
   check_classifier(folder, "transport fix");
   as_usage([&] { find_layer(*folder.model, o.layer); });
   const datasets::Split split = parts_of(o.data, in.common, folder, 0);
@@ -218,8 +217,7 @@ Json run(const Invocation& in, const FixOptions& o) {
   const Examined seen = examined(test, folder, 2 * o.samples, seed);
   const double strength = strength_of(change, o.strength);
 
-  const Looked before =
-      as_usage([&] { return look_at(*folder.model, seen, o.samples, seed); });
+  const Looked before = as_usage([&] { return look_at(*folder.model, seen, o.samples, seed); });
   const Statistic statistic = chosen_statistic(o, before);
   const Outcome old{
       .statistic = value_of(statistic, before, o.layer),
@@ -245,8 +243,8 @@ Json run(const Invocation& in, const FixOptions& o) {
       }
       std::unique_ptr<ChangedNetwork> changed;
       if (is_changed) {
-        changed = as_usage(
-            [&] { return ChangedNetwork::make(*fresh.model, o.layer, change, run_seed); });
+        changed =
+            as_usage([&] { return ChangedNetwork::make(*fresh.model, o.layer, change, run_seed); });
       }
       Module& network = changed ? static_cast<Module&>(*changed) : *fresh.model;
       datasets::BatchOptions batching;
@@ -270,33 +268,34 @@ Json run(const Invocation& in, const FixOptions& o) {
                control = spread_of(without, &Outcome::statistic),
                accuracy = spread_of(with, &Outcome::accuracy),
                control_accuracy = spread_of(without, &Outcome::accuracy);
-  const double gained = statistic.is_better_larger ? after.mean - old.statistic
-                                                   : old.statistic - after.mean;
+  const double gained =
+      statistic.is_better_larger ? after.mean - old.statistic : old.statistic - after.mean;
   const double gained_over_control =
       statistic.is_better_larger ? after.mean - control.mean : control.mean - after.mean;
   const bool is_improved = gained > after.deviation;
   const bool keeps_accuracy = accuracy.mean >= old.accuracy - accuracy.deviation;
   const bool is_accepted = is_improved && keeps_accuracy;
-  const bool is_due_to_change =
-      gained_over_control > std::max(after.deviation, control.deviation);
+  const bool is_due_to_change = gained_over_control > std::max(after.deviation, control.deviation);
 
   in.console.result(
-      o.layer + ", " + statistic.name + " (" +
-      (statistic.is_better_larger ? "larger" : "smaller") + " is better)");
+      o.layer + ", " + statistic.name + " (" + (statistic.is_better_larger ? "larger" : "smaller") +
+      " is better)");
   const auto row = [&](const std::string& what, double value, double spread, double a, double as) {
     in.console.result(
         padded(what, 26) + padded(fixed(value, 4), 10) + padded("+- " + fixed(spread, 4), 12) +
         "accuracy " + percent(a) + " +- " + fixed(100 * as, 1));
   };
   row("before", old.statistic, 0, old.accuracy, 0);
-  row("trained on with " + o.change, after.mean, after.deviation, accuracy.mean, accuracy.deviation);
+  row("trained on with " + o.change, after.mean, after.deviation, accuracy.mean,
+      accuracy.deviation);
   row("trained on without it", control.mean, control.deviation, control_accuracy.mean,
       control_accuracy.deviation);
   in.console.result(
-      is_accepted ? std::string("accepted: better beyond the spread of the seeds, accuracy kept") +
-                        (is_due_to_change ? "" : "; training on alone does as well")
-                  : std::string("not accepted: ") +
-                        (is_improved ? "accuracy falls" : "no better beyond the spread of the seeds"));
+      is_accepted
+          ? std::string("accepted: better beyond the spread of the seeds, accuracy kept") +
+                (is_due_to_change ? "" : "; training on alone does as well")
+          : std::string("not accepted: ") +
+                (is_improved ? "accuracy falls" : "no better beyond the spread of the seeds"));
   Json result = Json::object(
       {{"model", name_of(folder)},
        {"data", seen.data},

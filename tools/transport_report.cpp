@@ -45,7 +45,8 @@ Json to_json(const interpret::Summary& s) {
        {"high", number_or_null(s.high)}});
 }
 
-std::string flags_of(const std::string& step, const RecordedLayers& recorded, const std::vector<LayerFlag>& flags) {
+std::string flags_of(
+    const std::string& step, const RecordedLayers& recorded, const std::vector<LayerFlag>& flags) {
   const auto belongs = [&](const LayerFlag& flag) {
     if (flag.layer == step) return true;
     return std::ranges::any_of(recorded.weighted, [&](const interpret::WeightedLayer& w) {
@@ -148,8 +149,7 @@ void print_flags(Console& console, const std::vector<LayerFlag>& flags) {
   const auto faults = std::ranges::count_if(flags, &LayerFlag::is_fault);
   if (faults == 0) console.result("no layer is out of order");
   for (const LayerFlag& f : flags) {
-    console.result(
-        (f.is_fault ? console.bold("fault: ") : "remark: ") + f.text + "; " + f.advice);
+    console.result((f.is_fault ? console.bold("fault: ") : "remark: ") + f.text + "; " + f.advice);
   }
 }
 
@@ -169,27 +169,32 @@ Json save_pictures(
     const std::string& folder, const Examined& seen, const RecordedLayers& recorded,
     const NetworkTransport& all, const ReportOptions& o) {
   Json pictures = Json::array();
-  const auto save = [&](const std::string& name, const std::string& caption, const std::string& svg) {
+  const auto save = [&](const std::string& name, const std::string& caption,
+                        const std::string& svg) {
     const std::string path = folder + "/" + name;
     write_file_atomic(path, std::as_bytes(std::span(svg)));
     pictures.push(Json::object({{"file", path}, {"caption", caption}}));
   };
-  save("distance.svg", "Distance that each layer moves the data, W2 of normalised features",
-       interpret::bar_chart(bars(all, "Distance by layer", "W2 from the layer before",
-                                 &LayerTransport::w2_previous, false)));
+  save(
+      "distance.svg", "Distance that each layer moves the data, W2 of normalised features",
+      interpret::bar_chart(bars(
+          all, "Distance by layer", "W2 from the layer before", &LayerTransport::w2_previous,
+          false)));
   if (!seen.labels.empty()) {
-    save("separation.svg", "D = tr(S_w S_b^+): small where classes are narrow and far apart",
-         interpret::bar_chart(bars(all, "Class separation by layer", "D",
-                                   &LayerTransport::class_separation, true)));
+    save(
+        "separation.svg", "D = tr(S_w S_b^+): small where classes are narrow and far apart",
+        interpret::bar_chart(
+            bars(all, "Class separation by layer", "D", &LayerTransport::class_separation, true)));
   }
-  save("trajectories.svg", "Where the layers carry some examples, in the plane that shows most",
-       trajectory_picture(recorded.steps, seen.labels));
+  save(
+      "trajectories.svg", "Where the layers carry some examples, in the plane that shows most",
+      trajectory_picture(recorded.steps, seen.labels, seen.part.class_names));
   if (!o.saves_features) return pictures;
   make_folder(folder + "/features");
   for (const interpret::LayerFeatures& f : recorded.steps) {
     const std::string base = folder + "/features/" + f.name;
     save_npy(base + ".npy", f.values);
-    const std::string svg = cloud_picture(f, seen.labels);
+    const std::string svg = cloud_picture(f, seen.labels, seen.part.class_names);
     write_file_atomic(base + ".svg", std::as_bytes(std::span(svg)));
     Json entry = Json::object({{"file", base + ".svg"}, {"caption", "Examples after " + f.name}});
     if (save_map_picture(base + ".png", f)) entry.set("maps", base + ".png");
@@ -210,14 +215,35 @@ Json euler_json(const std::vector<interpret::EulerStep>& steps) {
   return array;
 }
 
+// How far each layer has moved since an earlier run of the network
+Json movement_json(const std::string& run, const Examined& seen, const RecordedLayers& recorded) {
+  const RunFolder before = open_run(run);
+  const std::vector<double> moved = as_usage([&] {
+    const RecordedLayers other =
+        interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0});
+    return interpret::movement_between(other.steps, recorded.steps);
+  });
+  Json array = Json::array();
+  for (size_t l = 0; l < moved.size(); ++l) {
+    array.push(
+        Json::object({{"name", recorded.steps[l].name}, {"moved", number_or_null(moved[l])}}));
+  }
+  return array;
+}
+
 Json run(const Invocation& in, const ReportOptions& o) {
+  if (o.saves_features && in.common.out.empty()) {
+    throw UsageError("--save-features: needs --out DIR");
+  }
   const Stopwatch watch;
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const RunFolder folder = open_model(o.model, in.console);
-  const Examined seen =
-      examined(o.data, in.common, folder, 2 * o.transport.samples, in.console);
+  check_finite(folder, o.model.model);
+  const Examined seen = examined(o.data, in.common, folder, 2 * o.transport.samples, in.console);
   const RecordedLayers recorded =
       as_usage([&] { return interpret::record_layers(*folder.model, seen.inputs); });
+
+  const Json movement = o.before.empty() ? Json() : movement_json(o.before, seen, recorded);
 
   std::vector<LayerHealth> health;
   interpret::HealthOptions health_options = o.health;
@@ -232,8 +258,8 @@ Json run(const Invocation& in, const ReportOptions& o) {
   }
   interpret::LayerTransportOptions transport = o.transport;
   transport.seed = seed;
-  const NetworkTransport all =
-      as_usage([&] { return interpret::network_transport(recorded.steps, seen.labels, transport); });
+  const NetworkTransport all = as_usage(
+      [&] { return interpret::network_transport(recorded.steps, seen.labels, transport); });
   const std::vector<LayerFlag> flags = interpret::layer_flags(all, health);
   const std::vector<interpret::EulerStep> euler = interpret::euler_steps(recorded.steps);
   const std::vector<std::string> advice = interpret::euler_advice(euler);
@@ -259,8 +285,9 @@ Json run(const Invocation& in, const ReportOptions& o) {
        {"data", seen.data},
        {"samples", all.samples},
        {"repeats", all.repeats},
-       {"reduction", "none: all values of a layer, in their own principal axes; maps above 16,384 "
-                     "numbers are averaged over squares of pixels (pooling)"},
+       {"reduction",
+        "none: all values of a layer, in their own principal axes; maps above 16,384 "
+        "numbers are averaged over squares of pixels (pooling)"},
        {"layers", layers},
        {"weights", healths},
        {"flags", flag_list},
@@ -275,23 +302,10 @@ Json run(const Invocation& in, const ReportOptions& o) {
        {"euler", euler_json(euler)},
        {"depth_advice", advice_list},
        {"notes", notes}});
-  if (!o.before.empty()) {
-    const RunFolder before = open_run(o.before);
-    const RecordedLayers other = as_usage(
-        [&] { return interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0}); });
-    const std::vector<double> moved =
-        as_usage([&] { return interpret::movement_between(other.steps, recorded.steps); });
-    Json array = Json::array();
-    for (size_t l = 0; l < moved.size(); ++l) {
-      array.push(Json::object({{"name", recorded.steps[l].name}, {"moved", number_or_null(moved[l])}}));
-    }
-    result.set("movement", array);
-  }
+  if (!o.before.empty()) result.set("movement", movement);
   if (const std::string& out = in.common.out; !out.empty()) {
     make_folder(out);
     result.set("pictures", save_pictures(out, seen, recorded, all, o));
-  } else if (o.saves_features) {
-    throw UsageError("--save-features: needs --out DIR");
   }
   result.set("seconds", watch.seconds());
   return result;
@@ -304,7 +318,8 @@ void declare(Arguments& a, ReportOptions& o) {
   a.integer("repeats", o.transport.repeats, "random subsamples", 1, 100);
   a.integer("slices", o.transport.slices, "directions of the sliced distance", 1, 10'000);
   a.integer("shuffles", o.health.shuffles, "of each layer's weights, for its null band", 10, 1000);
-  a.text("before", o.before, "run of the same network, earlier: how far has each layer moved since?");
+  a.text(
+      "before", o.before, "run of the same network, earlier: how far has each layer moved since?");
   a.flag("save-features", o.saves_features, "write features/LAYER.npy and pictures of each layer");
 }
 

@@ -28,7 +28,7 @@ struct ShiftCommand {
   ModelOptions model;
   std::string data, against;
   std::string layer = "input";
-  interpret::ShiftOptions shift;
+  interpret::LayerShiftOptions shift;
 };
 
 // Known and new data: two sets, or two halves of one
@@ -52,8 +52,7 @@ Both opened(const Invocation& in, const ShiftCommand& o, const RunFolder& folder
   const datasets::Dataset known = part_examined(o.data, in.common, folder);
   if (!o.against.empty() && o.against != o.data) {
     both.known = examined(known, folder, most, seed);
-    both.fresh =
-        examined(part_examined(o.against, in.common, folder), folder, most, seed + 1);
+    both.fresh = examined(part_examined(o.against, in.common, folder), folder, most, seed + 1);
     return both;
   }
   both.are_halves = true;
@@ -77,7 +76,7 @@ std::vector<int64_t> predicted(const RunFolder& folder, const Tensor& inputs) {
 
 std::optional<ClassShift> kind_of(
     const Both& both, const RecordedLayers& known, const RecordedLayers& fresh,
-    const RunFolder& folder, const ShiftCommand& o, const interpret::ShiftOptions& options,
+    const RunFolder& folder, const ShiftCommand& o, const interpret::LayerShiftOptions& options,
     Json& result, Console& console) {
   if (folder.card.task != Task::classify) return std::nullopt;
   std::vector<int64_t> a = both.known.labels, b = both.fresh.labels;
@@ -141,6 +140,7 @@ std::string shift_chart(const std::vector<LayerShift>& shifts) {
 Json run(const Invocation& in, const ShiftCommand& o) {
   const Stopwatch watch;
   const RunFolder folder = open_model(o.model, in.console);
+  check_finite(folder, o.model.model);
   const Both both = opened(in, o, folder);
   const auto record = [&](const Examined& seen) {
     return as_usage([&] {
@@ -148,10 +148,10 @@ Json run(const Invocation& in, const ShiftCommand& o) {
     });
   };
   const RecordedLayers known = record(both.known), fresh = record(both.fresh);
-  interpret::ShiftOptions options = o.shift;
+  interpret::LayerShiftOptions options = o.shift;
   options.seed = static_cast<uint64_t>(in.common.seed);
-  const std::vector<LayerShift> shifts = as_usage(
-      [&] { return interpret::layer_shifts(known.steps, fresh.steps, options); });
+  const std::vector<LayerShift> shifts =
+      as_usage([&] { return interpret::layer_shifts(known.steps, fresh.steps, options); });
 
   in.console.result(in.console.bold(
       padded("layer", 18) + padded("shift", 9) + padded("null band", 18) + padded("z", 9) +
@@ -163,7 +163,8 @@ Json run(const Invocation& in, const ShiftCommand& o) {
     in.console.result(
         padded(s.name, 18) + padded(fixed(s.shift, 4), 9) +
         padded(fixed(s.null_mean, 4) + " +- " + fixed(s.null_deviation, 4), 18) +
-        padded(fixed(s.z, 1), 9) + (std::isfinite(s.amplification) ? fixed(s.amplification, 2) : "-"));
+        padded(fixed(s.z, 1), 9) +
+        (std::isfinite(s.amplification) ? fixed(s.amplification, 2) : "-"));
     layers.push(Json::object(
         {{"name", s.name},
          {"shift", s.shift},
@@ -177,7 +178,8 @@ Json run(const Invocation& in, const ShiftCommand& o) {
       {{"model", name_of(folder)},
        {"data", both.known.data},
        {"against", both.are_halves ? "the other half of the same data" : both.fresh.data},
-       {"samples", std::min({both.known.inputs.size(0) / 2, both.fresh.inputs.size(0), options.samples})},
+       {"samples",
+        std::min({both.known.inputs.size(0) / 2, both.fresh.inputs.size(0), options.samples})},
        {"repeats", options.repeats},
        {"layers", layers},
        {"first_outside", first.empty() ? Json() : Json(first)}});
@@ -223,9 +225,9 @@ Command transport_shift_command() {
   auto options = std::make_shared<ShiftCommand>();
   return {
       .name = "transport shift",
-      .summary = "is new data different, in which layer, and is it the classes or their proportions",
-      .example =
-          "limpid transport shift runs/fashion --data fashion-2k --out shift",
+      .summary =
+          "is new data different, in which layer, and is it the classes or their proportions",
+      .example = "limpid transport shift runs/fashion --data fashion-2k --out shift",
       .declare = [options](Arguments& a) { declare(a, *options); },
       .run = [options](const Invocation& in) { return run(in, *options); },
       .result_file = "shift.json"};

@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/kernels/dispatch.h"
+#include "interpret/numerics/network_simplex.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,8 +18,9 @@ using kernels::LeastTwo;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kFree = -1;
-constexpr int64_t kRowReductions = 2;    // passes over the free rows
-constexpr int64_t kMostScansPerRow = 4;  // of a pass: prices that fall by little do not end it
+constexpr int64_t kRowReductions = 2;   // passes over the free rows
+constexpr int64_t kReductionScans = 4;  // of a pass: prices that fall by little do not end it
+constexpr int64_t kMostScans = 50;      // per row
 
 class Matching {
  public:
@@ -32,6 +34,8 @@ class Matching {
         distance_(static_cast<size_t>(m)),
         from_(static_cast<size_t>(m)) {}
 
+  // Gives up a square problem that is about to take more than kMostScans for each row, as long as
+  // half of the paths are left: later ones are longer than earlier ones.
   Assignment solve() {
     if (rows_ == columns_) {
       reduce_columns();
@@ -41,9 +45,19 @@ class Matching {
       if (column_of(i) == kFree) free_.push_back(i);
     }
     for (int64_t pass = 0; pass < kRowReductions; ++pass) reduce_rows();
-    for (const int64_t i : free_) augment(i);
+    for (int64_t j = 0; j < columns_; ++j) {
+      if (row_of(j) == kFree) free_columns_.push_back(j);
+    }
+    const int64_t paths = std::ssize(free_);
+    for (int64_t k = 0; k < paths && is_complete_; ++k) {
+      augment(free_[static_cast<size_t>(k)]);
+      is_complete_ = rows_ < columns_ || k >= paths / 2 ||
+                     scans_ * paths < kMostScans * rows_ * (k + paths / 8 + 1);
+    }
     return {.column = std::move(column_), .v = std::move(v_), .iterations = scans_};
   }
+
+  bool is_complete() const { return is_complete_; }
 
  private:
   const double* costs(int64_t i) {
@@ -82,7 +96,7 @@ class Matching {
 
   void reduce_rows() {
     const std::vector<int64_t> waiting = std::exchange(free_, {});
-    int64_t scans_left = kMostScansPerRow * std::ssize(waiting);
+    int64_t scans_left = kReductionScans * std::ssize(waiting);
     for (const int64_t start : waiting) {
       for (int64_t i = start; i != kFree;) {
         if (columns_ == 1 || scans_left-- <= 0) {
@@ -112,11 +126,12 @@ class Matching {
   void augment(int64_t start) {
     std::ranges::fill(distance_, kInfinity);
     reached_.clear();
-    int64_t i = start;
     double shift = 0;
-    Least end;
-    while (true) {
+    Least end = {-kInfinity, -1};
+    for (int64_t i = start;;) {
+      const double before = end.value;
       end = scan_.relax(columns_, costs(i), v_.data(), shift, i, distance_.data(), from_.data());
+      if (end.value == before) end.index = free_column_at(end);
       if (row_of(end.index) == kFree) break;
       const int64_t j = end.index;
       i = row_of(j);
@@ -126,12 +141,20 @@ class Matching {
       distance_[static_cast<size_t>(j)] = kInfinity;
     }
     for (const Reached& r : reached_) v(r.column) = r.v + (r.distance - end.value);
-    for (int64_t j = end.index, next = 0; i != kFree; j = next) {
+    std::erase(free_columns_, end.index);
+    for (int64_t j = end.index, i = kFree; i != start;) {
       i = from_[static_cast<size_t>(j)];
-      next = column_of(i);
-      assign(i, j);
-      if (i == start) break;
+      std::swap(j, column_of(i));
+      row_of(column_of(i)) = i;
     }
+  }
+
+  // Of columns equally near one that is free, if there is one.
+  int64_t free_column_at(const Least& nearest) const {
+    const auto found = std::ranges::find_if(free_columns_, [&](int64_t j) {
+      return distance_[static_cast<size_t>(j)] == nearest.value;
+    });
+    return found == free_columns_.end() ? nearest.index : *found;
   }
 
   struct Reached {
@@ -144,18 +167,31 @@ class Matching {
   int64_t rows_, columns_;
   std::vector<int64_t> column_, row_;  // of rows, of columns
   std::vector<double> v_;
-  std::vector<int64_t> free_;    // rows
-  std::vector<int64_t> shares_;  // columns of which a row has the least cost
+  std::vector<int64_t> free_, free_columns_;  // rows, and columns before the augmentations
+  std::vector<int64_t> shares_;               // columns of which a row has the least cost
   std::vector<double> distance_;
   std::vector<int64_t> from_;  // the row before a column on its path
   std::vector<Reached> reached_;
   int64_t scans_ = 0;
+  bool is_complete_ = true;
 };
+
+// One unit for each row and column.
+void finish_by_simplex(std::span<const double> C, int64_t n, Assignment& result) {
+  const std::vector<int64_t> ones(static_cast<size_t>(n), 1);
+  NetworkFlow flow = network_simplex(C, ones, ones, std::numeric_limits<int64_t>::max());
+  for (const auto& [i, j, unit] : flow.arcs) result.column[static_cast<size_t>(i)] = j;
+  result.v = std::move(flow.v);
+  result.iterations += flow.iterations;
+}
 
 }  // namespace
 
 Assignment solve_assignment(std::span<const double> C, int64_t n, int64_t m) {
-  return Matching(C, n, m).solve();
+  Matching matching(C, n, m);
+  Assignment result = matching.solve();
+  if (!matching.is_complete()) finish_by_simplex(C, n, result);
+  return result;
 }
 
 std::vector<int64_t> least_cost_assignment(const Tensor& C) {

@@ -12,6 +12,8 @@
 //   row reduction         a free row takes its cheapest column, whose v_j falls until the second
 //                         cheapest costs as much; who had the column is free again
 //   augmentation          what is left joins along shortest paths of reduced costs C - u - v
+// In few dimensions paths get long and reach most rows: square problems that are about to take
+// more than 50 scans a row are left to network simplex (network_simplex.h), which is steadier.
 #pragma once
 
 #include "framework/tensor/tensor.h"
@@ -25,7 +27,7 @@ namespace limpid::interpret {
 struct Assignment {
   std::vector<int64_t> column;  // p(i) of each row
   std::vector<double> v;        // potentials of the columns; u_i = min_j C[i, j] - v_j
-  int64_t iterations = 0;       // rows scanned
+  int64_t iterations = 0;       // rows scanned, and pivots of the simplex
 };
 
 /// C [n, m] row by row, finite, n <= m.

@@ -15,6 +15,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kTolerance = 0x1p-44;  // of a reduced cost, against its three terms
 constexpr int64_t kRowsPerBlock = 4;    // priced for one pivot
+constexpr int64_t kScansPerRow = 8;     // of the first tree
 
 /// N: what one unit of supply is worth.
 int64_t unit_of(int64_t n) {
@@ -290,8 +291,12 @@ class Simplex {
     std::vector<SpanningTree::Arc> arcs;
     for (const auto& [loss, i] : order) {
       int64_t given = s[static_cast<size_t>(i)] * unit_ + 1;
-      while (given > 0) {
-        const int64_t j = scan_.least(columns_, cost_ + i * columns_, open.data()).index;
+      std::vector<Entering> sorted;  // for a row with many columns
+      for (int64_t k = 0; given > 0; ++k) {
+        if (k == kScansPerRow) sorted = sorted_columns(i, open);
+        const int64_t j = k < kScansPerRow
+                              ? scan_.least(columns_, cost_ + i * columns_, open.data()).index
+                              : sorted[static_cast<size_t>(k - kScansPerRow)].column;
         int64_t& room = wanted[static_cast<size_t>(j)];
         const int64_t flow = std::min(given, room);
         arcs.push_back({static_cast<int32_t>(i), static_cast<int32_t>(rows_ + j), flow});
@@ -301,6 +306,16 @@ class Simplex {
       }
     }
     return arcs;
+  }
+
+  std::vector<Entering> sorted_columns(int64_t i, const std::vector<double>& open) const {
+    std::vector<Entering> sorted;
+    for (int64_t j = 0; j < columns_; ++j) {
+      const double v = open[static_cast<size_t>(j)];
+      if (v > -kInfinity) sorted.push_back({i, j, cost(i, j) - v});
+    }
+    std::ranges::stable_sort(sorted, {}, &Entering::reduced);
+    return sorted;
   }
 
   const kernels::RowScanTable& scan_ = kernels::row_scan_table();

@@ -40,7 +40,7 @@ struct TransportPlan {
   double dual = 0;           // sum a_i u_i + sum b_j v_j
   /// (cost - dual) / max(|cost|, 1e-6 (sum a_i |u_i| + sum b_j |v_j|)), 0 if both are 0.
   double gap = 0;
-  int64_t iterations = 0;  // pivots; of an assignment the rows scanned
+  int64_t iterations = 0;  // pivots; of an assignment see there
   TransportStatus status = TransportStatus::optimal;
   bool is_renormalised = false;  // b was scaled by a relative difference above 2^-45 to fit a
 };

@@ -13,9 +13,10 @@ using Point = Svg::Point;
 
 constexpr double kTop = 34, kBetween = 26;
 
+// Colour and dashes: 36 different pairs
 std::string line_classes(size_t group) {
-  const size_t k = group % kPaletteSize + 1;
-  return join_text("series thin c", k, k > 1 ? join_text(" d", k) : "");
+  const size_t n = kPaletteSize, dash = (group + group / n) % n + 1;
+  return join_text("series thin c", group % n + 1, dash > 1 ? join_text(" d", dash) : "");
 }
 
 // A panel's place on the board
@@ -146,6 +147,22 @@ std::string flow_plot(const FlowPlot& plot) {
     svg.text({from + 38, at}, name.text, {}, name.hint);
   }
   return svg.finish();
+}
+
+void set_range(FlowPlot& plot, const std::vector<Point>& points) {
+  double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+  for (const Point& p : points) {
+    low[0] = std::min(low[0], p.x);
+    high[0] = std::max(high[0], p.x);
+    low[1] = std::min(low[1], p.y);
+    high[1] = std::max(high[1], p.y);
+  }
+  double half = 0.53 * std::max(high[0] - low[0], high[1] - low[1]);
+  if (!(half > 0)) half = 1;
+  plot.x_low = (low[0] + high[0]) / 2 - half;
+  plot.x_high = (low[0] + high[0]) / 2 + half;
+  plot.y_low = (low[1] + high[1]) / 2 - half;
+  plot.y_high = (low[1] + high[1]) / 2 + half;
 }
 
 std::vector<double> histogram(const FlowPlot& range, const std::vector<Svg::Point>& points) {

@@ -43,6 +43,9 @@ struct FlowPlot {
 /// out. Throws ValueError without a title, a panel or a range, ShapeError if a shade does not fit.
 std::string flow_plot(const FlowPlot& plot);
 
+/// The same length on both axes, around all the points: at least one.
+void set_range(FlowPlot& plot, const std::vector<Svg::Point>& points);
+
 /// Counts of points in cells x cells over the range of the plot: a shade.
 std::vector<double> histogram(const FlowPlot& range, const std::vector<Svg::Point>& points);
 

@@ -147,6 +147,24 @@ std::string line_classes(size_t k) {
   return join_text("series c", k % n + 1, " d", (k + k / n) % n + 1);
 }
 
+/// Points of series k: 36 different pairs of colour and shape.
+void draw_mark(Svg& svg, const Svg::Point& at, size_t k) {
+  const size_t n = kPaletteSize, colour = k % n + 1;
+  const double r = 3.2, s = 2.4;  // radius, half a side
+  const auto around = [&](double x, double y) { return Svg::Point{at.x + x, at.y + y}; };
+  const auto filled = [&](const Points& corners) { svg.polygon(corners, join_text("f", colour)); };
+  switch ((k + k / n) % n) {
+    case 0: return svg.polyline({at}, join_text("series c", colour, " point"));
+    case 1: return filled({around(-s, -s), around(s, -s), around(s, s), around(-s, s)});
+    case 2: return filled({around(0, -r), around(r, s), around(-r, s)});
+    case 3: return filled({around(0, -r), around(r, 0), around(0, r), around(-r, 0)});
+    case 4: return filled({around(0, r), around(r, -s), around(-r, -s)});
+    default:
+      svg.polyline({around(-s, -s), around(s, s)}, join_text("series c", colour));
+      svg.polyline({around(-s, s), around(s, -s)}, join_text("series c", colour));
+  }
+}
+
 /// Bands first, so that no band covers a line.
 void draw_band(Svg& svg, const Frame& f, const Series& series, size_t k) {
   Points upper;
@@ -166,14 +184,21 @@ void draw_band(Svg& svg, const Frame& f, const Series& series, size_t k) {
   }
 }
 
+void draw_points(Svg& svg, const Frame& f, const Series& series, size_t k) {
+  for (size_t i = 0; i < series.y.size(); ++i) {
+    if (has_point(series, i)) draw_mark(svg, f.at(x_of(series, i), series.y[i]), k);
+  }
+}
+
 void draw_line(Svg& svg, const Frame& f, const Series& series, size_t k) {
+  if (!series.is_joined) return draw_points(svg, f, series, k);
   Points points;
   for (size_t i = 0; i <= series.y.size(); ++i) {
     if (i < series.y.size() && has_point(series, i)) {
       points.push_back(f.at(x_of(series, i), series.y[i]));
-      if (series.is_joined) continue;
+      continue;
     }
-    svg.polyline(points, line_classes(k) + (series.is_joined ? "" : " point"));
+    svg.polyline(points, line_classes(k));
     points.clear();
   }
 }
@@ -204,7 +229,11 @@ void draw_names(Svg& svg, const Frame& f, const std::vector<Series>& all) {
   }
   for (const auto& [k, y] : labels) {
     const ShortName name(all[k].name);
-    svg.polyline({{f.right + 10, y}, {f.right + 34, y}}, line_classes(k));
+    if (all[k].is_joined) {
+      svg.polyline({{f.right + 10, y}, {f.right + 34, y}}, line_classes(k));
+    } else {
+      draw_mark(svg, {f.right + 28, y}, k);
+    }
     svg.text({f.right + 41, y}, name.text, {}, name.hint);
   }
 }

@@ -9,8 +9,9 @@
 //
 // A plot is one <svg> element with its own style, and needs no script, file or font. It takes the
 // text colour of the page and suits light and dark themes. Nothing is told by colour alone: lines
-// differ by dashes and carry their names, bars and cells carry their numbers. Every plot has a
-// title and a description for screen readers; a description left empty is written from the data.
+// differ by dashes, points by shapes, and carry their names, bars and cells carry their numbers.
+// Every plot has a title and a description for screen readers; a description left empty is written
+// from the data.
 //
 // Values that are not finite (or over 1e150 in size) are gaps, never text in the picture.
 // The same data give the same bytes, whatever the locale.

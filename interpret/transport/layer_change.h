@@ -1,5 +1,4 @@
-// interpret/transport/layer_change.h: one layer of a trained network done differently, to be trained
-// on.
+// interpret/transport/layer_change.h: a trained network with one layer done differently.
 //
 // Layer l maps h [B, ...] to F(h). The changes:
 //
@@ -18,8 +17,8 @@
 //
 // Transport cost. Where shapes agree, T = mean |F(h) - h|^2 / mean |h|^2: the least action of
 // Karkar et al. (arXiv 2009.08372). Elsewhere there is no such difference, and T compares the
-// clouds up to rotation and scale by their inner products, T = |K_F - K_h|^2 with K = Z Z' / tr Z Z'
-// of centred Z [B, d].
+// clouds up to rotation and scale by their inner products, T = |K_F - K_h|^2 with
+// K = Z Z' / tr Z Z' of centred Z [B, d].
 #pragma once
 
 #include "framework/nn/module.h"

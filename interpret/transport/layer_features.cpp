@@ -54,6 +54,10 @@ Tensor in_f32(const Tensor& t) {
   return t.dtype() == DType::f32 ? t : Tensor::of(t.shape(), t.to_vector());
 }
 
+bool is_only_flattened(const Tensor& from, const Tensor& to) {
+  return to.numel() == from.numel() && to.rank() < from.rank();
+}
+
 // One step while the pass runs
 struct Open {
   std::string name, type;
@@ -91,7 +95,8 @@ class Recorder {
       f.values = concat(step.parts, 0);
       step.parts.clear();
       if (!is_finite(f.values)) {
-        throw NumericError(join_text("record_layers: the features of ", f.name, " hold NaN or infinity"), NAN);
+        throw NumericError(
+            join_text("record_layers: the features of ", f.name, " hold NaN or infinity"), NAN);
       }
       all.steps.push_back(std::move(f));
     }
@@ -120,14 +125,12 @@ class Recorder {
       open_ = {.name = known.name, .type = layer.type(), .last = output};
       name_pending(known.name);
     }
-    open_.last = output;
+    if (!is_only_flattened(input, output)) open_.last = output;
   }
 
-  // A step ends with what the next one receives, unless that is only its last output in a row
+  // A step ends with what the next one receives; maps stay maps
   void close(const Tensor& next_input) {
-    const bool is_flattened = next_input.numel() == open_.last.numel() &&
-                              next_input.rank() < open_.last.rank();
-    const Tensor z = in_f32(is_flattened ? open_.last : next_input);
+    const Tensor z = in_f32(is_only_flattened(open_.last, next_input) ? open_.last : next_input);
     if (at_ == steps_.size()) {
       Step step;
       step.features.name = open_.name;
@@ -143,7 +146,8 @@ class Recorder {
       pooled = avg_pool2d(pooled, {.size = 2, .stride = 2});
       step.features.pooling *= 2;
     }
-    step.parts.push_back(reshape(pooled, {pooled.size(0), pooled.numel() / pooled.size(0)}).clone());
+    step.parts.push_back(
+        reshape(pooled, {pooled.size(0), pooled.numel() / pooled.size(0)}).clone());
   }
 
   void keep_input(const Known& known, const Tensor& input) {

@@ -9,8 +9,8 @@
 //   weighted the layers that hold a weight matrix themselves, inside blocks too, with what they
 //            are given
 //
-// Maps whose examples hold more than `most_values` numbers are averaged over 2 x 2 pixels until they
-// do not; LayerFeatures::pooling says how often.
+// Maps whose examples hold more than `most_values` numbers are averaged over 2 x 2 pixels until
+// they do not; LayerFeatures::pooling says how often.
 #pragma once
 
 #include "framework/nn/module.h"
@@ -23,11 +23,11 @@
 namespace limpid::interpret {
 
 struct LayerFeatures {
-  std::string name;    // "input", then the name of the layer that opens the step
-  std::string type;    // "Conv2d", "BasicBlock"; empty for the input
-  Shape shape;         // of one example, before pooling
-  int64_t pooling = 1; // side of the squares of pixels that were averaged
-  Tensor values;       // Z_l [n, d], f32
+  std::string name;     // "input", then the name of the layer that opens the step
+  std::string type;     // "Conv2d", "BasicBlock"; empty for the input
+  Shape shape;          // of one example, before pooling
+  int64_t pooling = 1;  // side of the squares of pixels that were averaged
+  Tensor values;        // Z_l [n, d], f32
 };
 
 struct WeightedLayer {
@@ -39,7 +39,7 @@ struct WeightedLayer {
 
 struct RecordOptions {
   int64_t batch = 100;
-  int64_t most_values = 16'384;  // per example and step
+  int64_t most_values = 16'384;        // per example and step
   int64_t examples_for_weights = 200;  // whose inputs are kept for the weighted layers; 0: none
 };
 

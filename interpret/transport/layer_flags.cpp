@@ -74,16 +74,14 @@ class Flags {
   }
 
   void scaled(size_t i) {
-    std::vector<double> others;
-    for (size_t k = 0; k < health_.size(); ++k) {
-      if (k != i) others.push_back(health_[k].weight_gain);
-    }
-    const double usual = median_of(others);
+    if (health_.size() < 3) return;
+    std::vector<double> gains;
+    for (const LayerHealth& h : health_) gains.push_back(h.weight_gain);
+    const double usual = median_of(gains);
     const double ratio = health_[i].weight_gain / usual;
-    if (others.size() < 2 || !(usual > 0)) return;
-    if (ratio <= rules_.scale_factor && ratio >= 1 / rules_.scale_factor) return;
+    if (!(usual > 0) || (ratio <= rules_.scale_factor && ratio >= 1 / rules_.scale_factor)) return;
     add(health_[i].name, "scaled", true, ratio, rules_.scale_factor,
-        "has weights " + rounded(ratio) + " times as large as the other layers",
+        "has weights " + rounded(ratio) + " times as large as is usual in this network",
         "train it with weight decay, or normalise its output");
   }
 
@@ -119,8 +117,8 @@ class Flags {
     if (logs.size() < 4 || !(mad > 0) || std::abs(away) <= rules_.kinetic_mad) return;
     const LayerTransport& t = transport_.layers[l];
     add(t.name, "distance", false, away, rules_.kinetic_mad,
-        "moves " + percent(t.share) + " of all distance, " +
-            (away > 0 ? "far more" : "far less") + " than the other layers",
+        "moves " + percent(t.share) + " of all distance, " + (away > 0 ? "far more" : "far less") +
+            " than the other layers",
         away > 0 ? "a transport penalty or a skip connection would spread the work"
                  : "it may be removed");
   }

@@ -7,8 +7,10 @@
 //               distance <= 3.5 (layer_health.h)
 //   collapsed   all units say the same: directions < 1.05 with three units or more; or nothing
 //   dead        30 % of the units are constant before their activation, or 55 % after it
-//   scaled      weights of this layer are larger, or smaller, than those of the others by more than
-//               the factor 5: root mean square times sqrt(fan in), against the median of the others
+//   scaled      weights of this layer are larger, or smaller, than usual in the network by more
+//   than
+//               the factor 5: root mean square times sqrt(fan in), against the median of three
+//               layers or more
 //
 // Damage runs downstream: what comes after a broken layer looks broken too. So faults are listed in
 // the order of the network and the first is where to begin.

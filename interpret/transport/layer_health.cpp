@@ -77,7 +77,7 @@ Tensor rows_of(const Tensor& y) {
 }
 
 struct Covariance {
-  double trace = 0, squares = 0;  // tr C, tr C^2
+  double trace = 0, squares = 0;    // tr C, tr C^2
   int64_t units = 0, constant = 0;  // of all, of those without variance
 };
 Covariance covariance_of(const Tensor& y) {
@@ -95,7 +95,9 @@ Covariance covariance_of(const Tensor& y) {
       .constant = constant};
 }
 
-double log_of(double trace) { return std::log(std::max(trace, std::numeric_limits<double>::min())); }
+double log_of(double trace) {
+  return std::log(std::max(trace, std::numeric_limits<double>::min()));
+}
 
 struct NullMoments {
   std::vector<double> values;

@@ -1,4 +1,4 @@
-// interpret/transport/layer_health.h: does a layer do more than its weights in random order would?
+// interpret/transport/layer_health.h: whether a layer does more than its weights in random order.
 //
 // The weights W of one layer are put in random order, again and again, and the layer run on what it
 // was given. If training fitted the layer to its input, its output stands apart from those of the
@@ -38,11 +38,11 @@ struct OutputStatistics {
 
 struct LayerHealth {
   std::string name, step;
-  int64_t units = 0;     // outputs: channels of maps
-  double constant = 0;   // share of them that give one value for everything, before activation
+  int64_t units = 0;    // outputs: channels of maps
+  double constant = 0;  // share of them that give one value for everything, before activation
   OutputStatistics own, z;
   double distance = 0;
-  double weight_gain = 0;  // root mean square of the weights times sqrt(fan in): 1/sqrt(3) at the start
+  double weight_gain = 0;  // rms of the weights times sqrt(fan in): 1/sqrt(3) at the start
 };
 
 struct HealthOptions {

@@ -77,7 +77,7 @@ double deviation_of(const std::vector<double>& values, double mean) {
 }
 
 LayerShift shift_of(
-    const LayerFeatures& known, const LayerFeatures& fresh, const ShiftOptions& o) {
+    const LayerFeatures& known, const LayerFeatures& fresh, const LayerShiftOptions& o) {
   const int64_t N = known.values.size(0), M = fresh.values.size(0);
   const int64_t n = std::min({N / 2, M, o.samples});
   const PooledDistances distances(known.values, fresh.values);
@@ -119,7 +119,7 @@ double chi_squared(const std::vector<int64_t>& a, const std::vector<int64_t>& b)
 
 // p of the class counts, against random divisions of all labels into sets of these sizes
 double p_of_classes(
-    std::span<const int64_t> known, std::span<const int64_t> fresh, const ShiftOptions& o) {
+    std::span<const int64_t> known, std::span<const int64_t> fresh, const LayerShiftOptions& o) {
   std::map<int64_t, size_t> place;
   std::vector<size_t> all;
   for (const auto labels : {known, fresh}) {
@@ -147,7 +147,7 @@ double p_of_classes(
 
 std::vector<LayerShift> layer_shifts(
     const std::vector<LayerFeatures>& known, const std::vector<LayerFeatures>& fresh,
-    const ShiftOptions& options) {
+    const LayerShiftOptions& options) {
   const char* op = "layer_shifts";
   check_value(known.size() == fresh.size() && !known.empty(), op, "the steps are not the same");
   check_value(
@@ -161,9 +161,8 @@ std::vector<LayerShift> layer_shifts(
     all.push_back(shift_of(known[l], fresh[l], options));
     const LayerShift& input = all.front();
     LayerShift& s = all.back();
-    s.amplification = input.is_outside
-                          ? (s.shift - s.null_mean) / (input.shift - input.null_mean)
-                          : double{NAN};
+    s.amplification =
+        input.is_outside ? (s.shift - s.null_mean) / (input.shift - input.null_mean) : double{NAN};
   }
   return all;
 }
@@ -180,7 +179,7 @@ const char* name_of(ShiftKind kind) {
 
 ClassShift class_shift(
     const LayerFeatures& known, std::span<const int64_t> known_labels, const LayerFeatures& fresh,
-    std::span<const int64_t> fresh_labels, const ShiftOptions& o) {
+    std::span<const int64_t> fresh_labels, const LayerShiftOptions& o) {
   const char* op = "class_shift";
   const int64_t N = known.values.size(0), M = fresh.values.size(0);
   check_value(
@@ -209,7 +208,8 @@ ClassShift class_shift(
     };
     std::vector<double> chance(null.size());
     parallel::for_each(o.divisions, [&](int64_t d) {
-      Rng division = Rng(o.seed).child(static_cast<uint64_t>(label)).child(1 + static_cast<uint64_t>(d));
+      Rng division =
+          Rng(o.seed).child(static_cast<uint64_t>(label)).child(1 + static_cast<uint64_t>(d));
       chance[static_cast<size_t>(d)] = divided(drawn(pooled, 2 * count, division));
     });
     for (size_t d = 0; d < null.size(); ++d) null[d] += chance[d];
@@ -221,7 +221,8 @@ ClassShift class_shift(
       !result.compared.empty(), op, "no class has ", o.least_per_class, " examples in both sets");
   double total = 0;
   for (const double w : result.w2) total += w;
-  const auto extreme = std::ranges::count_if(null, [&](double t) { return t >= total * (1 - 1e-12); });
+  const auto extreme =
+      std::ranges::count_if(null, [&](double t) { return t >= total * (1 - 1e-12); });
   result.p_conditional = static_cast<double>(1 + extreme) / static_cast<double>(1 + o.divisions);
   result.p_classes = p_of_classes(known_labels, fresh_labels, o);
   const bool is_label = result.p_classes <= o.level, is_covariate = result.p_conditional <= o.level;

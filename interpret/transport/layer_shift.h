@@ -1,11 +1,11 @@
-// interpret/transport/layer_shift.h: is new data different, where does a network see it, and how?
+// interpret/transport/layer_shift.h: whether new data differ, where a network sees it, and how.
 //
 //   shift_l      W2(Z_l, Q_l) / sigma_l,  Z_l the features of known data after step l, Q_l those of
 //                new data, sigma_l^2 = tr Cov Z_l; the exact W2 of clouds of n points each
 //   null band    the same between two disjoint samples of n known examples, drawn again and again:
 //                W2 of finite samples is never 0
-//   A_l          (shift_l - null_l) / (shift_0 - null_0): how the network amplifies the shift of its
-//                input; 1 for the input, NaN where that lies in the null band
+//   A_l          (shift_l - null_l) / (shift_0 - null_0): how the network amplifies the shift of
+//                its input; 1 for the input, NaN where that lies in the null band
 //
 // What kind of shift it is follows from the classes. With labels of both sets:
 //
@@ -27,7 +27,7 @@
 
 namespace limpid::interpret {
 
-struct ShiftOptions {
+struct LayerShiftOptions {
   int64_t samples = 300;  // points per cloud, at most
   int64_t repeats = 20;   // of the null band, and of the clouds drawn from both sets
   int64_t divisions = 199;
@@ -50,7 +50,7 @@ struct LayerShift {
 /// least 4 known and 2 new examples.
 std::vector<LayerShift> layer_shifts(
     const std::vector<LayerFeatures>& known, const std::vector<LayerFeatures>& fresh,
-    const ShiftOptions& options = {});
+    const LayerShiftOptions& options = {});
 
 enum class ShiftKind : uint8_t { none, label, covariate, both };
 /// "no shift", "label shift", "covariate shift", "label and covariate shift".
@@ -68,6 +68,6 @@ struct ClassShift {
 /// least_per_class examples in both sets.
 ClassShift class_shift(
     const LayerFeatures& known, std::span<const int64_t> known_labels, const LayerFeatures& fresh,
-    std::span<const int64_t> fresh_labels, const ShiftOptions& options = {});
+    std::span<const int64_t> fresh_labels, const LayerShiftOptions& options = {});
 
 }  // namespace limpid::interpret

@@ -95,13 +95,11 @@ Summary summary_of(std::vector<double> values) {
   if (values.empty()) return {.median = NAN, .low = NAN, .high = NAN};
   std::ranges::sort(values);
   const size_t n = values.size();
-  const double median =
-      n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+  const double median = n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
   return {.median = median, .low = values.front(), .high = values.back()};
 }
 
-std::vector<int64_t> labels_at(
-    std::span<const int64_t> labels, const std::vector<int64_t>& rows) {
+std::vector<int64_t> labels_at(std::span<const int64_t> labels, const std::vector<int64_t>& rows) {
   std::vector<int64_t> found;
   for (const int64_t i : rows) found.push_back(labels[static_cast<size_t>(i)]);
   return found;
@@ -179,7 +177,9 @@ ClassDistances class_distances(
   double total = 0;
   for (const double d : distances) total += d;
   const double width = std::sqrt(within / static_cast<double>(count));
-  return {.mean = width > 0 ? total / static_cast<double>(pairs.size()) / width : double{NAN}, .note = ""};
+  return {
+      .mean = width > 0 ? total / static_cast<double>(pairs.size()) / width : double{NAN},
+      .note = ""};
 }
 
 // Share of units, channels of maps, that say the same for every example
@@ -235,7 +235,8 @@ void measure_once(
     if (s > 1e-6 * lengths.front()) ++t.rank;
   }
   t.directions = squared > 0 ? trace * trace / squared : 0;
-  const Tensor axes = first_axes(cloud.points, std::min(kEntropyAxes, std::max<int64_t>(1, t.rank)));
+  const Tensor axes =
+      first_axes(cloud.points, std::min(kEntropyAxes, std::max<int64_t>(1, t.rank)));
   t.entropy = neighbour_entropy(axes, {.seed = o.seed}).entropy;
   t.entropy_bound = gaussian_entropy(moments_of(axes).covariance);
   if (labels.empty()) {
@@ -262,8 +263,8 @@ void compare_once(
   const Tensor a = in_own_axes(before.points), b = in_own_axes(after.points);
   t.cka_previous = linear_cka(a, b);
   const int64_t g = std::min(o.gromov_samples, a.size(0));
-  const PairedGromov gromov = paired_gromov(
-      distance_matrix(slice(a, 0, 0, g)), distance_matrix(slice(b, 0, 0, g)));
+  const PairedGromov gromov =
+      paired_gromov(distance_matrix(slice(a, 0, 0, g)), distance_matrix(slice(b, 0, 0, g)));
   t.gromov = gromov.best().value;
   t.gromov_pairs = gromov.identity_value;
 }
@@ -277,8 +278,7 @@ NetworkTransport network_transport(
   check_value(!steps.empty(), op, "there are no steps");
   const int64_t N = steps[0].values.size(0);
   check_value(N >= 8, op, "needs at least 8 examples, got ", N);
-  check_value(
-      labels.empty() || std::ssize(labels) == N, op, "needs one label per example");
+  check_value(labels.empty() || std::ssize(labels) == N, op, "needs one label per example");
   check_value(o.repeats >= 1 && o.samples >= 2, op, "needs a repeat and two samples");
   const Recording off(false);
   const int64_t n = std::min(o.samples, N / 2);
@@ -312,9 +312,8 @@ NetworkTransport network_transport(
       } else {
         const bool has_same_axes =
             steps[l].shape == steps[l - 1].shape && steps[l].pooling == steps[l - 1].pooling;
-        const Pair pair = has_same_axes
-                              ? in_joint_axes(before.points, cloud.points)
-                              : rotated_onto(in_own_axes(before.points), own);
+        const Pair pair = has_same_axes ? in_joint_axes(before.points, cloud.points)
+                                        : rotated_onto(in_own_axes(before.points), own);
         t.alignment = has_same_axes ? "same axes" : "rotated";
         m.kinetic = mean_square(pair.y - pair.x);
         m.w2_previous = exact_w2(pair.x, pair.y);

@@ -9,8 +9,9 @@
 //   twist         W_l^2 / kappa_l in [0, 1]: 1 where the layer keeps every point's partner, as a
 //                 gradient of a convex function does (an exact denoising autoencoder is one)
 //   w2_input      W2(x_0, x_l)
-//   floor         W2 of two disjoint samples of x_l. W_l is between the same examples and has no such
-//                 floor; as a statement about the law it is not distinguishable below twice that
+//   floor         W2 of two disjoint samples of x_l. W_l is between the same examples and has no
+//                 such floor; as a statement about the law it is not distinguishable below twice
+//                 that
 //   straightness  mean_i |x_{l,i} - x_{0,i}| / mean_i sum_{k <= l} |x_{k,i} - x_{k-1,i}|
 //   path length   sum_l W_l in one frame; geodesicity W2(x_0, x_L) / that
 //   action        L sum_l kappa_l >= W2(x_0, x_L)^2 (Benamou and Brenier 2000)
@@ -51,28 +52,28 @@ struct Summary {
 
 struct LayerTransport {
   std::string name, type;
-  std::string alignment;  // of the comparison with the step before: "same axes", "rotated", or empty
+  std::string alignment;  // with the step before: "same axes", "rotated"; empty for the input
   Shape shape;
   int64_t dim = 0;
   int64_t pooling = 1;
   double sigma = 0;
   Summary kinetic, w2_previous, w2_input, floor, twist, straightness;
-  double share = 0;        // of the path length
-  double sliced = 0;       // sliced W2 from the step before
-  double bures = 0;        // W2 of the Gaussians with the same moments, from the step before
-  double gromov = 0;       // of distance matrices; 0 for isometric clouds
-  double gromov_pairs = 0; // the same for the known pairs: an upper bound
+  double share = 0;         // of the path length
+  double sliced = 0;        // sliced W2 from the step before
+  double bures = 0;         // W2 of the Gaussians with the same moments, from the step before
+  double gromov = 0;        // of distance matrices; 0 for isometric clouds
+  double gromov_pairs = 0;  // the same for the known pairs: an upper bound
   double cka_previous = 0;
-  double residual = 0;     // of the rotation, in [0, 1]
-  double entropy = 0;      // nats, Kozachenko-Leonenko, of the first principal axes; see below
-  double entropy_bound = 0;  // of the Gaussian with the same covariance
-  double directions = 0;   // participation ratio of Cov Z_l
-  int64_t rank = 0;        // singular values above 1e-6 of the largest
-  Summary class_separation;  // D = tr(S_w S_b^+), class_scatter.h; NaN without labels
-  double separation = 0;   // share of the variance between the classes
+  double residual = 0;        // of the rotation, in [0, 1]
+  double entropy = 0;         // nats, Kozachenko-Leonenko, of the first principal axes; see below
+  double entropy_bound = 0;   // of the Gaussian with the same covariance
+  double directions = 0;      // participation ratio of Cov Z_l
+  int64_t rank = 0;           // singular values above 1e-6 of the largest
+  Summary class_separation;   // D = tr(S_w S_b^+), class_scatter.h; NaN without labels
+  double separation = 0;      // share of the variance between the classes
   double class_distance = 0;  // mean W2 of pairs of classes / sqrt(tr S_w); NaN: too few examples
-  double dead = 0;         // share of units that are constant over all examples
-  int64_t duplicates = 0;  // examples whose features equal those of another
+  double dead = 0;            // share of units that are constant over all examples
+  int64_t duplicates = 0;     // examples whose features equal those of another
 };
 
 struct TransportPath {

@@ -87,7 +87,8 @@ TEST_CASE("changed network: skip, remove, norm by their formulas") {
   (*normed)(x, watching);
   const std::vector<double> means = mean(seen, {1}).to_vector();
   for (const double m : means) CHECK(std::abs(m) < 1e-12);
-  for (const double v : variance(seen, {1}).to_vector()) CHECK(v == doctest::Approx(1).epsilon(1e-3));
+  for (const double v : variance(seen, {1}).to_vector())
+    CHECK(v == doctest::Approx(1).epsilon(1e-3));
 }
 
 TEST_CASE("changed network: what is added to the loss") {
@@ -100,9 +101,7 @@ TEST_CASE("changed network: what is added to the loss") {
   const auto penalty = ChangedNetwork::make(*net, "fc1", Change::penalty, 0);
   CHECK_FALSE(penalty->added_loss().defined());
   (*penalty)(x, pass);
-  CHECK(
-      penalty->added_loss().item() ==
-      transport_cost(x, find_layer(*net, "fc1")(x, pass)).item());
+  CHECK(penalty->added_loss().item() == transport_cost(x, find_layer(*net, "fc1")(x, pass)).item());
   CHECK_FALSE(ChangedNetwork::make(*net, "fc1", Change::skip, 0)->added_loss().defined());
 }
 

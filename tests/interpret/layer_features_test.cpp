@@ -8,7 +8,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/tensor/record.h"
 #include "interpret/transport/layer_flags.h"
-#include "tests/interpret/small_nets.h"
+#include "tests/interpret/digits_net.h"
 
 #include <doctest/doctest.h>
 
@@ -63,9 +63,7 @@ TEST_CASE("record_layers: a step is a layer with weights and what follows it") {
   const auto net = make_model("lenet5", {{1, 28, 28}, 10}, rng);
   const Tensor x = Tensor::normal({7, 1, 28, 28}, rng, 0, 1);
   const RecordedLayers seen = record_layers(*net, x, {.batch = 3});
-  CHECK(
-      names_of(seen) ==
-      std::vector<std::string>{"input", "conv1", "conv2", "fc1", "fc2", "fc3"});
+  CHECK(names_of(seen) == std::vector<std::string>{"input", "conv1", "conv2", "fc1", "fc2", "fc3"});
   CHECK(seen.steps[1].shape == Shape{6, 14, 14});  // pooled
   CHECK(seen.steps[2].shape == Shape{16, 5, 5});   // before it is flattened
   CHECK(seen.steps[3].shape == Shape{120});
@@ -77,7 +75,10 @@ TEST_CASE("record_layers: a step is a layer with weights and what follows it") {
   Pass pass;
   const Tensor logits = (*net)(x, pass);
   CHECK(seen.steps.back().values.shape() == Shape{7, 10});
-  CHECK(seen.steps.back().values.to_vector() == logits.to_vector());
+  const std::vector<double> last = seen.steps.back().values.to_vector();
+  for (size_t i = 0; i < last.size(); ++i) {  // batches of 3: the product rounds differently
+    CHECK(last[i] == doctest::Approx(logits.to_vector()[i]).epsilon(1e-4));
+  }
 }
 
 TEST_CASE("record_layers: residual blocks are steps, and rectifiers that are no layers count") {
@@ -85,8 +86,8 @@ TEST_CASE("record_layers: residual blocks are steps, and rectifiers that are no 
   const auto net = make_model("resnet8", {{3, 8, 8}, 10}, rng);
   const RecordedLayers seen = record_layers(*net, Tensor::normal({4, 3, 8, 8}, rng, 0, 1));
   CHECK(
-      names_of(seen) == std::vector<std::string>{
-                            "input", "conv1", "layer1.0", "layer2.0", "layer3.0", "linear"});
+      names_of(seen) ==
+      std::vector<std::string>{"input", "conv1", "layer1.0", "layer2.0", "layer3.0", "linear"});
   for (const float v : seen.steps[1].values.values<float>()) CHECK(v >= 0);
   REQUIRE(seen.weighted.size() == 8);
   CHECK(seen.weighted[1].name == "layer1.0.conv1");
@@ -123,12 +124,12 @@ TEST_CASE("layer_health: fitted weights stand apart from their shuffles, shuffle
   Rng rng(5);
   const Tensor x = uneven_inputs(200, 16, rng);
   Sequential net;
-  net.add<Linear>("fc", 16, 24, rng);
-  const std::vector<double> fitted = fitted_weights(24, 16, rng);
+  net.add<Linear>("fc", 16, 100, rng);
+  const std::vector<double> fitted = fitted_weights(100, 16, rng);
   set_weight(net, fitted);
   const LayerHealth good = layer_health(only_layer(net, x), {});
   CHECK(good.distance > 8);
-  CHECK(good.units == 24);
+  CHECK(good.units == 100);
   CHECK(std::isnan(good.own.separation));
 
   int64_t within = 0;
@@ -174,27 +175,14 @@ TEST_CASE("layer_health: constant units and directions of the output") {
 }
 
 TEST_CASE("layer_flags: the broken layer of a trained network is named first") {
-  Rng rng(8);
-  const int64_t n = 200, d = 12;
-  const Tensor x = uneven_inputs(n, d, rng);
+  const datasets::Dataset train = datasets::load("digits").train;
+  const datasets::ChannelStatistics statistics = datasets::channel_statistics(train);
+  const auto net = trained(train, statistics, "mlp:24-24", 8);
+  const Tensor x = datasets::standardise(slice(train.images.tensor(), 0, 0, 200), statistics);
   std::vector<int64_t> labels;
-  for (int64_t i = 0; i < n; ++i) labels.push_back(x.data<float>()[i * d] > 0 ? 1 : 0);
-  Sequential net;
-  net.add<Linear>("fc1", d, 24, rng);
-  net.add<ReLU>("relu1");
-  net.add<Linear>("fc2", 24, 24, rng);
-  net.add<ReLU>("relu2");
-  net.add<Linear>("fc3", 24, 2, rng);
-  const Tensor classes = Tensor::of_integers({n}, labels);
-  Adam optimizer(parameters(net));
-  for (int step = 0; step < 300; ++step) {
-    Pass pass(Mode::train);
-    optimizer.clear_gradients();
-    backward(cross_entropy(net(x, pass), classes));
-    optimizer.step(0.01);
-  }
+  for (int64_t i = 0; i < 200; ++i) labels.push_back(train.labels.data<int64_t>()[i]);
   const auto faults = [&] {
-    const RecordedLayers seen = record_layers(net, x);
+    const RecordedLayers seen = record_layers(*net, x);
     std::vector<LayerHealth> health;
     for (const WeightedLayer& layer : seen.weighted) {
       health.push_back(layer_health(layer, labels));
@@ -207,21 +195,27 @@ TEST_CASE("layer_flags: the broken layer of a trained network is named first") {
   };
   CHECK(faults().empty());
 
-  Module& middle = find_layer(net, "fc2");
+  Module& middle = find_layer(*net, "fc2");
   const Tensor weight = parameters(middle)[0].second.clone();
-  const auto set = [&](const std::vector<double>& values) { set_weight(middle, values); };
+  const auto rule_after = [&](const std::vector<double>& values) {
+    set_weight(middle, values);
+    const std::vector<LayerFlag> found = faults();
+    REQUIRE_FALSE(found.empty());
+    CHECK(found[0].layer == "fc2");
+    return found[0].rule;
+  };
   std::vector<double> w = weight.to_vector();
   for (double& v : w) v *= 20;
-  set(w);
-  REQUIRE_FALSE(faults().empty());
-  CHECK(faults()[0].rule == "scaled");
-  CHECK(faults()[0].layer == "fc2");
-
+  CHECK(rule_after(w) == "scaled");
   w = weight.to_vector();
   for (size_t i = 24; i < w.size(); ++i) w[i] = w[i - 24];  // every unit is the first
-  set(w);
-  REQUIRE_FALSE(faults().empty());
-  CHECK(faults()[0].rule == "collapsed");
-  CHECK(faults()[0].layer == "fc2");
-  CHECK(faults()[0].text.find("24 units") != std::string::npos);
+  CHECK(rule_after(w) == "collapsed");
+  w = weight.to_vector();
+  std::fill(w.begin(), w.begin() + 24 * 15, 0.0);  // 15 of 24 units
+  CHECK(rule_after(w) == "dead");
+  std::vector<double> lost;
+  for (const int64_t i : Rng(1).permutation(weight.numel())) {
+    lost.push_back(weight.to_vector()[static_cast<size_t>(i)]);
+  }
+  CHECK(rule_after(lost) == "shuffled");
 }

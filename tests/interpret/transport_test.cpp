@@ -230,6 +230,30 @@ TEST_CASE("transport: equal costs, masses that are 0, large and small costs") {
   CHECK(checked(barred, values_in("11"), values_in("11")).cost == 3);
   CHECK(checked(barred, values_in("22"), std::vector<double>{2, 2}).cost == 6);
   checked(barred, values_in("12"), values_in("21"));
+  // Barred pairs between parts that need each other only by potentials
+  barred = Tensor::full({8, 8}, 1e32, DType::f64);
+  double expected = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    for (int64_t j = 0; j < 8; ++j) {
+      if (i / 2 == j / 2) barred.mutable_data<double>()[i * 8 + j] = rng.uniform();
+    }
+  }
+  const auto c = barred.values<double>();
+  for (size_t i = 0; i < 8; i += 2)
+    expected += std::min(c[9 * i] + c[9 * i + 9], c[9 * i + 1] + c[9 * i + 8]);
+  for (const char* masses : {"11111111", "22222222"}) {
+    std::vector<double> x = values_in(masses);
+    CHECK(checked(barred, x, x).cost == doctest::Approx(expected * x[0]).epsilon(1e-12));
+  }
+  const std::vector<double> x = values_in("12121212"), y = values_in("21212121");
+  CHECK(checked(barred, x, y).cost < 12);
+
+  // Masses and costs over many orders of magnitude keep their digits
+  const TransportPlan wide = optimal_transport(
+      matrix({1, 3}, {1e20, 1, 1e-20}), std::vector<double>{1},
+      std::vector<double>{3e-21, 0.25, 0.75});
+  CHECK(wide.flows[0].mass == 3e-21);
+  CHECK(wide.cost == doctest::Approx(0.55).epsilon(1e-14));
 }
 
 TEST_CASE("transport: sums that differ") {
@@ -389,6 +413,23 @@ TEST_CASE("assignment: as cheap as by the Hungarian method, with optimal potenti
     CHECK(std::abs(dual - cost(found.column)) < 1e-12);  // sums of at most 150 terms
     if (n < m) CHECK(*std::ranges::max_element(found.v) <= 0);
   }
+}
+
+TEST_CASE("assignment: paths that get long are left to the simplex") {
+  // Products are cheapest with one side upwards, the other downwards (rearrangement inequality)
+  const int64_t n = 150;
+  Tensor C = Tensor::empty({n, n}, DType::f64);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j < n; ++j)
+      C.mutable_data<double>()[i * n + j] = static_cast<double>((i + 1) * (j + 1));
+  }
+  const std::vector<int64_t> columns = least_cost_assignment(C);
+  for (int64_t i = 0; i < n; ++i) CHECK(columns[static_cast<size_t>(i)] == n - 1 - i);
+  check_optimal(C, equal_masses(n), equal_masses(n), optimal_transport(C));
+
+  Rng rng(12);
+  const Tensor far = squared_distances(points(n, 2, rng), points(n, 2, rng, 10));
+  check_optimal(far, equal_masses(n), equal_masses(n), optimal_transport(far));
 }
 
 TEST_CASE("squared distances: beside sums, and where digits cancel") {

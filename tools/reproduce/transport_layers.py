@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # tools/reproduce/transport_layers.py: which layer is broken, what is new in the data, does advice help?
 #
 # Parts of transport.py that look at trained classifiers through `limpid transport report`, `fix` and

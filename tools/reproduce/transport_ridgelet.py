@@ -1,17 +1,13 @@
-#!/usr/bin/env python3
 # tools/reproduce/transport_ridgelet.py: units drawn from ridgelet spectra, and trained ones beside them.
 #
-#     python3 tools/reproduce/transport_ridgelet.py --out reproduction/ridgelet
-#
-# R1 draws units with density |T(a, b)| (oracle sampling) and at random in three ways, fits the outer
-# weights of both by least squares, and compares errors at equal width. R2 trains networks of one
-# input on sin(2 pi x) exp(-2 x^2) and correlates sum |c_j| with |T|, bin by bin, beside networks as
-# they are before training. Runs are kept under --out (see predictions.py).
-import argparse
+# Part ridgelet of transport.py. R1 draws units with density |T(a, b)| (oracle sampling) and at
+# random in three ways, fits the outer weights of both by least squares, and compares errors at equal
+# width. R2 trains networks of one input on sin(2 pi x) exp(-2 x^2) and correlates sum |c_j| with
+# |T|, bin by bin, beside networks as they are before training.
 import math
 import os
 
-from predictions import Bench, Table, mean, seed_interval
+from predictions import Bench, mean, seed_interval
 
 SEEDS = 5
 WIDTHS = (10, 30, 100)
@@ -56,15 +52,6 @@ def sine_table(folder):
             file.write(f"{x:.6f},{math.sin(2 * math.pi * x) * math.exp(-2 * x * x):.9f}\n")
     os.replace(path + ".new", path)
     return path
-
-
-def run_ridgelet(bench):
-    for function in FUNCTIONS:
-        for unit in UNITS:
-            bench.widths(function, unit)
-    for seed in range(SEEDS):
-        for is_trained in (False, True):
-            bench.agreement(seed, is_trained)
 
 
 def verdict_of(low, high):
@@ -121,19 +108,10 @@ def tabulate_ridgelet(bench, table):
     tabulate_agreement(bench, table)
 
 
-def main():
-    p = argparse.ArgumentParser(description="ridgelet spectra, drawn from and compared with")
-    p.add_argument("--table", action="store_true", help="only make the table")
-    p.add_argument("--out", default="reproduction/ridgelet", help="folder of runs and results")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
-    bench = Ridgelet(o.out, o.threads)
-    if not o.table:
-        run_ridgelet(bench)
-    table = Table()
-    tabulate_ridgelet(bench, table)
-    print(table.markdown())
+def part(bench, table):
+    ridgelet = Ridgelet(bench.out, bench.threads)
+    ridgelet.commits = bench.commits
+    tabulate_ridgelet(ridgelet, table)
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"ridgelet": part}
