@@ -213,7 +213,7 @@ std::vector<Shown> shown_commands(
       {"coreset", coreset_interpret_command(),
        object(
            {{"MODEL", convolutional},
-            {"methods", list({"random", "moderate", "herding"})},
+            {"methods", list({"random", "herding"})},
             {"fractions", list({"0.1", "0.3"})},
             {"seeds", 2},
             {"interpreter", "vebi"}}),
@@ -232,30 +232,31 @@ std::vector<Shown> shown_commands(
   };
 }
 
-// Runs them and adds what they found to the page, each with the line that repeats it. Returns the
-// results by technique.
+// Runs them and adds what they found to the page, technique by technique, with the lines that repeat
+// it. Returns the results by technique.
 Json add_techniques(
     interpret::Report& report, const std::vector<Shown>& all, const Invocation& in) {
   Json results = Json::object();
-  std::vector<ResultFile> files;
-  std::vector<std::string> lines;
-  for (const Shown& shown : all) {
-    in.console.note(shown.command.name);
-    make_folder(std::filesystem::path(shown.out).parent_path().string());
-    const Json result = run_inside(shown.command, shown.values, shown.out, in.common);
-    const bool is_folder = std::filesystem::is_directory(shown.out);
-    files.push_back(
-        {is_folder ? shown.out + "/result.json" : shown.out + ".json", result});
-    lines.push_back(command_line(shown.command, shown.values, shown.out));
-    Json of_technique = results.get_or(shown.technique, Json::object());
-    results.set(shown.technique, of_technique.set(shown.command.name, result));
-    check_interrupt();
+  for (size_t first = 0, next = 0; first < all.size(); first = next) {
+    Json of_technique = Json::object();
+    std::vector<ResultFile> files;
+    std::vector<std::string> lines;
+    for (next = first; next < all.size() && all[next].technique == all[first].technique; ++next) {
+      const Shown& shown = all[next];
+      in.console.progress(shown.command.name, static_cast<int64_t>(next), std::ssize(all));
+      make_folder(std::filesystem::path(shown.out).parent_path().string());
+      const Json result = run_inside(shown.command, shown.values, shown.out, in.common);
+      const bool is_folder = std::filesystem::is_directory(shown.out);
+      files.push_back({is_folder ? shown.out + "/result.json" : shown.out + ".json", result});
+      lines.push_back(command_line(shown.command, shown.values, shown.out));
+      of_technique.set(shown.command.name, result);
+      in.console.stage(lines.back());
+      check_interrupt();
+    }
+    add_results(report, files);
+    for (const std::string& line : lines) report.command(line);
+    results.set(all[first].technique, of_technique);
   }
-  add_results(report, files);
-  report.section(
-      "The commands behind this page",
-      "Each section above was made by one of these lines; every command has --help.");
-  for (const std::string& line : lines) report.command(line);
   return results;
 }
 
@@ -275,9 +276,12 @@ interpret::Report build_report(
       {"Digits network", join_text(digits.parameters), "parameters"},
   });
   report.paragraph(
-      "Both networks were trained for this page, on the data that is shipped inside the program. "
-      "The maps below show which pixels the predicted class depends on. They describe the network, "
-      "not the truth: a map can look sensible for a wrong answer.");
+      "All networks were trained for this page, on the data that is shipped inside the program. It "
+      "asks them five questions. Which pixels does an answer depend on, and can training make that "
+      "clearer? Which training images hold the network up? How little data is enough to say which "
+      "units matter? What is the network exactly, region by region? And how far does each layer "
+      "move the data? The figures describe the networks, not the truth: a map can look sensible "
+      "for a wrong answer. Each part ends with the commands that made it.");
   describe_training(
       report, "A residual network on Fashion-MNIST",
       join_text(
