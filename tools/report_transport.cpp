@@ -384,6 +384,7 @@ void add_layer_change(Report& report, const Json& result) {
       .title = statistic + " of " + layer + " with and without the change",
       .value_title = statistic + ", " + better + " is better"};
   Rows cells;
+  std::vector<interpret::Tile> tiles;
   for (const auto& [key, label] :
        {std::pair<const char*, std::string>{"before", "before"},
         {"after", "trained on with " + change},
@@ -395,14 +396,17 @@ void add_layer_change(Report& report, const Json& result) {
     const double value = number_in(state, "statistic"), spread = spread_in("statistic_std");
     chart.bars.push_back(
         {.label = label, .value = value, .low = value - spread, .high = value + spread});
+    const double accuracy = number_in(state, "accuracy");
+    tiles.push_back({label, brief(value, 3), share_of(accuracy) + " right"});
     cells.push_back(
         {label, with_spread(value, spread, 3),
-         with_spread(number_in(state, "accuracy"), spread_in("accuracy_std"), 1, 100)});
+         with_spread(accuracy, spread_in("accuracy_std"), 1, 100)});
   }
-  report.tiles(
-      {{"Verdict", result.boolean("accepted") ? "accepted" : "not accepted",
-        result.boolean("due_to_change") ? "better than training on alone"
-                                        : "training on alone does as well"}});
+  tiles.push_back(
+      {"Verdict", result.boolean("accepted") ? "accepted" : "not accepted",
+       result.boolean("due_to_change") ? "better than training on alone"
+                                       : "training on alone does as well"});
+  report.tiles(tiles);
   report.figure(
       interpret::bar_chart(chart),
       statistic + ": " + meaning_of(statistic) + ". With the deviation over the seeds.");

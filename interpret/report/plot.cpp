@@ -203,7 +203,8 @@ void draw_line(Svg& svg, const Frame& f, const Series& series, size_t k) {
   }
 }
 
-/// Names at the right end of the lines, moved apart where lines end close together.
+/// Names at the right end of the lines, moved apart where lines end close together; those of points
+/// from the top.
 void draw_names(Svg& svg, const Frame& f, const std::vector<Series>& all) {
   struct Label {
     size_t series;
@@ -212,8 +213,8 @@ void draw_names(Svg& svg, const Frame& f, const std::vector<Series>& all) {
   std::vector<Label> labels;
   for (size_t k = 0; k < all.size(); ++k) {
     if (all[k].name.empty()) continue;
-    labels.push_back({k, f.bottom});
-    for (size_t i = 0; i < all[k].y.size(); ++i) {
+    labels.push_back({k, all[k].is_joined ? f.bottom : f.top + kLabelStep / 2});
+    for (size_t i = 0; i < all[k].y.size() && all[k].is_joined; ++i) {
       if (has_point(all[k], i)) labels.back().y = f.y.place(all[k].y[i], f.bottom, f.top);
     }
   }

@@ -77,8 +77,11 @@ TEST_CASE("help: the commands of this version") {
       "shallow certify",
       "shallow visited",
       "shallow explain",
-      "transport ridgelet",
-      "transport dae"};
+      "transport report",
+      "transport fix",
+      "transport shift",
+      "transport dae",
+      "transport ridgelet"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);

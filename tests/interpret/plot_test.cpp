@@ -191,6 +191,25 @@ TEST_CASE("plot: points without lines") {
   check_plot(svg);
   CHECK(lines_of(svg).size() == 4);  // three points, and the sample beside the name
   CHECK(has(svg, "a 3 points"));
+
+  // Classes differ by shape beside colour, also beyond the palette; names stand in their order
+  LineChart chart{.title = "Classes"};
+  for (int k = 0; k < 8; ++k) {
+    const double at = k;
+    chart.series.push_back(
+        {.name = join_text("class ", k), .x = {at, at}, .y = {-at, at}, .is_joined = false});
+  }
+  const std::string classes = line_chart(chart);
+  check_plot(classes);
+  CHECK(count_of(classes, "series c1 point") == 3);      // class 0: dots
+  CHECK(count_of(classes, "<polygon") == 3 * (4 + 2));   // classes 1 to 4, 6 and 7
+  CHECK(count_of(classes, "class=\"f1\"") == 3);         // class 6: colour of class 0, no dots
+  CHECK(count_of(classes, "class=\"series c6\"") == 6);  // class 5: crosses of two lines
+  for (int k = 1; k < 8; ++k) {
+    CHECK(
+        classes.find(join_text(">class ", k - 1, "<")) <
+        classes.find(join_text(">class ", k, "<")));
+  }
 }
 
 TEST_CASE("plot: values that are not finite are gaps") {
