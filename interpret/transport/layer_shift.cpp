@@ -6,9 +6,8 @@
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
-#include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
-#include "interpret/numerics/squared_distances.h"
+#include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/numerics/transport.h"
 
@@ -22,36 +21,45 @@ namespace {
 
 using Rows = std::vector<int64_t>;
 
+constexpr int64_t kDivisionsOfW2 = 19;
+
+double variance_of(const Tensor& values) {
+  const Recording off(false);
+  const Tensor Z = to(values, DType::f64);
+  return sum_of_squares(centred(Z)) / static_cast<double>(Z.size(0));
+}
+
+Tensor picked(const Tensor& values, const Rows& rows) {
+  return to(take_rows(values, Tensor::of_integers({std::ssize(rows)}, rows)), DType::f64);
+}
+
 // Squared distances between all rows of both sets, known ones first, in units of sigma^2: every
 // cloud that is compared is a choice of rows
 class PooledDistances {
  public:
-  PooledDistances(const Tensor& known, const Tensor& fresh) {
+  PooledDistances(const Tensor& known, const Tensor& fresh, double variance) {
     const Recording off(false);
-    const Tensor Z = to(known, DType::f64);
-    const Tensor centred = Z - mean(Z, {0});
-    const double variance = sum(centred * centred).item() / static_cast<double>(Z.size(0));
-    const Tensor all = concat({Z, to(fresh, DType::f64)}, 0);
-    distances_ = squared_distances(all, all);
-    size_ = all.size(0);
-    scale_ = variance > 0 ? 1 / variance : 1;
+    squared_ =
+        squared_distances_within(concat({known, fresh}, 0)) * (variance > 0 ? 1 / variance : 1);
+    distances_ = sqrt(squared_);
   }
+
+  double squared(int64_t i, int64_t j) const { return squared_.data<double>()[i * size() + j]; }
+  double distance(int64_t i, int64_t j) const { return distances_.data<double>()[i * size() + j]; }
+  int64_t size() const { return squared_.size(0); }
 
   // W2 of two clouds of as many points
   double w2(std::span<const int64_t> a, std::span<const int64_t> b) const {
     Tensor C = Tensor::empty({std::ssize(a), std::ssize(b)}, DType::f64);
     double* out = C.mutable_data<double>();
-    const double* all = distances_.data<double>();
     for (const int64_t i : a) {
-      for (const int64_t j : b) *out++ = all[i * size_ + j] * scale_;
+      for (const int64_t j : b) *out++ = squared(i, j);
     }
     return std::sqrt(std::max(0.0, optimal_transport(C).cost));
   }
 
  private:
-  Tensor distances_;
-  int64_t size_ = 0;
-  double scale_ = 1;
+  Tensor squared_, distances_;
 };
 
 // `count` of the rows in a random order
@@ -78,9 +86,13 @@ double deviation_of(const std::vector<double>& values, double mean) {
 
 LayerShift shift_of(
     const LayerFeatures& known, const LayerFeatures& fresh, const LayerShiftOptions& o) {
-  const int64_t N = known.values.size(0), M = fresh.values.size(0);
+  // Of more examples than that, which stand in any order, the first ones
+  const int64_t N = std::min(known.values.size(0), 4 * o.samples);
+  const int64_t M = std::min(fresh.values.size(0), 2 * o.samples);
   const int64_t n = std::min({N / 2, M, o.samples});
-  const PooledDistances distances(known.values, fresh.values);
+  const PooledDistances distances(
+      picked(known.values, counted(0, N)), picked(fresh.values, counted(0, M)),
+      variance_of(known.values));
   std::vector<double> shift(static_cast<size_t>(o.repeats)), null(shift);
   parallel::for_each(o.repeats, [&](int64_t r) {
     Rng rng = Rng(o.seed).child(static_cast<uint64_t>(r));
@@ -99,6 +111,23 @@ LayerShift shift_of(
   s.z = s.null_deviation > 0 ? (s.shift - s.null_mean) / s.null_deviation : 0;
   s.is_outside = s.z > 3;
   return s;
+}
+
+// The energy distance of the first and the last half of `order`: with signs s of the halves of n
+// points each, -s' D s / n^2
+double energy_of(const PooledDistances& distances, const Rows& order) {
+  const int64_t n = std::ssize(order) / 2;
+  std::vector<double> sign(order.size());
+  for (size_t k = 0; k < order.size(); ++k) {
+    sign[static_cast<size_t>(order[k])] = static_cast<int64_t>(k) < n ? 1 : -1;
+  }
+  double total = 0;
+  for (int64_t i = 0; i < 2 * n; ++i) {
+    double row = 0;
+    for (int64_t j = 0; j < i; ++j) row += sign[static_cast<size_t>(j)] * distances.distance(i, j);
+    total += sign[static_cast<size_t>(i)] * row;
+  }
+  return -2 * total / static_cast<double>(n * n);
 }
 
 double chi_squared(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
@@ -188,41 +217,45 @@ ClassShift class_shift(
   std::map<int64_t, std::pair<Rows, Rows>> members;
   for (int64_t i = 0; i < N; ++i) members[known_labels[static_cast<size_t>(i)]].first.push_back(i);
   for (int64_t i = 0; i < M; ++i) {
-    members[fresh_labels[static_cast<size_t>(i)]].second.push_back(N + i);
+    members[fresh_labels[static_cast<size_t>(i)]].second.push_back(i);
   }
   ClassShift result;
-  const PooledDistances distances(known.values, fresh.values);
-  std::vector<double> own, null(static_cast<size_t>(o.divisions), 0.0);
-  for (auto& [label, rows] : members) {
+  const double variance = variance_of(known.values);
+  double own = 0;
+  std::vector<double> chance(static_cast<size_t>(o.divisions), 0.0);
+  for (const auto& [label, rows] : members) {
     const int64_t count =
         std::min({std::ssize(rows.first), std::ssize(rows.second), o.most_per_class});
     if (count < o.least_per_class) continue;
-    Rng rng = Rng(o.seed).child(static_cast<uint64_t>(label));
-    Rows pooled = drawn(rows.first, count, rng);
-    const Rows other = drawn(rows.second, count, rng);
-    pooled.insert(pooled.end(), other.begin(), other.end());
-    const auto divided = [&](const Rows& all) {
-      const std::span<const int64_t> both(all);
+    const Rng rng = Rng(o.seed).child(static_cast<uint64_t>(label));
+    Rng of_known = rng.child(0), of_fresh = rng.child(1);
+    const PooledDistances distances(
+        picked(known.values, drawn(rows.first, count, of_known)),
+        picked(fresh.values, drawn(rows.second, count, of_fresh)), variance);
+    const Rows all = counted(0, 2 * count);
+    const auto w2_of = [&](const Rows& order) {
+      const std::span<const int64_t> both(order);
       return distances.w2(
           both.first(static_cast<size_t>(count)), both.last(static_cast<size_t>(count)));
     };
-    std::vector<double> chance(null.size());
+    const auto division = [&](int64_t d) {
+      Rng random = rng.child(2 + static_cast<uint64_t>(d));
+      return drawn(all, 2 * count, random);
+    };
+    own += energy_of(distances, all);
     parallel::for_each(o.divisions, [&](int64_t d) {
-      Rng division =
-          Rng(o.seed).child(static_cast<uint64_t>(label)).child(1 + static_cast<uint64_t>(d));
-      chance[static_cast<size_t>(d)] = divided(drawn(pooled, 2 * count, division));
+      chance[static_cast<size_t>(d)] += energy_of(distances, division(d));
     });
-    for (size_t d = 0; d < null.size(); ++d) null[d] += chance[d];
+    std::vector<double> w2(static_cast<size_t>(std::min(o.divisions, kDivisionsOfW2)));
+    parallel::for_each(
+        std::ssize(w2), [&](int64_t d) { w2[static_cast<size_t>(d)] = w2_of(division(d)); });
     result.compared.push_back(label);
-    result.w2.push_back(divided(pooled));
-    result.null_mean.push_back(mean_of(chance));
+    result.w2.push_back(w2_of(all));
+    result.null_mean.push_back(mean_of(w2));
   }
   check_value(
       !result.compared.empty(), op, "no class has ", o.least_per_class, " examples in both sets");
-  double total = 0;
-  for (const double w : result.w2) total += w;
-  const auto extreme =
-      std::ranges::count_if(null, [&](double t) { return t >= total * (1 - 1e-12); });
+  const auto extreme = std::ranges::count_if(chance, [&](double t) { return t >= own; });
   result.p_conditional = static_cast<double>(1 + extreme) / static_cast<double>(1 + o.divisions);
   result.p_classes = p_of_classes(known_labels, fresh_labels, o);
   const bool is_label = result.p_classes <= o.level, is_covariate = result.p_conditional <= o.level;

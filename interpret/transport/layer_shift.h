@@ -11,8 +11,10 @@
 //
 //   classes      chi^2 = sum_k (n_k - e_k)^2 / e_k of the class counts, against random divisions of
 //                all labels: have the proportions changed? (label shift)
-//   conditional  T = sum_k W2(Z | class k, Q | class k) / sigma, against random divisions of the
-//                examples of each class: have the classes themselves changed? (covariate shift)
+//   conditional  T = sum_k E(Z | class k, Q | class k), against random divisions of the examples of
+//                each class: have the classes themselves changed? (covariate shift). E is the energy
+//                distance, 2 E|z - q| - E|z - z'| - E|q - q'|, which has no floor of finite samples
+//                and sees what W2 of as many points does not; W2 is reported per class
 //
 // Both are permutation tests: exact whatever the distribution, p = (1 + divisions at least as
 // extreme) / (1 + divisions).
@@ -32,7 +34,7 @@ struct LayerShiftOptions {
   int64_t repeats = 20;   // of the null band, and of the clouds drawn from both sets
   int64_t divisions = 199;
   int64_t least_per_class = 30;  // of both sets, for a class to be compared
-  int64_t most_per_class = 60;   // beyond that examples are left out at random
+  int64_t most_per_class = 200;  // beyond that examples are left out at random
   double level = 0.01;           // of the two tests
   uint64_t seed = 0;
 };
