@@ -1,4 +1,9 @@
 # tools/reproduce/predictions.py: what the experiments of all papers share: cached runs, tables, verdicts.
+#
+#     python3 tools/reproduce/predictions.py             # the claims in README, from results/*.json
+#     python3 tools/reproduce/predictions.py --check     # fails unless README says what they say
+import collections
+import glob
 import json
 import os
 import subprocess
@@ -103,8 +108,44 @@ def verdict(expected, per_seed):
     return "not reproduced" if wrong >= 2 else "under-powered"
 
 
+def claims(rows):
+    """One line per prediction with a verdict: how often which, and a row that stands for it."""
+    predictions = {}
+    for row in rows:
+        if row["verdict"]:
+            predictions.setdefault(row["prediction"], []).append(row)
+    lines = ["| claim | outcome by setting | one of them |", "|---|---|---|"]
+    for prediction, of_it in predictions.items():
+        counts = collections.Counter(row["verdict"] for row in of_it)
+        outcome = ", ".join(f"{verdict} {n}" if len(of_it) > 1 else verdict
+                            for verdict, n in counts.most_common())
+        shown = next((row for row in of_it if row["headline"]), of_it[0])
+        lines.append(f"| {prediction} | {outcome} | {shown['data']}, {shown['setting']}: "
+                     f"{shown['figure']} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_claims(text, name, rows):
+    """The text of README with the claims between the marks of that name."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+    before, rest = text.split(begin)
+    return before + begin + claims(rows) + end + rest.split(end)[1]
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write_claims(name, rows):
+    text = with_claims(read(README), name, rows)
+    with open(README, "w") as file:
+        file.write(text)
+
+
 class Table:
-    """One row per prediction and setting; `headline` rows stand in the README as well."""
+    """One row per prediction and setting; the first `headline` row of a prediction stands for it in
+    README."""
 
     def __init__(self):
         self.rows, self.charts = [], []
@@ -130,15 +171,14 @@ class Table:
                             "caption": caption,
                             "series": [{"name": name, "x": x, "y": y} for name, x, y in series]})
 
-    def markdown(self, headlines_only=False):
+    def markdown(self):
         columns = ("prediction", "data", "setting", "figure", "verdict")
         lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-        lines += ["| " + " | ".join(row[c] for c in columns) + " |" for row in self.rows
-                  if row["headline"] or not headlines_only]
+        lines += ["| " + " | ".join(row[c] for c in columns) + " |" for row in self.rows]
         return "\n".join(lines) + "\n"
 
     def write(self, name, title, note, commits):
-        """results/NAME.md for people, results/NAME.json for limpid report, headlines into README."""
+        """results/NAME.md for people, results/NAME.json for limpid report, claims into README."""
         folder = os.path.join(HERE, "results")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, name + ".md"), "w") as file:
@@ -147,11 +187,20 @@ class Table:
         with open(os.path.join(folder, name + ".json"), "w") as file:
             json.dump({"schema": 1, "command": "reproduce", "title": title, "note": note,
                        "commits": sorted(commits), **charts, "rows": self.rows}, file, indent=1)
-        with open(README) as file:
-            text = file.read()
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-        before, rest = text.split(begin)
-        after = rest.split(end)[1]
-        with open(README, "w") as file:
-            file.write(before + begin + self.markdown(headlines_only=True) + end + after)
+        write_claims(name, self.rows)
         print(self.markdown())
+
+
+def main():
+    text = read(README)
+    for path in sorted(glob.glob(os.path.join(HERE, "results", "*.json"))):
+        name = os.path.basename(path)[:-len(".json")]
+        text = with_claims(text, name, json.loads(read(path))["rows"])
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(0 if text == read(README) else "README does not say what results/*.json say")
+    with open(README, "w") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    main()
