@@ -216,8 +216,15 @@ Json euler_json(const std::vector<interpret::EulerStep>& steps) {
 }
 
 // How far each layer has moved since an earlier run of the network
-Json movement_json(const std::string& run, const Examined& seen, const RecordedLayers& recorded) {
+Json movement_json(
+    const std::string& run, const RunFolder& folder, const Examined& seen,
+    const RecordedLayers& recorded) {
   const RunFolder before = open_run(run);
+  if (!(before.card.input == folder.card.input)) {
+    throw UsageError(join_text(
+        "--before: ", run, " takes ", to_string(before.card.input), ", the model ",
+        to_string(folder.card.input)));
+  }
   const std::vector<double> moved = as_usage([&] {
     const RecordedLayers other =
         interpret::record_layers(*before.model, seen.inputs, {.examples_for_weights = 0});
@@ -243,7 +250,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
   const RecordedLayers recorded =
       as_usage([&] { return interpret::record_layers(*folder.model, seen.inputs); });
 
-  const Json movement = o.before.empty() ? Json() : movement_json(o.before, seen, recorded);
+  const Json movement = o.before.empty() ? Json() : movement_json(o.before, folder, seen, recorded);
 
   std::vector<LayerHealth> health;
   interpret::HealthOptions health_options = o.health;

@@ -74,6 +74,16 @@ std::vector<int64_t> predicted(const RunFolder& folder, const Tensor& inputs) {
   return {values.begin(), values.end()};
 }
 
+size_t step_named(const RecordedLayers& recorded, const std::string& name) {
+  const auto at = std::ranges::find(recorded.steps, name, &interpret::LayerFeatures::name);
+  if (at == recorded.steps.end()) {
+    std::string names;
+    for (const auto& step : recorded.steps) names += (names.empty() ? "" : ", ") + step.name;
+    throw UsageError("--layer: " + excerpt(name) + " is none of " + names);
+  }
+  return static_cast<size_t>(at - recorded.steps.begin());
+}
+
 std::optional<ClassShift> kind_of(
     const Both& both, const RecordedLayers& known, const RecordedLayers& fresh,
     const RunFolder& folder, const ShiftCommand& o, const interpret::LayerShiftOptions& options,
@@ -87,13 +97,7 @@ std::optional<ClassShift> kind_of(
     b = predicted(folder, both.fresh.inputs);
   }
   result.set("classes_from", has_labels ? "labels" : "predictions");
-  const auto at = std::ranges::find(known.steps, o.layer, &interpret::LayerFeatures::name);
-  if (at == known.steps.end()) {
-    std::string names;
-    for (const auto& step : known.steps) names += (names.empty() ? "" : ", ") + step.name;
-    throw UsageError("--layer: " + excerpt(o.layer) + " is none of " + names);
-  }
-  const size_t l = static_cast<size_t>(at - known.steps.begin());
+  const size_t l = step_named(known, o.layer);
   try {
     return interpret::class_shift(known.steps[l], a, fresh.steps[l], b, options);
   } catch (const ValueError& error) {
@@ -148,6 +152,7 @@ Json run(const Invocation& in, const ShiftCommand& o) {
     });
   };
   const RecordedLayers known = record(both.known), fresh = record(both.fresh);
+  step_named(known, o.layer);  // may refuse it, before anything is printed
   interpret::LayerShiftOptions options = o.shift;
   options.seed = static_cast<uint64_t>(in.common.seed);
   const std::vector<LayerShift> shifts =
