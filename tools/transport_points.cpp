@@ -3,6 +3,7 @@
 
 #include "datasets/catalogue.h"
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/io/npy.h"
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
@@ -27,21 +28,9 @@ using interpret::MixtureLaw;
 constexpr int64_t kMostKernels = 2000;   // points of a kernel density
 constexpr int64_t kLargestWidth = 4096;  // numbers per example
 
-std::vector<std::string> parts_of(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == separator) {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
 std::vector<double> numbers_of(const std::string& text, const std::string& whole) {
   std::vector<double> values;
-  for (const std::string& part : parts_of(text, ',')) {
+  for (const std::string& part : split_at(text, ',')) {
     double value = 0;
     const char* stop = part.data() + part.size();
     const auto [end, error] = std::from_chars(part.data(), stop, value);
@@ -98,7 +87,7 @@ std::optional<MixtureLaw> named_law(const std::string& data) {
     c.mean.assign(c.variances.size(), 0.0);
     components.push_back(c);
   } else if (data.starts_with("mixture:")) {
-    for (const std::string& part : parts_of(data.substr(8), ':')) {
+    for (const std::string& part : split_at(data.substr(8), ':')) {
       const std::vector<double> values = numbers_of(part, data);
       const bool fits = values.size() >= 3 && values.size() % 2 == 1 &&
                         (components.empty() || values.size() == 1 + 2 * components[0].mean.size());

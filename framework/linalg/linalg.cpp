@@ -157,6 +157,12 @@ struct Line {
 
 }  // namespace
 
+Tensor identity(int64_t n) {
+  Tensor I = Tensor::zeros({n, n}, DType::f64);
+  for (int64_t j = 0; j < n; ++j) I.mutable_data<double>()[j * n + j] = 1;
+  return I;
+}
+
 Tensor cholesky(const Tensor& a) {
   check_square("cholesky", "a", a);
   const int64_t n = a.size(0);

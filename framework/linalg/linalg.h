@@ -22,6 +22,9 @@
 
 namespace limpid {
 
+/// 1 on the diagonal, f64 [n, n].
+Tensor identity(int64_t n);
+
 /// The lower triangular l [n, n] with a = l l^T and a positive diagonal, for a symmetric positive
 /// definite a [n, n]. Only the lower triangle of a is used. Throws NumericError if a pivot
 /// a_ii - sum_{j<i} l_ij^2 is not positive; value() is that pivot.

@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/core/text.h"
 #include "framework/nn/layers.h"
 #include "framework/nn/model_parts.h"
 
@@ -19,18 +20,6 @@ void models::check_image(const std::string& model, const Shape& input, int64_t s
 }
 
 namespace {
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == separator) {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
 
 int64_t positive_number(const std::string& text, const std::string& model) {
   int64_t value = 0;
@@ -58,7 +47,7 @@ std::unique_ptr<Module> mlp(const std::string& widths, const ModelShape& shape, 
   net->add<Flatten>("flatten");
   int64_t features = shape.input.numel();
   int layer = 1;
-  for (const std::string& width : split(widths, '-')) {
+  for (const std::string& width : split_at(widths, '-')) {
     const int64_t out = positive_number(width, "mlp:" + widths);
     net->add<Linear>("fc" + std::to_string(layer), features, out, rng);
     net->add<ReLU>("relu" + std::to_string(layer++));
@@ -98,8 +87,8 @@ struct ConvnetOptions {
 ConvnetOptions parse_convnet(const std::string& options) {
   ConvnetOptions o;
   const std::string name = "convnet:" + options;
-  const auto parts = split(options, ':');
-  const auto sizes = split(parts[0], 'x');
+  const auto parts = split_at(options, ':');
+  const auto sizes = split_at(parts[0], 'x');
   check_value(
       sizes.size() == 2 && parts.size() <= 3, "model", name,
       " is not convnet[:WIDTHxDEPTH[:NORM[:POOL]]]");

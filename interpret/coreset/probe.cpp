@@ -13,12 +13,6 @@
 namespace limpid::interpret {
 namespace {
 
-Tensor identity(int64_t d) {
-  Tensor I = Tensor::zeros({d, d}, DType::f64);
-  for (int64_t j = 0; j < d; ++j) I.mutable_data<double>()[j * d + j] = 1;
-  return I;
-}
-
 // [b, C, ...] -> [b, C], means over the positions.
 Tensor averaged(const Tensor& output) {
   const int64_t b = output.size(0), C = output.size(1);

@@ -20,16 +20,26 @@ std::vector<double> masses_of(
     const char* op, const char* name, int64_t n, std::span<const double> given) {
   check_shape(n >= 1, op, "needs at least one point");
   if (given.empty()) return std::vector<double>(static_cast<size_t>(n), 1 / static_cast<double>(n));
-  check_shape(std::ssize(given) == n, op, given.size(), " masses ", name, " for ", n, " points");
-  for (const double mass : given) {
+  check_shape(
+      std::ssize(given) == n, op, given.size(), " masses ", name, " do not fit ", n, " points");
+  for (int64_t i = 0; i < n; ++i) {
+    const double mass = given[static_cast<size_t>(i)];
     check_value(
-        std::isfinite(mass) && mass >= 0, op, "a mass of ", name, " is ", mass,
+        std::isfinite(mass) && mass >= 0, op, "mass ", i, " of ", name, " is ", mass,
         "; masses are finite and at least 0");
   }
   std::vector<double> masses(given.begin(), given.end());
   const double total = sum_of(masses);
-  check_value(total > 0 && std::isfinite(total), op, "the masses ", name, " sum to ", total);
+  check_value(total > 0 && std::isfinite(total), op, "the masses of ", name, " add up to ", total);
   return masses;
+}
+
+double difference_of(const char* op, double a, double b) {
+  const double difference = std::abs(a - b) / std::max(a, b);
+  check_value(
+      difference <= kMassTolerance, op, "masses of a add up to ", a, " and of b to ", b,
+      "; they may differ by a share of ", kMassTolerance);
+  return difference;
 }
 
 Masses balanced_masses(
@@ -37,10 +47,7 @@ Masses balanced_masses(
   Masses result{.a = masses_of(op, "a", n, a), .b = masses_of(op, "b", m, b)};
   result.total = sum_of(result.a);
   const double other = sum_of(result.b);
-  const double difference = std::abs(result.total - other) / std::max(result.total, other);
-  check_value(
-      difference <= kMassTolerance, op, "masses sum to ", result.total, " and ", other,
-      "; they may differ by a share of ", kMassTolerance);
+  const double difference = difference_of(op, result.total, other);
   result.is_renormalised = difference > kRounding * static_cast<double>(n + m);
   for (double& mass : result.b) mass *= result.total / other;
   return result;
@@ -50,10 +57,11 @@ void check_costs(const char* op, const Tensor& C) {
   check_shape(
       C.rank() == 2 && C.numel() > 0, op, "needs costs [n, m] with n, m >= 1, got ", C.shape());
   check_dtype(C.dtype() == DType::f64, op, "needs f64, got ", name_of(C.dtype()));
-  for (const double cost : C.values<double>()) {
+  for (int64_t k = 0; k < C.numel(); ++k) {
+    const double cost = C.data<double>()[k];
     check_value(
-        std::abs(cost) <= kLargestCost, op, "a cost is ", cost, "; costs are at most ",
-        kLargestCost);
+        std::abs(cost) <= kLargestCost, op, "cost ", k / C.size(1), ", ", k % C.size(1), " is ",
+        cost, "; costs are at most ", kLargestCost);
   }
 }
 

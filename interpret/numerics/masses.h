@@ -22,6 +22,9 @@ struct Masses {
   bool is_renormalised = false;  // b was scaled by more than rounding
 };
 
+/// |a - b| / max(a, b) of the sums of two sides. Throws ValueError beyond kMassTolerance.
+double difference_of(const char* op, double a, double b);
+
 /// Masses of n and m points. Throws ShapeError unless there are as many masses as points, and at
 /// least one; ValueError for masses that are negative, NaN or infinite, that are 0 altogether, or
 /// whose sums differ by more than kMassTolerance.

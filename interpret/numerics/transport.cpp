@@ -5,6 +5,7 @@
 #include "framework/core/parallel.h"
 #include "framework/kernels/dispatch.h"
 #include "interpret/numerics/assignment.h"
+#include "interpret/numerics/masses.h"
 #include "interpret/numerics/network_simplex.h"
 #include "interpret/numerics/squared_distances.h"
 
@@ -18,7 +19,6 @@ namespace limpid::interpret {
 namespace {
 
 constexpr const char* kOp = "optimal_transport";
-constexpr double kLargestDifference = 1e-6;
 constexpr double kRounding = 0x1p-45;  // of sums of masses
 constexpr double kLargestGap = 1e-10;  // beyond rounding
 
@@ -28,31 +28,6 @@ double total_of(std::span<const double> values) {
 
 bool is_constant(std::span<const double> values) {
   return std::ranges::all_of(values, [&](double v) { return v == values[0]; });
-}
-
-// Throws, or returns the sum.
-double checked_mass(const char* name, std::span<const double> masses) {
-  const auto bad =
-      std::ranges::find_if(masses, [](double w) { return !std::isfinite(w) || w < 0; });
-  check_value(
-      bad == masses.end(), kOp, "mass ", bad - masses.begin(), " of ", name, " is ",
-      bad == masses.end() ? 0.0 : *bad);
-  const double total = total_of(masses);
-  check_value(total > 0 && std::isfinite(total), kOp, "the masses of ", name, " add up to ", total);
-  return total;
-}
-
-void check_problem(const Tensor& C, std::span<const double> a, std::span<const double> b) {
-  check_shape(
-      C.rank() == 2 && C.numel() > 0, kOp, "needs costs [n, m] with n, m >= 1, got ", C.shape());
-  check_shape(
-      std::ssize(a) == C.size(0) && std::ssize(b) == C.size(1), kOp, a.size(), " and ", b.size(),
-      " masses do not fit costs ", C.shape());
-  const auto costs = C.values<double>();
-  const auto bad = std::ranges::find_if(costs, [](double c) { return !std::isfinite(c); });
-  check_value(
-      bad == costs.end(), kOp, "cost ", (bad - costs.begin()) / C.size(1), ", ",
-      (bad - costs.begin()) % C.size(1), " is NaN or infinite");
 }
 
 // What has mass, as whole numbers.
@@ -197,15 +172,15 @@ void certify(
   plan.gap = scale > 0 ? (plan.cost - plan.dual) / scale : 0;
 }
 
-struct Masses {
+struct Sides {
   std::span<const double> a, b;
   double total_a, total_b;
 };
 
 // The best plan for costs `used`, with its certificate for C.
 TransportPlan solved(
-    const Tensor& C, const Tensor& used, const Masses& masses, const TransportOptions& options) {
-  const auto& [a, b, total_a, total_b] = masses;
+    const Tensor& C, const Tensor& used, const Sides& sides, const TransportOptions& options) {
+  const auto& [a, b, total_a, total_b] = sides;
   TransportPlan plan;
   plan.n = C.size(0);
   plan.m = C.size(1);
@@ -248,19 +223,18 @@ const char* name_of(TransportStatus status) {
 TransportPlan optimal_transport(
     const Tensor& C, std::span<const double> a, std::span<const double> b,
     const TransportOptions& options) {
-  check_problem(C, a, b);
+  check_costs(kOp, C);
+  const std::vector<double> rows = masses_of(kOp, "a", C.size(0), a);
+  const std::vector<double> columns = masses_of(kOp, "b", C.size(1), b);
   check_value(
       options.max_iterations >= 0, kOp, "max_iterations must not be negative, got ",
       options.max_iterations);
-  const double total = checked_mass("a", a), total_b = checked_mass("b", b);
-  const double difference = std::abs(total - total_b) / std::max(total, total_b);
-  check_value(
-      difference <= kLargestDifference, kOp, "masses of a add up to ", total, " and of b to ",
-      total_b);
-  const Masses masses = {.a = a, .b = b, .total_a = total, .total_b = total_b};
-  TransportPlan plan = solved(C, C, masses, options);
+  const Sides sides = {
+      .a = rows, .b = columns, .total_a = total_of(rows), .total_b = total_of(columns)};
+  const double difference = difference_of(kOp, sides.total_a, sides.total_b);
+  TransportPlan plan = solved(C, C, sides, options);
   if (plan.status == TransportStatus::optimal && std::abs(plan.gap) > kLargestGap) {
-    TransportPlan again = solved(C, without_bars(C, plan), masses, options);
+    TransportPlan again = solved(C, without_bars(C, plan), sides, options);
     again.iterations += plan.iterations;
     if (std::abs(again.gap) < std::abs(plan.gap)) plan = std::move(again);
   }
@@ -269,12 +243,7 @@ TransportPlan optimal_transport(
 }
 
 TransportPlan optimal_transport(const Tensor& C, const TransportOptions& options) {
-  check_shape(
-      C.rank() == 2 && C.numel() > 0, kOp, "needs costs [n, m] with n, m >= 1, got ", C.shape());
-  const auto equal = [](int64_t n) {
-    return std::vector<double>(static_cast<size_t>(n), 1 / static_cast<double>(n));
-  };
-  return optimal_transport(C, equal(C.size(0)), equal(C.size(1)), options);
+  return optimal_transport(C, {}, {}, options);
 }
 
 std::vector<TransportPlan> optimal_transport(
@@ -282,8 +251,7 @@ std::vector<TransportPlan> optimal_transport(
   std::vector<TransportPlan> plans(problems.size());
   parallel::for_each(std::ssize(problems), [&](int64_t p) {
     const auto& [C, a, b] = problems[static_cast<size_t>(p)];
-    plans[static_cast<size_t>(p)] = a.empty() && b.empty() ? optimal_transport(C, options)
-                                                           : optimal_transport(C, a, b, options);
+    plans[static_cast<size_t>(p)] = optimal_transport(C, a, b, options);
   });
   return plans;
 }
@@ -319,10 +287,8 @@ Wasserstein2 wasserstein2_exact(
     const TransportOptions& options) {
   const Tensor C = squared_distances(X, Y);
   const auto shares = [](const char* name, std::span<const double> masses, int64_t n) {
-    if (masses.empty())
-      return std::vector<double>(static_cast<size_t>(n), 1 / static_cast<double>(n));
-    const double total = checked_mass(name, masses);
-    std::vector<double> scaled(masses.begin(), masses.end());
+    std::vector<double> scaled = masses_of("wasserstein2_exact", name, n, masses);
+    const double total = total_of(scaled);
     for (double& mass : scaled) mass /= total;
     return scaled;
   };

@@ -22,12 +22,6 @@
 namespace limpid::interpret {
 namespace {
 
-Tensor identity(int64_t m) {
-  Tensor I = Tensor::zeros({m, m}, DType::f64);
-  for (int64_t j = 0; j < m; ++j) I.mutable_data<double>()[j * m + j] = 1;
-  return I;
-}
-
 // What is trained, in coordinates (x - mean) / scale
 class Net : public Module {
  public:

@@ -13,12 +13,6 @@
 namespace limpid::interpret {
 namespace {
 
-Tensor identity(int64_t m) {
-  Tensor I = Tensor::zeros({m, m}, DType::f64);
-  for (int64_t j = 0; j < m; ++j) I.mutable_data<double>()[j * m + j] = 1;
-  return I;
-}
-
 Tensor lower_inverse(const Tensor& L) {
   const int64_t m = L.size(0);
   Tensor inverse = Tensor::zeros({m, m}, DType::f64);

@@ -284,14 +284,14 @@ TEST_CASE("Sinkhorn: what it refuses") {
     return sinkhorn(Tensor::of({1, 2}, {1, cost}, DType::f64), {}, {}, {.epsilon = 1});
   };
   CHECK_THROWS_WITH_AS(
-      with_cost(std::nan("")), "sinkhorn: a cost is nan; costs are at most 1e+300", ValueError);
+      with_cost(std::nan("")), "sinkhorn: cost 0, 1 is nan; costs are at most 1e+300", ValueError);
   CHECK_THROWS_AS(with_cost(std::numeric_limits<double>::infinity()), ValueError);
   const auto with_masses = [&](const std::vector<double>& b) {
     return sinkhorn(C, half, b, {.epsilon = 1});
   };
   CHECK_THROWS_WITH_AS(
       with_masses({0.5, 0.501}),
-      "sinkhorn: masses sum to 1 and 1.001; they may differ by a share of 1e-06", ValueError);
+      "sinkhorn: masses of a add up to 1 and of b to 1.001; they may differ by a share of 1e-06", ValueError);
   CHECK_NOTHROW(with_masses({0.5, 0.5 + 1e-8}));
   CHECK_THROWS_AS(with_masses({-1, 2}), ValueError);
   CHECK_THROWS_AS(with_masses({0, 0}), ValueError);

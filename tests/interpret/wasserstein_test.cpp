@@ -219,13 +219,13 @@ TEST_CASE("masses: renormalised below 1e-6, otherwise refused") {
   CHECK(!balanced_masses("test", 2, 2, half, half).is_renormalised);
   CHECK_THROWS_WITH_AS(
       between({0.5, 0.501}),
-      "line_transport: masses sum to 1 and 1.001; they may differ by a share of 1e-06", ValueError);
+      "line_transport: masses of a add up to 1 and of b to 1.001; they may differ by a share of 1e-06", ValueError);
   CHECK_THROWS_WITH_AS(
-      between({1.5, -0.5}), "line_transport: a mass of b is -0.5; masses are finite and at least 0",
+      between({1.5, -0.5}), "line_transport: mass 1 of b is -0.5; masses are finite and at least 0",
       ValueError);
-  CHECK_THROWS_WITH_AS(between({0, 0}), "line_transport: the masses b sum to 0", ValueError);
+  CHECK_THROWS_WITH_AS(between({0, 0}), "line_transport: the masses of b add up to 0", ValueError);
   CHECK_THROWS_AS(between({std::nan(""), 1}), ValueError);
-  CHECK_THROWS_WITH_AS(between({1}), "line_transport: 1 masses b for 2 points", ShapeError);
+  CHECK_THROWS_WITH_AS(between({1}), "line_transport: 1 masses b do not fit 2 points", ShapeError);
   CHECK_THROWS_AS(line_transport({}, y), ShapeError);
   CHECK_THROWS_AS(line_transport(std::vector<double>{0, std::nan("")}, y), ValueError);
   CHECK_THROWS_AS(sliced_transport(normal(3, 2, 0), normal(3, 3, 0), normal(2, 1, 0)), ShapeError);

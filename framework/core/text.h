@@ -1,0 +1,12 @@
+// framework/core/text.h: what is done to texts in more than one place.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace limpid {
+
+/// The parts between separators, empty ones too: "a::b" at ':' is {"a", "", "b"}, "" is {""}.
+std::vector<std::string> split_at(const std::string& text, char separator);
+
+}  // namespace limpid
