@@ -275,8 +275,7 @@ TEST_CASE("transport: sums that differ") {
   CHECK(contains(says({1, 1}, {std::numeric_limits<double>::infinity()}), "of b"));
   for (const double cost : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     const Tensor bad = matrix({2, 1}, {1, cost});
-    CHECK(contains(
-        failure<ValueError>([&] { optimal_transport(bad); }), "cost 1, 0 is "));
+    CHECK(contains(failure<ValueError>([&] { optimal_transport(bad); }), "cost 1, 0 is "));
   }
   CHECK(contains(
       failure<ShapeError>([&] { optimal_transport(C, a, a); }), "2 masses b do not fit 1 points"));
