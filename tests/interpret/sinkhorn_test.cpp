@@ -291,7 +291,8 @@ TEST_CASE("Sinkhorn: what it refuses") {
   };
   CHECK_THROWS_WITH_AS(
       with_masses({0.5, 0.501}),
-      "sinkhorn: masses of a add up to 1 and of b to 1.001; they may differ by a share of 1e-06", ValueError);
+      "sinkhorn: masses of a add up to 1 and of b to 1.001; they may differ by a share of 1e-06",
+      ValueError);
   CHECK_NOTHROW(with_masses({0.5, 0.5 + 1e-8}));
   CHECK_THROWS_AS(with_masses({-1, 2}), ValueError);
   CHECK_THROWS_AS(with_masses({0, 0}), ValueError);

@@ -219,7 +219,9 @@ TEST_CASE("masses: renormalised below 1e-6, otherwise refused") {
   CHECK(!balanced_masses("test", 2, 2, half, half).is_renormalised);
   CHECK_THROWS_WITH_AS(
       between({0.5, 0.501}),
-      "line_transport: masses of a add up to 1 and of b to 1.001; they may differ by a share of 1e-06", ValueError);
+      "line_transport: masses of a add up to 1 and of b to 1.001; they may differ by a share of "
+      "1e-06",
+      ValueError);
   CHECK_THROWS_WITH_AS(
       between({1.5, -0.5}), "line_transport: mass 1 of b is -0.5; masses are finite and at least 0",
       ValueError);
