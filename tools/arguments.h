@@ -75,7 +75,8 @@ class Arguments {
   /// Sets every option that the command line did not name from an object {"name": value}.
   /// Throws UsageError for a key that is no option or a value out of range.
   void apply(const Json& defaults, const std::string& source);
-  /// Sets options and words without a name, as one command gives them to another. Throws as apply().
+  /// Sets options and words without a name, as one command gives them to another. Throws as
+  /// apply().
   void give(const Json& values);
   /// All options of the command with their values, except those common to every command.
   Json resolved() const;

@@ -218,8 +218,8 @@ std::vector<Shown> shown_commands(
             {"seeds", 2},
             {"interpreter", "vebi"}}),
        out + "/coreset"},
-      {"shallow", shallow_plot_command(),
-       object({{"MODEL", moons}, {"box", "-3,3"}}), out + "/shallow/regions.svg"},
+      {"shallow", shallow_plot_command(), object({{"MODEL", moons}, {"box", "-3,3"}}),
+       out + "/shallow/regions.svg"},
       {"shallow", shallow_explain_command(),
        object({{"MODEL", digits}, {"indices", list({"0", "1"})}, {"shap", list({"path"})}}),
        out + "/shallow"},
@@ -232,8 +232,8 @@ std::vector<Shown> shown_commands(
   };
 }
 
-// Runs them and adds what they found to the page, technique by technique, with the lines that repeat
-// it. Returns the results by technique.
+// Runs them and adds what they found to the page, technique by technique, with the lines that
+// repeat it. Returns the results by technique.
 Json add_techniques(
     interpret::Report& report, const std::vector<Shown>& all, const Invocation& in) {
   Json results = Json::object();
@@ -343,8 +343,8 @@ Json run(const Invocation& in, const DemoOptions& o) {
   const std::string page = out + "/report.html";
   interpret::Report report = build_report(fashion, digits, in.common.seed);
   const Json compared = compare_penalty(report, standard, penalised, in);
-  const Json techniques = add_techniques(
-      report, shown_commands(out, standard.run, digits.run, moons.run, o.quick), in);
+  const Json techniques =
+      add_techniques(report, shown_commands(out, standard.run, digits.run, moons.run, o.quick), in);
   report.save(page);
 
   Json models = Json::array();

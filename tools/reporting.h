@@ -50,7 +50,8 @@ Json add_comparison(
     interpret::Report& report, const std::vector<ShownRun>& runs, const datasets::Dataset& test,
     const ComparisonOptions& options, Console& console);
 
-/// What a command printed with --json, and the file it stands in: pictures are looked for beside it.
+/// What a command printed with --json, and the file it stands in: pictures are looked for beside
+/// it.
 struct ResultFile {
   std::string path;
   Json json;

@@ -12,9 +12,9 @@
 //   classes      chi^2 = sum_k (n_k - e_k)^2 / e_k of the class counts, against random divisions of
 //                all labels: have the proportions changed? (label shift)
 //   conditional  T = sum_k E(Z | class k, Q | class k), against random divisions of the examples of
-//                each class: have the classes themselves changed? (covariate shift). E is the energy
-//                distance, 2 E|z - q| - E|z - z'| - E|q - q'|, which has no floor of finite samples
-//                and sees what W2 of as many points does not; W2 is reported per class
+//                each class: have the classes themselves changed? (covariate shift). E is the
+//                energy distance, 2 E|z - q| - E|z - z'| - E|q - q'|, which has no floor of finite
+//                samples and sees what W2 of as many points does not; W2 is reported per class
 //
 // Both are permutation tests: exact whatever the distribution, p = (1 + divisions at least as
 // extreme) / (1 + divisions).
