@@ -92,7 +92,7 @@ reproduce-shallow: all  ## how many regions the shallow form needs, by units, in
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i
 
-install: setup  ## headers, libraries and binary below PREFIX
+install: setup  ## headers, libraries, binary, manual page, shell completion below PREFIX
 	$(call build,release)
 	@cmake --install build --prefix $(PREFIX)
 

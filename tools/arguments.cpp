@@ -187,7 +187,18 @@ void Arguments::numbers(
 }
 
 void Arguments::positional(
-    const std::string& name, std::string& value, const std::string& help, bool is_required,
+    const std::string& name, std::string& value, const std::string& help, bool is_required) {
+  add(
+      {.name = name,
+       .help = help,
+       .is_positional = true,
+       .is_required = is_required,
+       .set = [&value](const std::string& text) { value = text; },
+       .get = [&value] { return Json(value); }});
+}
+
+void Arguments::choice(
+    const std::string& name, std::string& value, const std::string& help,
     std::vector<std::string> choices) {
   const auto set = [name, &value, choices](const std::string& text) {
     check_choice(name, text, choices);
@@ -197,7 +208,6 @@ void Arguments::positional(
       {.name = name,
        .help = help,
        .is_positional = true,
-       .is_required = is_required,
        .choices = choices,
        .set = set,
        .get = [&value] { return Json(value); }});

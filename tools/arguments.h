@@ -78,11 +78,14 @@ class Arguments {
   void numbers(
       const std::string& name, std::vector<double>& value, const std::string& help, double low,
       double high);
-  /// A word without an option name; left out it keeps the value, if it may be. If `choices` is not
-  /// empty it must be one of them.
+  /// A word without an option name; left out it keeps the value, if it may be.
   void positional(
-      const std::string& name, std::string& value, const std::string& help, bool is_required = true,
-      std::vector<std::string> choices = {});
+      const std::string& name, std::string& value, const std::string& help,
+      bool is_required = true);
+  /// A word without an option name that must be there and be one of the choices.
+  void choice(
+      const std::string& name, std::string& value, const std::string& help,
+      std::vector<std::string> choices);
   /// One word or more without an option name.
   void positionals(
       const std::string& name, std::vector<std::string>& values, const std::string& help);

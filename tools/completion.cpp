@@ -196,11 +196,8 @@ Json complete(const Invocation& in, const std::string& shell) {
   const std::string script = shell == "bash"  ? bash_completion(in.help)
                              : shell == "zsh" ? zsh_completion(in.help)
                                               : fish_completion(in.help);
-  Json keys = Json::object({{"shell", shell}});
-  for (const Json::Member& member : text_result(in, "script", script).members()) {
-    keys.set(member.key, member.value);
-  }
-  return keys;
+  const Json printed = text_result(in, "script", script);
+  return Json::object({{"shell", shell}, {"script", printed.at("script")}});
 }
 
 }  // namespace
@@ -314,8 +311,7 @@ Command completion_command() {
       .example = "limpid completion bash",
       .declare =
           [shell](Arguments& a) {
-            a.positional(
-                "SHELL", *shell, "the shell that reads the script", true, {"bash", "zsh", "fish"});
+            a.choice("SHELL", *shell, "the shell that reads the script", {"bash", "zsh", "fish"});
           },
       .run = [shell](const Invocation& in) { return complete(in, *shell); }};
 }

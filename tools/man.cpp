@@ -4,6 +4,7 @@
 #include "tools/version.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace limpid::tools {
 namespace {
@@ -23,7 +24,27 @@ std::string troff(const std::string& text) {
       default: out += c;
     }
   }
-  return (out.starts_with('.') ? "\\&" : "") + out;
+  return out;
+}
+
+// A paragraph of text in lines of at most 80 characters, if words allow; none starts with a dot,
+// which would make it a request.
+std::string filled(const std::string& text) {
+  constexpr size_t kWidth = 80;
+  std::istringstream words(troff(text));
+  std::string out, line;
+  for (std::string word; words >> word;) {
+    if (!line.empty() && line.size() + 1 + word.size() > kWidth) {
+      out += line + "\n";
+      line.clear();
+    }
+    if (line.empty()) {
+      line = (word.starts_with('.') ? "\\&" : "") + word;
+    } else {
+      line += " " + word;
+    }
+  }
+  return out + line + "\n";
 }
 
 std::string bold(const std::string& text) { return "\\fB" + troff(text) + "\\fR"; }
@@ -31,7 +52,7 @@ std::string italic(const std::string& text) { return "\\fI" + troff(text) + "\\f
 
 std::string section(const std::string& title) { return ".SH " + title + "\n"; }
 std::string tagged(const std::string& tag, const std::string& text) {
-  return ".TP\n" + tag + "\n" + troff(text) + "\n";
+  return ".TP\n" + tag + "\n" + filled(text);
 }
 
 std::string option_entry(const OptionHelp& option) {
@@ -56,7 +77,7 @@ std::string synopsis_of(const CommandHelp& command) {
 
 std::string command_entry(const CommandHelp& command) {
   std::string text = ".SS limpid " + troff(command.name) + "\n" + synopsis_of(command) + ".PP\n" +
-                     troff(command.summary) + "\n";
+                     filled(command.summary);
   for (const OptionHelp& option : command.options) {
     if (!option.is_common) text += option_entry(option);
   }
@@ -122,30 +143,28 @@ std::string files() {
 
 std::string description() {
   return section("DESCRIPTION") +
-         troff(
+         filled(
              "limpid trains networks on a CPU and explains them. Results go to standard output, "
              "progress and notes to standard error. With --json the result is one JSON object: "
              "first \"schema\", \"command\", \"seconds\" and \"peak_rss_mb\", then what the "
              "command found. The same seed gives the same results with any number of threads.") +
-         "\n.PP\n" +
-         troff(
+         ".PP\n" +
+         filled(
              "MODEL is a run folder that limpid train has written, or ARCH:FILE.safetensors, or "
              "onnx:FILE. Data are named as limpid data list shows them. An option --name VALUE "
-             "may be written --name=VALUE.") +
-         "\n";
+             "may be written --name=VALUE.");
 }
 
 }  // namespace
 
 std::string man_page(const HelpTable& help) {
   std::string text = ".\\\" Made by: limpid man\n.TH LIMPID 1 \"" + version_date() +
-                     "\" \"limpid " + version_number() + "\" \"User Commands\"\n";
+                     "\" \"limpid " + version_number() + "\" \"User Commands\"\n.ad l\n";
   text += section("NAME") + "limpid \\- " + troff(help.summary) + "\n";
   text += section("SYNOPSIS") + bold("limpid") + " " + italic("COMMAND") + " [" +
           italic("SUBCOMMAND") + "] [" + italic("options") + "]\n.br\n" + bold("limpid --help") +
           "\n.br\n" + bold("limpid --version") + "\n";
-  text += description() + section("COMMANDS") + troff("Commands with subcommands:") + "\n" +
-          groups_text(help);
+  text += description() + section("COMMANDS") + "Commands with subcommands:\n" + groups_text(help);
   for (const CommandHelp& command : help.commands) text += command_entry(command);
   text += section("COMMON OPTIONS") + "Every command has these.\n" + common_entries(help);
   return text + exit_statuses() + environment() + files();
