@@ -96,7 +96,7 @@ reproduce-transport: all  ## layers as transport; PART=dae-trained for one part
 format:  ## rewrite the sources with clang-format
 	@$(sources) | xargs clang-format -i
 
-install: setup  ## headers, libraries and binary below PREFIX
+install: setup  ## headers, libraries, binary, manual page, shell completion below PREFIX
 	$(call build,release)
 	@cmake --install build --prefix $(PREFIX)
 

@@ -7,6 +7,8 @@
 #include "tools/version.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -49,22 +51,54 @@ std::vector<std::string> split_commas(const std::string& text) {
   return parts;
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+// Throws UsageError unless the text is one of the choices, if there are any. `shown` is the option
+// as the user writes it.
+void check_choice(
+    const std::string& shown, const std::string& text, const std::vector<std::string>& choices) {
+  if (choices.empty() || std::ranges::find(choices, text) != choices.end()) return;
+  throw UsageError(shown + ": " + excerpt(text) + " is not one of " + joined(choices));
+}
+
+// Does a sentence hold this word, with no letter, digit or dash beside it?
+bool holds_word(const std::string& sentence, const std::string& word) {
+  const auto is_inside = [&](size_t at) {
+    return at < sentence.size() && (std::isalnum(static_cast<unsigned char>(sentence[at])) != 0 ||
+                                    sentence[at] == '-' || sentence[at] == '_');
+  };
+  for (size_t at = sentence.find(word); at != std::string::npos; at = sentence.find(word, at + 1)) {
+    if ((at == 0 || !is_inside(at - 1)) && !is_inside(at + word.size())) return true;
+  }
+  return false;
+}
+
 // A JSON value as the text that would stand on the command line.
 std::string as_argument(const Json& value) {
   switch (value.kind()) {
     case Json::Kind::text: return value.text();
     case Json::Kind::array: {
-      std::string joined;
-      for (const Json& item : value.items()) {
-        joined += (joined.empty() ? "" : ",") + as_argument(item);
-      }
-      return joined;
+      std::string list;
+      for (const Json& item : value.items()) list += (list.empty() ? "" : ",") + as_argument(item);
+      return list;
     }
     default: return to_text(value);
   }
 }
 
 }  // namespace
+
+std::string alternatives(const std::vector<std::string>& names) {
+  std::string list;
+  for (size_t i = 0; i < names.size(); ++i) {
+    list += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  }
+  return list;
+}
 
 // ---- The table ----
 
@@ -74,16 +108,12 @@ void Arguments::text(
     const std::string& name, std::string& value, const std::string& help,
     std::vector<std::string> choices) {
   const auto set = [name, &value, choices](const std::string& text) {
-    bool is_known = choices.empty();
-    std::string list;
-    for (const std::string& choice : choices) {
-      is_known |= choice == text;
-      list += (list.empty() ? "" : ", ") + choice;
-    }
-    if (!is_known) throw UsageError("--" + name + ": " + excerpt(text) + " is not one of " + list);
+    check_choice("--" + name, text, choices);
     value = text;
   };
-  add({.name = name, .help = help, .set = set, .get = [&value] { return Json(value); }});
+  add({.name = name, .help = help, .choices = choices, .set = set, .get = [&value] {
+         return Json(value);
+       }});
 }
 
 void Arguments::integer(
@@ -91,7 +121,12 @@ void Arguments::integer(
   const auto set = [=, &value](const std::string& text) {
     value = parse_number<int64_t>(name, text, low, high);
   };
-  add({.name = name, .help = help, .set = set, .get = [&value] { return Json(value); }});
+  add(
+      {.name = name,
+       .help = help,
+       .shows_value = value >= low && value <= high,
+       .set = set,
+       .get = [&value] { return Json(value); }});
 }
 
 void Arguments::number(
@@ -99,7 +134,12 @@ void Arguments::number(
   const auto set = [=, &value](const std::string& text) {
     value = parse_number<double>(name, text, low, high);
   };
-  add({.name = name, .help = help, .set = set, .get = [&value] { return Json(value); }});
+  add(
+      {.name = name,
+       .help = help,
+       .shows_value = value >= low && value <= high,
+       .set = set,
+       .get = [&value] { return Json(value); }});
 }
 
 void Arguments::flag(const std::string& name, bool& value, const std::string& help) {
@@ -157,6 +197,22 @@ void Arguments::positional(
        .get = [&value] { return Json(value); }});
 }
 
+void Arguments::choice(
+    const std::string& name, std::string& value, const std::string& help,
+    std::vector<std::string> choices) {
+  const auto set = [name, &value, choices](const std::string& text) {
+    check_choice(name, text, choices);
+    value = text;
+  };
+  add(
+      {.name = name,
+       .help = help,
+       .is_positional = true,
+       .choices = choices,
+       .set = set,
+       .get = [&value] { return Json(value); }});
+}
+
 void Arguments::positionals(
     const std::string& name, std::vector<std::string>& values, const std::string& help) {
   add(
@@ -166,6 +222,30 @@ void Arguments::positionals(
        .is_many = true,
        .set = [&values](const std::string& text) { values.push_back(text); },
        .get = [] { return Json(); }});
+}
+
+OptionHelp Arguments::described(const Entry& entry) {
+  OptionHelp shown{
+      .name = entry.name,
+      .help = entry.help,
+      .placeholder = "",
+      .value = "",
+      .choices = entry.choices,
+      .is_positional = entry.is_positional,
+      .is_many = entry.is_many,
+      .is_required = entry.is_positional && entry.is_required,
+      .is_common = entry.is_common};
+  std::erase(shown.choices, "");  // stands for "not given"
+  const bool names_all = std::ranges::all_of(
+      shown.choices, [&](const std::string& choice) { return holds_word(entry.help, choice); });
+  if (!names_all) shown.help += "; " + alternatives(shown.choices);
+  if (entry.is_flag) return shown;
+  const Json value = entry.get();
+  shown.placeholder = value.kind() == Json::Kind::integer ? "N"
+                      : value.kind() == Json::Kind::real  ? "X"
+                                                          : "TEXT";
+  if (entry.shows_value && !entry.is_many) shown.value = as_argument(value);
+  return shown;
 }
 
 void Arguments::apply(const Json& defaults, const std::string& source) {
@@ -227,7 +307,8 @@ Json read_json_file(const std::string& path) {
 /// Builds the CLI11 application from the tables and reads the values back.
 class Parser {
  public:
-  explicit Parser(const std::vector<Command>& commands) : commands_(commands) {
+  Parser(const std::vector<Command>& commands, const std::map<std::string, std::string>& groups)
+      : commands_(commands), help_{.summary = kSummary, .groups = groups, .commands = {}} {
     app_.set_version_flag("--version", version_text());
     app_.require_subcommand(1);
     for (const Command& command : commands) declare(command);
@@ -289,9 +370,12 @@ class Parser {
 
   const Common& common() const { return chosen_->common; }
   Arguments& arguments() { return chosen_->arguments; }
+  const HelpTable& help() const { return help_; }
   CLI::App& app() { return app_; }
 
  private:
+  static constexpr const char* kSummary = "train small networks on a CPU and see what they do";
+
   struct Slot {
     CLI::App* app = nullptr;
     Common common;
@@ -305,7 +389,7 @@ class Parser {
     if (space == std::string::npos) return app_.add_subcommand(command.name, command.summary);
     const std::string group = command.name.substr(0, space);
     if (!groups_.contains(group)) {
-      groups_[group] = app_.add_subcommand(group, "see limpid " + group + " --help");
+      groups_[group] = app_.add_subcommand(group, help_.groups.at(group));
       groups_[group]->require_subcommand(1);
     }
     return groups_[group]->add_subcommand(command.name.substr(space + 1), command.summary);
@@ -318,27 +402,27 @@ class Parser {
     command.declare(slot->arguments);
     const size_t own = slot->arguments.entries_.size();
     declare_common(slot->common, slot->arguments, command.result_file);
+    CommandHelp help{command.name, command.summary, command.example, {}};
     for (size_t k = 0; k < slot->arguments.entries_.size(); ++k) {
       Arguments::Entry& entry = slot->arguments.entries_[k];
       entry.is_common = k >= own;
-      slot->options.push_back(add_option(*slot->app, entry));
+      OptionHelp said = Arguments::described(entry);
+      said.is_common &= entry.name != "out" || command.result_file.empty();
+      help.options.push_back(std::move(said));
+      slot->options.push_back(add_option(*slot->app, help.options.back()));
     }
     slots_.push_back(std::move(slot));
+    help_.commands.push_back(std::move(help));
   }
 
-  static CLI::Option* add_option(CLI::App& app, const Arguments::Entry& entry) {
-    const std::string name = (entry.is_positional ? "" : "--") + entry.name;
-    if (entry.is_flag) return app.add_flag(name)->description(entry.help);
-    CLI::Option* option = app.add_option(name)->description(entry.help);
-    if (entry.is_many) option->expected(1, 1000)->allow_extra_args();
-    if (entry.is_positional) return option->required(entry.is_required);
-    const Json value = entry.get();
-    const std::string shown = as_argument(value);
-    option->type_name(
-        value.kind() == Json::Kind::integer ? "N"
-        : value.kind() == Json::Kind::real  ? "X"
-                                            : "TEXT");
-    return shown.empty() ? option : option->default_str(shown);
+  static CLI::Option* add_option(CLI::App& app, const OptionHelp& help) {
+    const std::string name = (help.is_positional ? "" : "--") + help.name;
+    if (help.placeholder.empty()) return app.add_flag(name)->description(help.help);
+    CLI::Option* option = app.add_option(name)->description(help.help);
+    if (help.is_many) option->expected(1, 1000)->allow_extra_args();
+    if (help.is_positional) return option->required(help.is_required);
+    option->type_name(help.placeholder);
+    return help.value.empty() ? option : option->default_str(help.value);
   }
 
   static void declare_common(Common& c, Arguments& a, const std::string& result_file) {
@@ -365,7 +449,8 @@ class Parser {
   }
 
   const std::vector<Command>& commands_;
-  CLI::App app_{"limpid: train small networks on a CPU and see what they do", "limpid"};
+  HelpTable help_;
+  CLI::App app_{std::string("limpid: ") + kSummary, "limpid"};
   std::map<std::string, CLI::App*> groups_;
   std::vector<std::unique_ptr<Slot>> slots_;
   Slot* chosen_ = nullptr;
@@ -420,7 +505,7 @@ int run_command(const Command& command, Parser& parser) {
   const auto start = std::chrono::steady_clock::now();
   Json keys = Json::object();
   try {
-    keys = command.run({common, parser.arguments(), console});
+    keys = command.run({common, parser.arguments(), console, parser.help()});
   } catch (const Interrupted&) {  // the exit status says it
   }
   const double seconds =
@@ -472,10 +557,12 @@ std::string command_line(const Command& command, const Json& values, const std::
   return "limpid " + command.name + words + options + " --out " + out;
 }
 
-int run_commands(const std::vector<Command>& commands, int argc, char** argv) {
+int run_commands(
+    const std::vector<Command>& commands, const std::map<std::string, std::string>& groups,
+    int argc, char** argv) {
   std::string name;
   try {
-    Parser parser(commands);
+    Parser parser(commands, groups);
     try {
       const Command& command = parser.parse(argc, argv);
       name = command.name;

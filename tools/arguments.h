@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,19 @@ struct Common {
   bool json = false;
 };
 
+/// What help, the manual page and shell completion say of one option.
+struct OptionHelp {
+  std::string name;                  // without dashes; of a positional the word that stands for it
+  std::string help;                  // names all choices
+  std::string placeholder;           // N a whole number, X a real one, else TEXT; "" for a flag
+  std::string value;                 // unless given; "" if there is none
+  std::vector<std::string> choices;  // empty: anything
+  bool is_positional = false;
+  bool is_many = false;      // positional: one word or more
+  bool is_required = false;  // positional
+  bool is_common = false;    // every command has it, in these words
+};
+
 /// The options of one command: where each value goes, what it may be, what help says.
 class Arguments {
  public:
@@ -68,6 +82,10 @@ class Arguments {
   void positional(
       const std::string& name, std::string& value, const std::string& help,
       bool is_required = true);
+  /// A word without an option name that must be there and be one of the choices.
+  void choice(
+      const std::string& name, std::string& value, const std::string& help,
+      std::vector<std::string> choices);
   /// One word or more without an option name.
   void positionals(
       const std::string& name, std::vector<std::string>& values, const std::string& help);
@@ -96,20 +114,39 @@ class Arguments {
     bool is_required = true;  // positional
     bool is_common = false;
     bool was_given = false;
+    bool shows_value = true;                // false: a number that only stands for "not given"
+    std::vector<std::string> choices = {};  // empty: anything
     std::function<void(const std::string&)> set;  // throws UsageError
     std::function<Json()> get;
   };
   void add(Entry entry);
+  static OptionHelp described(const Entry& entry);
   std::vector<Entry> entries_;
 };
 
 class Console;
+
+/// What is said of one command; `name` may have two words ("data list").
+struct CommandHelp {
+  std::string name;
+  std::string summary;
+  std::string example;
+  std::vector<OptionHelp> options;
+};
+
+/// All commands; `groups` says what each first word of two ("data") is about.
+struct HelpTable {
+  std::string summary;
+  std::map<std::string, std::string> groups;
+  std::vector<CommandHelp> commands;
+};
 
 /// What a command gets.
 struct Invocation {
   const Common& common;
   Arguments& arguments;
   Console& console;
+  const HelpTable& help;
 };
 
 /// One command: `name` may have two words ("data list").
@@ -133,8 +170,13 @@ Json run_inside(
     const Command& command, const Json& values, const std::string& out, const Common& common);
 /// The same as a command line: "limpid shallow plot runs/moons --box -3,3 --out plot.svg".
 std::string command_line(const Command& command, const Json& values, const std::string& out);
+/// What a user may choose from, as it stands in sentences: "a", "a or b", "a, b or c".
+std::string alternatives(const std::vector<std::string>& names);
 
 /// Parses the command line, runs the command, prints the result. Returns the exit status.
-int run_commands(const std::vector<Command>& commands, int argc, char** argv);
+/// `groups` says what each first word of two is about.
+int run_commands(
+    const std::vector<Command>& commands, const std::map<std::string, std::string>& groups,
+    int argc, char** argv);
 
 }  // namespace limpid::tools

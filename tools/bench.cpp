@@ -183,7 +183,7 @@ Command bench_command() {
                 "WORKLOAD", options->workload,
                 "a name, or all; with --model: train, infer or interpretable");
             a.text("model", options->model, "network to time in place of a named workload");
-            a.integer("batch", options->batch, "its examples per step", 1, 1 << 16);
+            a.integer("batch", options->batch, "examples per step", 1, 1 << 16);
             a.list("input", options->input, "its input: channels,height,width or features");
             a.integer("reps", options->reps, "timed repetitions", 1, 100000);
             a.text(

@@ -28,6 +28,8 @@ Command shallow_visited_command();
 Command shallow_explain_command();
 Command report_command();
 Command bench_command();
+Command completion_command();
+Command man_command();
 
 Command dsv_extract_command();
 Command dsv_synthesize_command();

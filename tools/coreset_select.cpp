@@ -103,8 +103,8 @@ Json run(const Invocation& in, const SelectingOptions& o) {
 
 void declare(Arguments& a, SelectingOptions& o) {
   declare_model(a, o.model);
-  a.text("data", o.data, "training images of these data; the run's unless given");
-  a.text("method", o.method, selector_list());
+  a.text("data", o.data, "data set, its training part; the run's own unless given");
+  a.text("method", o.method, "of selection: " + selector_list());
   a.number("fraction", o.fraction, "of the samples to keep, above 0", 0, 1);
   a.flag("per-class", o.is_per_class, "the same fraction of every class, which is the default");
   a.flag("global", o.is_global, "of all samples together");

@@ -35,7 +35,7 @@ struct AuditOptions {
   int64_t suspects = 20;
   int64_t attribute = 5;
   int64_t patch = 0;
-  int64_t limit_train = 0, limit_test = 0;
+  int64_t limit_train = 0, limit_test = -1;
 };
 
 constexpr double kMixed[] = {0.02, 0.05, 0.1};  // shares of the norm, as the paper's figure 10
@@ -104,7 +104,7 @@ Audited opened(const Invocation& in, const AuditOptions& o) {
     a.set = read_support(o.support);
     check_support(a.set, o.support, a.folder.card);
   }
-  a.parts = parts_of(o.data, in.common, a.folder, o.limit_test > 0 ? o.limit_test : -1);
+  a.parts = parts_of(o.data, in.common, a.folder, o.limit_test);
   if (o.limit_train > 0) a.parts.train = datasets::limit_balanced(a.parts.train, o.limit_train);
   if (a.is_extracted || o.suspects > 0) {
     a.all = extracted(a.folder, a.parts.train, {.rho = kUsualRho}, "train", in.console);
@@ -527,12 +527,12 @@ Command dsv_audit_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.text("data", options->data, "the data; those of the run unless given");
+            a.text("data", options->data, "data set; the run's own unless given");
             a.text(
                 "support", options->support,
                 "file of vectors to look at; chosen from the training part unless given");
             a.integer(
-                "per-class", options->per_class, "vectors of each class to choose", 1, INT64_MAX);
+                "per-class", options->per_class, "support vectors of each class", 1, INT64_MAX);
             a.integer(
                 "suspects", options->suspects, "training images to list; 0: none", 0, 100'000);
             a.integer(
@@ -542,11 +542,13 @@ Command dsv_audit_command() {
                 "patch", options->patch, "side of a cue in pixels; 0: a quarter of the image", 0,
                 INT64_MAX);
             a.integer(
-                "limit-train", options->limit_train, "use so many training images; 0: all", 0,
-                INT64_MAX);
+                "limit-train", options->limit_train,
+                "use so many training examples, as many of each class; 0: all", 0, INT64_MAX);
             a.integer(
                 "limit-test", options->limit_test,
-                "use so many test images; 0: as many as the run did", 0, INT64_MAX);
+                "use so many test examples, as many of each class; 0: all; -1: as many as the run "
+                "did",
+                -1, INT64_MAX);
           },
       .run = [options](const Invocation& in) { return run(in, *options); },
       .result_file = "audit.json"};

@@ -36,7 +36,7 @@ struct ExtractOptions {
   int64_t steps = 200;
   int64_t sketch_size = 2048;
   int64_t limit_train = 0;
-  int64_t limit_test = 0;
+  int64_t limit_test = -1;
 };
 
 const std::map<std::string, SupportSolver> kSolvers = {
@@ -146,7 +146,7 @@ Json run(const Invocation& in, const ExtractOptions& o) {
   in.arguments.require("out");
   const RunFolder folder = open_model(o.model, in.console);
   check_classifier(folder, "dsv extract");
-  datasets::Split split = parts_of(o.data, in.common, folder, o.limit_test > 0 ? o.limit_test : -1);
+  datasets::Split split = parts_of(o.data, in.common, folder, o.limit_test);
   if (o.limit_train > 0) split.train = datasets::limit_balanced(split.train, o.limit_train);
 
   // An equation is satisfied exactly or not at all: rounding in f32 can make it either
@@ -269,8 +269,9 @@ Command dsv_extract_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.text("data", options->data, "the data; those of the run unless given");
-            a.integer("per-class", options->per_class, "images of each class", 1, INT64_MAX);
+            a.text("data", options->data, "data set; the run's own unless given");
+            a.integer(
+                "per-class", options->per_class, "support vectors of each class", 1, INT64_MAX);
             a.text(
                 "score", options->score,
                 "rank by lambda, alpha = lambda |p - y|, lambda |g|, the cosine of the weights and "
@@ -296,11 +297,13 @@ Command dsv_extract_command() {
             a.integer(
                 "sketch-size", options->sketch_size, "sketch: numbers per gradient", 1, INT64_MAX);
             a.integer(
-                "limit-train", options->limit_train, "use so many training images; 0: all", 0,
-                INT64_MAX);
+                "limit-train", options->limit_train,
+                "use so many training examples, as many of each class; 0: all", 0, INT64_MAX);
             a.integer(
                 "limit-test", options->limit_test,
-                "use so many test images; 0: as many as the run did", 0, INT64_MAX);
+                "use so many test examples, as many of each class; 0: all; -1: as many as the run "
+                "did",
+                -1, INT64_MAX);
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

@@ -2,6 +2,7 @@
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/io/npy.h"
+#include "framework/nn/models.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
@@ -253,15 +254,23 @@ Command dsv_retrain_command() {
             a.text(
                 "indices", options->indices,
                 "or: positions in the training part, as coreset select writes them (.npy)");
-            a.text("model", options->model, "architecture, with fresh weights");
-            a.text("data", options->data, "the test part judges, the training part is drawn from");
-            a.integer("seeds", options->seeds, "trainings", 1, 1000);
+            a.text("model", options->model, "the network: " + model_names());
+            a.text(
+                "data", options->data,
+                "data set; its test part judges, its training part is drawn from");
+            a.integer("seeds", options->seeds, "trainings, of seeds --seed and up", 1, 1000);
             a.integer("steps", options->steps, "steps of each training", 1, 10'000'000);
-            a.integer("batch", options->batch, "vectors per step", 1, 1'000'000);
-            a.number("lr", options->lr, "rate of Adam; cosine decay", 0, 1e9);
-            a.number("weight-decay", options->weight_decay, "coupled into the gradient", 0, 1e9);
-            a.integer("limit-train", options->limit_train, "so many training images", 0, INT64_MAX);
-            a.integer("limit-test", options->limit_test, "so many test images", 0, INT64_MAX);
+            a.integer("batch", options->batch, "examples per step", 1, 1'000'000);
+            a.number(
+                "lr", options->lr, "largest learning rate of Adam, falling along a cosine", 0, 1e9);
+            a.number(
+                "weight-decay", options->weight_decay, "weight decay on every parameter", 0, 1e9);
+            a.integer(
+                "limit-train", options->limit_train,
+                "use so many training examples, as many of each class; 0: all", 0, INT64_MAX);
+            a.integer(
+                "limit-test", options->limit_test,
+                "use so many test examples, as many of each class; 0: all", 0, INT64_MAX);
             a.text(
                 "labels", options->labels, "hard: the classes; soft: what --source says",
                 {"hard", "soft"});

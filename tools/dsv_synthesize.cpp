@@ -245,7 +245,7 @@ Command dsv_synthesize_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.integer("per-class", options->per_class, "vectors per class", 1, 100'000);
+            a.integer("per-class", options->per_class, "support vectors of each class", 1, 100'000);
             a.text("init", options->init, "pixels at the start: noise, or data:D for images of D");
             declare_synthesis(a, options->synthesis);
             a.integer(

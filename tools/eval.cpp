@@ -67,10 +67,12 @@ Command eval_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.text("data", options->data, "the data; those of the run unless given");
+            a.text("data", options->data, "data set, its test part; the run's own unless given");
             a.integer(
                 "limit-test", options->limit_test,
-                "use so many test examples; 0: all; -1: as many as the run did", -1, INT64_MAX);
+                "use so many test examples, as many of each class; 0: all; -1: as many as the run "
+                "did",
+                -1, INT64_MAX);
             a.flag("each", options->each, "--json: also the class of every example and its label");
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};

@@ -196,11 +196,12 @@ Command explain_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.text(
-                "data", options->data, "explain test images of these data; the run's unless given");
-            a.list("indices", options->indices, "which test images; the first eight unless given");
-            a.integer("count", options->count, "or: the first so many", 0, INT64_MAX);
-            a.list("input", options->input, "or: files, .npy arrays or pictures");
+            a.text("data", options->data, "data set, its test part; the run's own unless given");
+            a.list(
+                "indices", options->indices,
+                "which examples, by position; the first eight unless given");
+            a.integer("count", options->count, "so many examples, from the first on", 0, INT64_MAX);
+            a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
             a.list("method", options->method, method_list());
             a.text(
                 "layer", options->layer,

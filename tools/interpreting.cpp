@@ -100,7 +100,7 @@ void note_small_classes(Interpreted& all) {
 
 void declare_interpreting(Arguments& a, InterpretingOptions& o) {
   declare_model(a, o.model);
-  a.text("data", o.data, "training images of these data; the run's unless given");
+  a.text("data", o.data, "data set, its training part; the run's own unless given");
   a.text(
       "interpreter", o.interpreter,
       "vebi: units that tell classes apart; ice: concepts of a layer; probe: linear classifier",

@@ -251,11 +251,11 @@ Json run(const Invocation& in, MetricsOptions o) {
 void declare(Arguments& a, MetricsOptions& o) {
   MeasuringOptions& m = o.measuring;
   declare_model(a, o.model);
-  a.text("data", o.data, "test images of these data; the run's unless given");
-  a.integer("count", o.count, "how many, from the first on", 1, INT64_MAX);
+  a.text("data", o.data, "data set, its test part; the run's own unless given");
+  a.integer("count", o.count, "so many examples, from the first on", 1, INT64_MAX);
   a.list("method", m.methods, method_list());
-  a.text("layer", m.layer, "whose maps are weighted; the last spatial one unless given");
-  a.text("target", o.target, "class to explain and score", {"label", "predicted"});
+  a.text("layer", m.layer, "layer of the class activation maps; the last spatial one unless given");
+  a.text("target", o.target, "class to explain", {"label", "predicted"});
   a.text("against", o.against, "another MODEL: paired differences on the same images and classes");
   a.list("controls", m.controls, "rows that know nothing: ones, centre, random, shuffled");
   a.integer("step", m.steps.step, "pixels per step; 0: a 32nd of the image", 0, INT64_MAX);

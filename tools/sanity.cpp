@@ -159,12 +159,12 @@ Command sanity_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.text("data", options->data, "test images of these data; the run's unless given");
-            a.integer("count", options->count, "how many, from the first on", 2, INT64_MAX);
+            a.text("data", options->data, "data set, its test part; the run's own unless given");
+            a.integer("count", options->count, "so many examples, from the first on", 2, INT64_MAX);
             a.list("method", options->method, method_list());
             a.text(
                 "layer", options->layer,
-                "whose maps are weighted; the last spatial one unless given");
+                "layer of the class activation maps; the last spatial one unless given");
             a.text("target", options->target, "class to explain", {"label", "predicted"});
             a.text(
                 "mode", options->mode, "from the logits down, or each layer alone",

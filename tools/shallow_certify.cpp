@@ -150,8 +150,8 @@ Command shallow_certify_command() {
       .declare =
           [options](Arguments& a) {
             declare_shallow(a, options->shallow);
-            a.text("data", options->data, "test examples of these data; the run's unless given");
-            a.list("indices", options->indices, "which of them");
+            a.text("data", options->data, "data set, its test part; the run's own unless given");
+            a.list("indices", options->indices, "which examples, by position");
             a.integer(
                 "attack", options->attack,
                 "random points within the distance, beside gradient steps; 0: no attack", 0,

@@ -354,11 +354,12 @@ Command shallow_convert_command() {
             a.flag(
                 "fine-tune", options->fine_tune,
                 "train the linear models on the training data, regions fixed, and write that");
-            a.text("data", options->data, "data to tune on; the run's unless given");
+            a.text(
+                "data", options->data, "data set, its training part; the run's own unless given");
             a.number(
                 "pull", options->tuning.pull, "how much tuned models stay with the deep network's",
                 1e-12, 1e12);
-            a.integer("steps", options->tuning.steps, "of tuning", 1, 1'000'000);
+            a.integer("steps", options->tuning.steps, "steps of tuning", 1, 1'000'000);
             a.text(
                 "adjacency", options->adjacency,
                 "write the regions with their volumes and the facets between them, as JSON");

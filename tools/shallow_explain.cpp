@@ -480,8 +480,8 @@ Command shallow_explain_command() {
           [options](Arguments& a) {
             ExplainOptions& o = *options;
             declare_shallow(a, o.shallow);
-            a.text("data", o.data, "test examples of these data; the run's unless given");
-            a.list("indices", o.indices, "which of them");
+            a.text("data", o.data, "data set, its test part; the run's own unless given");
+            a.list("indices", o.indices, "which examples, by position");
             a.list(
                 "shap", o.shap,
                 "kinds of values: interventional (exact), path (integrated gradients without "

@@ -80,8 +80,10 @@ Command shallow_visited_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.text("data", options->data, "training and test examples; the run's unless given");
-            a.integer("count", options->count, "how many of each, from the first on", 1, INT64_MAX);
+            a.text("data", options->data, "data set; the run's own unless given");
+            a.integer(
+                "count", options->count, "so many examples of each part, from the first on", 1,
+                INT64_MAX);
             a.text(
                 "build", options->build,
                 "examples that visit: training ones, the test ones tried on them, or all, tried on "

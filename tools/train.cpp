@@ -50,7 +50,8 @@ void declare(Arguments& a, TrainingOptions& o) {
       16384);
   a.text(
       "normalize", o.normalize,
-      "imagenet, cifar, or means and deviations; those of the training part unless given");
+      "imagenet, cifar, or mean and deviation such as 0.5,0.25 or M1,M2,M3,S1,S2,S3; those of the "
+      "training part unless given");
   a.text("init", o.init, "start from the fitting weights of this run");
   a.list("freeze", o.freeze, "do not train these parameters, such as 'conv1.*'");
   a.number(
@@ -60,8 +61,12 @@ void declare(Arguments& a, TrainingOptions& o) {
       "patience", o.patience,
       "end after so many epochs without a better validation loss; 0: do not", 0, 100000);
   a.text("label-column", o.label_column, "column of a csv table to predict, by name or number");
-  a.integer("limit-train", o.limit_train, "use a class-balanced part; 0: all", 0, INT64_MAX);
-  a.integer("limit-test", o.limit_test, "use a class-balanced part; 0: all", 0, INT64_MAX);
+  a.integer(
+      "limit-train", o.limit_train, "use so many training examples, as many of each class; 0: all",
+      0, INT64_MAX);
+  a.integer(
+      "limit-test", o.limit_test, "use so many test examples, as many of each class; 0: all", 0,
+      INT64_MAX);
   a.number("test-fraction", o.test_fraction, "test share of data without a test part", 0, 0.9);
   a.integer("split-seed", o.split_seed, "seed of that split", 0, INT64_MAX);
   a.integer(

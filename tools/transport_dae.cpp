@@ -419,9 +419,9 @@ void declare(Arguments& a, DaeOptions& o) {
   a.text("stepper", o.stepper, "of the continuous limit", {"euler", "rk4", "rk45"});
   a.flag("layers-only", o.layers_only, "without the continuous limit, which may not exist");
   a.integer("width", o.width, "hidden units of a trained layer", 1, 4096);
-  a.integer("steps", o.steps, "of Adam, per trained layer", 1, 10'000'000);
-  a.integer("batch", o.batch, "points per step", 1, 100'000);
-  a.number("lr", o.lr, "learning rate, falling to 0 along a cosine", 1e-9, 10);
+  a.integer("steps", o.steps, "steps of Adam, per trained layer", 1, 10'000'000);
+  a.integer("batch", o.batch, "examples per step", 1, 100'000);
+  a.number("lr", o.lr, "largest learning rate of Adam, falling along a cosine", 1e-9, 10);
   a.list("stack", o.stack, "also train a stack of codes of these widths, and decode it");
 }
 

@@ -318,7 +318,7 @@ Json run(const Invocation& in, const FixOptions& o) {
 
 void declare(Arguments& a, FixOptions& o) {
   declare_model(a, o.model);
-  a.text("data", o.data, "data set; the model's own if left out");
+  a.text("data", o.data, "data set; the run's own unless given");
   a.text("layer", o.layer, "the layer to change");
   a.text(
       "change", o.change, "what is done to it",
@@ -332,9 +332,9 @@ void declare(Arguments& a, FixOptions& o) {
       {"model", "layer", "scratch"});
   a.number("strength", o.strength, "lambda of penalty or decay; 0: 0.1 and 0.001", 0, 1e6);
   a.integer("seeds", o.seeds, "trainings with the change, and as many without", 1, 100);
-  a.integer("epochs", o.epochs, "of each training", 1, 1000);
+  a.integer("epochs", o.epochs, "passes over the training part", 1, 1000);
   a.integer("batch", o.batch, "examples per step", 1, 65'536);
-  a.number("lr", o.lr, "learning rate of Adam, with a cosine", 1e-9, 10);
+  a.number("lr", o.lr, "largest learning rate of Adam, falling along a cosine", 1e-9, 10);
   a.integer("samples", o.samples, "examples per cloud", 8, 2000);
 }
 

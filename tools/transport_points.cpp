@@ -172,7 +172,9 @@ void declare_points(Arguments& a, PointsOptions& o) {
       "data", o.data,
       "data set, X.npy, or a law: normal:V1,V2 by variances, mixture:W,M,V:W,M,V by weight, mean "
       "and variance of each component");
-  a.text("label-column", o.label_column, "of a table; left out of the points");
+  a.text(
+      "label-column", o.label_column,
+      "column of a csv table to leave out of the points, by name or number");
   a.integer("points", o.points, "how many are moved", 1, 100'000);
   a.integer(
       "pca", o.pca, "principal components; 0: two of data in more than three dimensions", 0, 64);

@@ -320,7 +320,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
 
 void declare(Arguments& a, ReportOptions& o) {
   declare_model(a, o.model);
-  a.text("data", o.data, "data set; the model's own if left out");
+  a.text("data", o.data, "data set; the run's own unless given");
   a.integer("samples", o.transport.samples, "examples per cloud", 4, 2000);
   a.integer("repeats", o.transport.repeats, "random subsamples", 1, 100);
   a.integer("slices", o.transport.slices, "directions of the sliced distance", 1, 10'000);

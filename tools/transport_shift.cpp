@@ -215,10 +215,10 @@ Json run(const Invocation& in, const ShiftCommand& o) {
 
 void declare(Arguments& a, ShiftCommand& o) {
   declare_model(a, o.model);
-  a.text("data", o.data, "known data; the model's own if left out");
+  a.text("data", o.data, "data set that is known; the run's own unless given");
   a.text("against", o.against, "new data; left out: the other half of the known data");
   a.text("layer", o.layer, "whose features tell label shift from covariate shift");
-  a.integer("samples", o.shift.samples, "points per cloud", 2, 2000);
+  a.integer("samples", o.shift.samples, "examples per cloud", 2, 2000);
   a.integer("repeats", o.shift.repeats, "of the null band", 2, 1000);
   a.integer("divisions", o.shift.divisions, "at random, of the tests by class", 19, 10'000);
   a.number("level", o.shift.level, "of the tests by class", 1e-4, 0.5);

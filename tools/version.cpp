@@ -15,4 +15,8 @@ std::string version_text() {
       kernels::name_of(kernels::instruction_set()));
 }
 
+std::string version_number() { return kVersion; }
+
+std::string version_date() { return kDate; }
+
 }  // namespace limpid::tools

@@ -7,46 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 
 using namespace limpid;
 using namespace limpid::cli;
-
-namespace {
-
-// The commands that a help text lists below "Subcommands:", each with the words before it.
-std::vector<std::string> subcommands(const std::string& help, const std::string& prefix) {
-  std::vector<std::string> names;
-  bool is_inside = false;
-  for (const std::string& line : lines(help)) {
-    if (is_inside && line.starts_with("  ")) {
-      names.push_back(prefix + line.substr(2, line.find(' ', 2) - 2));
-    }
-    is_inside = line == "Subcommands:" || (is_inside && line.starts_with("  "));
-  }
-  return names;
-}
-
-// The line below "Example:", without the program's name.
-std::string example_in(const std::string& help) {
-  const std::vector<std::string> all = lines(help);
-  for (size_t i = 0; i + 1 < all.size(); ++i) {
-    if (all[i] == "Example:") return replaced(all[i + 1], "  limpid ", "");
-  }
-  return "";
-}
-
-// All commands that do something, in the order of the help.
-std::vector<std::string> commands(const TempDir& folder) {
-  std::vector<std::string> leaves;
-  for (const std::string& name : subcommands(succeed(folder, "--help").out, "")) {
-    const auto below = subcommands(succeed(folder, name + " --help").out, name + " ");
-    if (below.empty()) leaves.push_back(name);
-    leaves.insert(leaves.end(), below.begin(), below.end());
-  }
-  return leaves;
-}
-
-}  // namespace
 
 TEST_CASE("help: the commands of this version") {
   const TempDir folder;
@@ -54,6 +18,7 @@ TEST_CASE("help: the commands of this version") {
       "demo",
       "data list",
       "data info",
+      "data get",
       "train",
       "eval",
       "predict",
@@ -81,7 +46,9 @@ TEST_CASE("help: the commands of this version") {
       "transport fix",
       "transport shift",
       "transport dae",
-      "transport ridgelet"};
+      "transport ridgelet",
+      "completion",
+      "man"};
   const std::vector<std::string> found = commands(folder);
   for (const std::string& name : expected) {
     INFO(name);
@@ -102,6 +69,87 @@ TEST_CASE("help: every level exits with 0, says what it is for and writes nothin
     }
   }
   CHECK(snapshot(folder.path().string()).empty());
+}
+
+TEST_CASE("help: every option says what it is for, in the same words wherever it means the same") {
+  // Options whose name means something else, or whose value differs, from command to command: how
+  // many wordings there are. One more is a mistake, unless it stands here with its reason.
+  const std::map<std::string, size_t> meanings = {
+      {"DATA", 2},            // data get takes only names that have files
+      {"--against", 2},       // another model, or other data
+      {"--count", 4},         // of examples; of images per class, in a report, of each part
+      {"--data", 8},          // test part, training part or both; a law; targets; without a model
+      {"--fractions", 2},     // of stages, which must grow
+      {"--freeze", 2},        // of training, of stationarity
+      {"--indices", 3},       // a list, of usually eight or one; a file
+      {"--init", 2},          // of weights, of pixels
+      {"--input", 2},         // files; bench: a shape
+      {"--label", 2},         // one class, or two to mix
+      {"--label-column", 2},  // to predict, or to leave out
+      {"--labels", 2},        // names of classes; hard or soft
+      {"--layer", 3},         // of maps, of a change, of features
+      {"--layers", 3},        // names, or how many
+      {"--limit-test", 2},    // -1 where there is a run whose limit may be taken over
+      {"--lr", 3},            // of any optimiser on any schedule; of Adam; on pixels
+      {"--method", 3},        // of explaining, of selection; those of a report's comparison
+      {"--model", 2},         // bench: instead of a workload
+      {"--normalize", 2},     // unless given: of the run, of the training part
+      {"--per-class", 2},     // how many; coreset: a flag
+      {"--repeats", 2},       // subsamples; of a null band
+      {"--resize", 2},        // photographs keep their shape before --crop
+      {"--resume", 2},        // a folder; a state beside a file
+      {"--route", 2},         // of two different derivatives
+      {"--samples", 2},       // of a box; of a cloud
+      {"--seeds", 4},         // of what is repeated
+      {"--start", 3},         // a file, a sample, weights
+      {"--steps", 6},         // of what
+      {"--support", 2},       // dsv audit can do without
+      {"--target", 5},        // a class, from three sets of names; a similarity; an output
+      {"--tolerance", 2},     // of a gap; in pixels
+      {"--warmup", 2},        // of the learning rate; of dropping
+      {"--weights", 2},       // of vectors; of the parts of an objective
+  };
+  const TempDir folder;
+  std::map<std::string, std::map<std::string, std::string>> wordings;  // option, help: commands
+  for (const std::string& name : commands(folder)) {
+    for (const HelpRow& row : help_rows(succeed(folder, name + " --help").out)) {
+      INFO(name, " ", row.name);
+      CHECK(row.help.size() > 5);
+      CHECK_FALSE(row.help.ends_with('.'));
+      // Which file --out gets differs from command to command
+      const bool is_out = row.name == "--out" && row.help.starts_with("folder for the results; ");
+      wordings[row.name][is_out ? "folder or file for the results" : row.help] += name + ", ";
+    }
+  }
+  CHECK(wordings.size() > 200);
+  for (const auto& [option, helps] : wordings) {
+    const auto allowed = meanings.find(option);
+    std::string all = option;
+    for (const auto& [help, names] : helps) all += "\n  " + help + " (" + names + ")";
+    INFO(all);
+    CHECK(helps.size() == (allowed == meanings.end() ? 1 : allowed->second));
+  }
+  for (const auto& [option, count] : meanings) {
+    INFO(option);
+    CHECK(wordings.contains(option));
+  }
+}
+
+TEST_CASE("help: a default is one that could be given") {
+  const TempDir folder;
+  for (const std::string& name : commands(folder)) {
+    for (const HelpRow& row : help_rows(succeed(folder, name + " --help").out)) {
+      const size_t equals = row.value.find('=');
+      const bool is_number = row.value.starts_with("N=") || row.value.starts_with("X=");
+      if (equals == std::string::npos || !is_number) continue;
+      // The value is taken, and the next complaint is about something else
+      const std::string value = row.name + row.value.substr(equals);
+      const ProcessResult result = run(folder, name + " " + value + " --color nope");
+      INFO(name, " ", value, "\n", result.err);
+      CHECK(result.status == 2);
+      CHECK(result.err.find(row.name + ": ") == std::string::npos);
+    }
+  }
 }
 
 // `demo` has a test of its own, which runs its example too.
@@ -125,6 +173,18 @@ TEST_CASE("help: every example runs as it stands") {
   }
   CHECK(exists(folder.file("runs/digits/last.safetensors")));
   CHECK(load_npy(folder.file("logits.npy")).shape() == Shape{5, 10});
+}
+
+TEST_CASE("help: the changelog begins with the version of the program") {
+  const TempDir folder;
+  const std::string version = words(succeed(folder, "--version").out).at(1);
+  std::string newest;
+  for (const std::string& line : lines(content(LIMPID_SOURCE_DIR "/CHANGELOG.md"))) {
+    if (newest.empty() && line.starts_with("## ")) newest = words(line).at(1);
+  }
+  CHECK(newest == version);
+  const std::string page = succeed(folder, "man").out;
+  CHECK(page.find("\"limpid " + version + "\"") != std::string::npos);
 }
 
 TEST_CASE("help: --version names the versions of everything below") {

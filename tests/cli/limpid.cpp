@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
@@ -16,6 +17,23 @@
 namespace limpid::cli {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// The commands that a help text lists below "Subcommands:", each with the words before it.
+std::vector<std::string> subcommands(const std::string& help, const std::string& prefix) {
+  std::vector<std::string> names;
+  bool is_inside = false;
+  for (const std::string& line : lines(help)) {
+    if (is_inside && line.starts_with("  ")) {
+      names.push_back(prefix + line.substr(2, line.find(' ', 2) - 2));
+    }
+    is_inside = line == "Subcommands:" || (is_inside && line.starts_with("  "));
+  }
+  return names;
+}
+
+}  // namespace
 
 std::vector<std::string> words(const std::string& line) {
   std::istringstream stream(line);
@@ -120,6 +138,56 @@ std::vector<std::string> lines(const std::string& text) {
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) out.push_back(line);
   return out;
+}
+
+std::vector<HelpRow> help_rows(const std::string& help) {
+  constexpr size_t kColumn = 30;  // where descriptions begin
+  std::vector<HelpRow> rows;
+  bool is_inside = false;
+  for (const std::string& line : lines(help)) {
+    if (line.empty() || line == "Positionals:" || line == "Options:") {
+      is_inside = !line.empty();
+    } else if (is_inside && line.starts_with(std::string(kColumn, ' '))) {
+      rows.back().help = line.substr(kColumn);  // below a long name
+    } else if (is_inside) {
+      const size_t end = line.find(' ', 2);
+      HelpRow row{.name = line.substr(2, end - 2), .value = "", .help = ""};
+      if (end != std::string::npos) {
+        // The rest: "TEXT=adam       sgd, adam, ..."; a long value ends with one space
+        const std::string rest = line.substr(end + 1);
+        const bool has_value = !rest.starts_with(' ');
+        const size_t after = has_value ? std::min(rest.find(' '), rest.size()) : 0;
+        row.value = rest.substr(0, after);
+        const size_t begin = rest.find_first_not_of(' ', after);
+        if (begin != std::string::npos) row.help = rest.substr(begin);
+      }
+      if (row.name == "-h,--help") row.name = "--help";
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+std::string example_in(const std::string& help) {
+  const std::vector<std::string> all = lines(help);
+  for (size_t i = 0; i + 1 < all.size(); ++i) {
+    if (all[i] == "Example:") return replaced(all[i + 1], "  limpid ", "");
+  }
+  return "";
+}
+
+std::vector<std::string> commands(const TempDir& folder) {
+  std::vector<std::string> leaves;
+  for (const std::string& name : subcommands(succeed(folder, "--help").out, "")) {
+    const auto below = subcommands(succeed(folder, name + " --help").out, name + " ");
+    if (below.empty()) leaves.push_back(name);
+    leaves.insert(leaves.end(), below.begin(), below.end());
+  }
+  return leaves;
+}
+
+bool has_program(const std::string& name) {
+  return run_process("/bin/sh", {"-c", "command -v " + name}).status == 0;
 }
 
 std::map<std::string, std::string> snapshot(const std::string& folder) {

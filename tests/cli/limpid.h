@@ -48,6 +48,22 @@ bool exists(const std::string& path);
 std::string replaced(std::string text, const std::string& old_part, const std::string& new_part);
 std::vector<std::string> lines(const std::string& text);
 
+/// A line of a help text: an option with its dashes, or a word without, and what is said of it.
+struct HelpRow {
+  std::string name;
+  std::string value;  // what stands for it, "N=10"; empty: a flag
+  std::string help;
+};
+/// The positionals and options of a help text.
+std::vector<HelpRow> help_rows(const std::string& help);
+/// The line below "Example:", without the program's name.
+std::string example_in(const std::string& help);
+/// All commands that do something, in the order of the help.
+std::vector<std::string> commands(const TempDir& folder);
+
+/// Is there a program of that name?
+bool has_program(const std::string& name);
+
 /// Every file and folder below: relative path to content and time of the last change.
 std::map<std::string, std::string> snapshot(const std::string& folder);
 

@@ -170,3 +170,50 @@ TEST_CASE("usage: a flag may be spelled out") {
   CHECK(succeed(folder, "eval r --json=true").out.starts_with("{"));
   CHECK(succeed(folder, "eval r --json=false").out.starts_with("accuracy"));
 }
+
+TEST_CASE("usage: every command refuses in the same way") {
+  const TempDir folder;
+  write(folder.file("broken.json"), "{\"seed\": ");
+  write(folder.file("list.json"), "[1]");
+  write(folder.file("unknown.json"), "{\"no-such-option\": 1}");
+  for (const std::string& name : commands(folder)) {
+    // Words that must be there, so that the complaint is about the option
+    std::string line = name;
+    for (const HelpRow& row : help_rows(succeed(folder, name + " --help").out)) {
+      if (row.value != "REQUIRED") continue;
+      line += row.name == "SHELL" ? " bash" : " word";
+    }
+    const std::string begin = "limpid: " + name + ": ";
+    check_refused(folder, line + " --no-such-option", 2, {begin, "--no-such-option", "--help"});
+    check_refused(folder, line + " --threads 0", 2, {begin, "--threads", "1 to 1024"});
+    check_refused(folder, line + " --seed -1", 2, {begin, "--seed", "from 0"});
+    check_refused(folder, line + " --color nope", 2, {begin, "--color", "auto, always, never"});
+    check_refused(folder, line + " --json=perhaps", 2, {begin, "--json"});
+    check_refused(folder, line + " --config unknown.json", 2, {begin, "no-such-option"});
+    check_refused(folder, line + " --config none.json", 1, {begin, "none.json"});
+    check_refused(folder, line + " --config broken.json", 3, {begin, "broken.json"});
+    check_refused(folder, line + " --config list.json", 3, {begin, "list.json", "JSON object"});
+  }
+}
+
+TEST_CASE("usage: every command that takes a model refuses files that are none") {
+  const TempDir folder;
+  write(folder.file("broken.safetensors"), "no tensors");
+  write(folder.file("run/config.json"), "{");
+  int seen = 0;
+  for (const std::string& name : commands(folder)) {
+    const std::vector<HelpRow> rows = help_rows(succeed(folder, name + " --help").out);
+    if (rows.empty() || rows[0].name != "MODEL" || rows[0].value != "REQUIRED") continue;
+    ++seen;
+    INFO(name);
+    for (const char* model : {"mlp:8:broken.safetensors", "run"}) {
+      const ProcessResult result = run(folder, name + " " + model);
+      INFO(result.err);
+      // 2: something else that must be there is missing
+      CHECK((result.status == 3 || result.status == 2));
+      CHECK(result.out == "");
+      check_one_line(result.err, {"limpid: " + name + ": "});
+    }
+  }
+  CHECK(seen > 10);
+}

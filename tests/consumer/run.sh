@@ -27,6 +27,10 @@ if grep -rF --include='*.cmake' --include='*.pc' \
     -e "$build_dir" -e "${source_dir%/tests/consumer}/" "$limpid"; then
   fail "an installed file names the build or the source folder"
 fi
+for page in man/man1/limpid.1 bash-completion/completions/limpid zsh/site-functions/_limpid \
+  fish/vendor_completions.d/limpid.fish; do
+  [ -n "$(find "$limpid" -path "*/$page" -size +1k)" ] || fail "no $page was installed"
+done
 
 case $how in
   cmake)
