@@ -2,7 +2,6 @@
 #include "framework/ops/linear_maps.h"
 
 #include "framework/core/error.h"
-#include "framework/core/ranks.h"
 #include "framework/kernels/elementwise.h"
 #include "framework/kernels/index.h"
 #include "framework/kernels/reduce.h"
@@ -393,16 +392,6 @@ Tensor select(const Tensor& x, std::span<const int64_t> columns) {
       x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "select", columns.size(),
       " columns named for ", x.shape());
   return gather(x, Tensor::of_integers({x.size(0), 1}, columns), 1);
-}
-
-// ---- sum_over_ranks: its own adjoint ----
-
-Tensor sum_over_ranks(const Tensor& x) {
-  Tensor total = x.clone();
-  visit_float("sum_over_ranks", x.dtype(), [&]<class T>() {
-    ranks::sum(std::span<T>(total.mutable_data<T>(), static_cast<size_t>(total.numel())));
-  });
-  return record("sum_over_ranks", total, wrt(x, [](const Tensor& g) { return sum_over_ranks(g); }));
 }
 
 Tensor detach(const Tensor& x) { return x.detach(); }

@@ -5,7 +5,6 @@
 //   reshape / reshape      permute / inverse permute    broadcast_to / sum_to
 //   slice / pad            concat / slices              gather / scatter_add
 //   cumsum / reverse_cumsum                             take_rows / add_rows
-//   sum_over_ranks / itself
 // Tensors stay contiguous: reshape shares the buffer, everything else copies.
 #pragma once
 
@@ -68,10 +67,6 @@ Tensor gather(const Tensor& x, const Tensor& index, int64_t axis);
 Tensor scatter_add(const Tensor& g, const Tensor& index, int64_t axis, int64_t size);
 /// x [N, K], one column per row -> [N, 1]: x[n, columns[n]].
 Tensor select(const Tensor& x, std::span<const int64_t> columns);
-
-/// The sum of x over all ranks (core/ranks.h), on every rank. Its own adjoint: what is minimised is
-/// the sum of what the ranks compute, so the gradient is the sum of theirs.
-Tensor sum_over_ranks(const Tensor& x);
 
 /// The same values, cut off from the graph.
 Tensor detach(const Tensor& x);

@@ -5,6 +5,7 @@
 #include "framework/kernels/norm.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+#include "framework/ops/rank_sum.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 
