@@ -32,7 +32,7 @@ struct Batch {
   Tensor labels = {};                 // [B]
   Tensor mixed = {};                  // [B, K], only with mixup: labels as distributions
   std::vector<int64_t> indices = {};  // their positions in the data set
-  ranks::Share share = {};  // with parts > 1: which rows of the whole batch they are
+  ranks::Share share = {};            // with parts > 1: which rows of the whole batch they are
 };
 
 /// The stream. Not to be shared between threads: it remembers the order of the last epoch asked.

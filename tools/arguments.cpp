@@ -418,7 +418,8 @@ int run_command(const Command& command, Parser& parser) {
   } else if (ranks::count() > 1) {
     parallel::set_threads(std::max(1, parallel::threads() / ranks::on_this_machine()));
   }
-  Console console({.quiet = common.quiet || !ranks::is_first(), .json = common.json, .color = common.color});
+  Console console(
+      {.quiet = common.quiet || !ranks::is_first(), .json = common.json, .color = common.color});
   const auto start = std::chrono::steady_clock::now();
   Json keys = Json::object();
   try {
@@ -455,7 +456,9 @@ int run_commands(const std::vector<Command>& commands, int argc, char** argv) {
               "rank ", rank, " of ", ranks::count(), " has died",
               command == nullptr ? "" : "; " + command->if_rank_dies));
     });
-    if (!ranks::is_first()) std::freopen("/dev/null", "w", stdout);
+    if (!ranks::is_first() && std::freopen("/dev/null", "w", stdout) == nullptr) {
+      throw Error("cannot open /dev/null");
+    }
     Parser parser(commands);
     try {
       const Command& command = parser.parse(argc, argv);

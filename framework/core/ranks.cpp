@@ -10,14 +10,15 @@ namespace limpid::ranks {
 namespace {
 
 // Up to here every rank gets all values at once: one message, but count() times the bytes.
-constexpr int64_t kSmall = int64_t{1} << 16;  // bytes from all ranks together
+constexpr int64_t kSmall = int64_t{1} << 20;  // bytes from all ranks together
 
 // out[i] = sum over r of parts[r n + i]
 template <class T>
 void add_in_order(std::span<const T> parts, std::span<T> out) {
   for (size_t i = 0; i < out.size(); ++i) {
     double total = 0;
-    for (size_t at = i; at < parts.size(); at += out.size()) total += static_cast<double>(parts[at]);
+    for (size_t at = i; at < parts.size(); at += out.size())
+      total += static_cast<double>(parts[at]);
     out[i] = static_cast<T>(total);
   }
 }
@@ -26,8 +27,7 @@ template <class T>
 void sum_at_once(std::span<T> values) {
   const std::vector<int64_t> sizes(static_cast<size_t>(count()), std::ssize(values) * sizeof(T));
   std::vector<T> all(values.size() * sizes.size());
-  messages::gather(
-      std::as_bytes(values), sizes, reinterpret_cast<std::byte*>(all.data()));
+  messages::gather(std::as_bytes(values), sizes, reinterpret_cast<std::byte*>(all.data()));
   add_in_order<T>(all, values);
 }
 
@@ -40,8 +40,8 @@ void sum_by_pieces(std::span<T> values) {
     sizes.push_back(share(std::ssize(values), r, count()).size() * static_cast<int64_t>(sizeof(T)));
   }
   const Share own = share(std::ssize(values), mine(), count());
-  const std::span<T> piece = values.subspan(
-      static_cast<size_t>(own.begin), static_cast<size_t>(own.size()));
+  const std::span<T> piece =
+      values.subspan(static_cast<size_t>(own.begin), static_cast<size_t>(own.size()));
   std::vector<T> parts(piece.size() * sizes.size());
   auto* bytes = reinterpret_cast<std::byte*>(values.data());
   messages::exchange(
@@ -67,8 +67,8 @@ int on_this_machine() { return messages::place().on_this_machine; }
 
 Share share(int64_t n, int part, int parts) {
   check_value(
-      n >= 0 && part >= 0 && part < parts, "share", "there is no part ", part, " of ", parts, " of ",
-      n, " entries");
+      n >= 0 && part >= 0 && part < parts, "share", "there is no part ", part, " of ", parts,
+      " of ", n, " entries");
   const int64_t size = n / parts, longer = n % parts;  // the first ones have one entry more
   const int64_t begin = part * size + std::min<int64_t>(part, longer);
   return {.begin = begin, .end = begin + size + (part < longer ? 1 : 0), .of = n};

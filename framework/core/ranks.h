@@ -54,7 +54,7 @@ using LostRank = std::function<void(int rank)>;
 /// Joins the other ranks, if a launcher has started this process as one of several.
 void join(LostRank lost);
 /// Waits for the others to end as well; true if all end with this status. A rank that failed
-/// (status other than 0) waits for two seconds at most, since the others may need it to go on.
+/// (status other than 0) waits for some seconds at most, since the others may need it to go on.
 bool leave(int status);
 /// Ends all ranks: this one has failed and the others cannot go on without it.
 [[noreturn]] void abandon(int status);

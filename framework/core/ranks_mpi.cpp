@@ -7,8 +7,7 @@
 #include "framework/core/error.h"
 #include "framework/core/ranks_messages.h"
 
-#include <mpi.h>
-
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -17,6 +16,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <mpi.h>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -30,9 +30,9 @@ using namespace std::chrono_literals;
 using Flag = std::atomic<int>;  // in shared memory: 1 once a rank leaves by itself
 static_assert(Flag::is_always_lock_free);
 
-constexpr auto kLook = 50ms;     // between two looks at the next rank
-constexpr auto kGrace = 150ms;   // a launcher that ends all ranks has ended this one by then
-constexpr auto kFailure = 2s;    // how long a failed rank waits for the others to fail too
+constexpr auto kLook = 50ms;    // between two looks at the next rank
+constexpr auto kGrace = 150ms;  // a launcher that ends all ranks has ended this one by then
+constexpr auto kFailure = 3s;   // how long rank 0 waits for the others to fail like itself
 
 messages::Place own_place;
 MPI_Comm closing = MPI_COMM_NULL;  // for leave() alone, so that it meets no other message
@@ -210,7 +210,8 @@ bool leave(int status) {
   for (int done = 0; done == 0;) {
     check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
     if (done != 0) break;
-    if (status != 0 && std::chrono::steady_clock::now() - start > kFailure) return false;
+    const auto limit = own_place.mine == 0 ? kFailure : 2 * kFailure;  // rank 0 speaks first
+    if (status != 0 && std::chrono::steady_clock::now() - start > limit) return false;
     std::this_thread::sleep_for(1ms);
   }
   if (ring) ring->free_memory();

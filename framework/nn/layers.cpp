@@ -103,9 +103,8 @@ Tensor BatchNorm2d::forward(const Tensor& x, Pass& pass) {
   Moments batch = pass.is_shared() ? Moments() : moments(x, options);
   check_shape(
       count >= 2, "BatchNorm2d", "needs two values per channel, got none (", x.shape(), ")");
-  const Tensor y = pass.is_shared()
-                       ? standardize_shared(x, weight_, bias_, rows, kEpsilon, batch)
-                       : standardize(x, weight_, bias_, options, batch);
+  const Tensor y = pass.is_shared() ? standardize_shared(x, weight_, bias_, rows, kEpsilon, batch)
+                                    : standardize(x, weight_, bias_, options, batch);
   if (!pass.updates_statistics()) return y;
   update_running(running_mean_, batch.mean);
   update_running(running_var_, batch.variance * (count / (count - 1)));

@@ -51,7 +51,8 @@ Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& op
 /// Standardizing by channel over a batch whose rows are spread over all ranks (core/ranks.h): x
 /// holds the rows of this rank, possibly none, of `rows` in all. The same value and derivatives as
 /// standardize() of the whole batch, with the moments of the whole batch in `batch`:
-///     m = S(sum x) / M,   c = x - m,   v = S(sum c^2) / M,   y = gamma c / sqrt(v + epsilon) + beta
+///     m = S(sum x) / M,   c = x - m,   v = S(sum c^2) / M,   y = gamma c / sqrt(v + epsilon) +
+///     beta
 /// where S adds over the ranks (rank_sum.h) and M counts the values of a channel in all rows.
 Tensor standardize_shared(
     const Tensor& x, const Tensor& gamma, const Tensor& beta, int64_t rows, double epsilon,

@@ -170,7 +170,7 @@ void fit(
           .learning_rate = learning_rate,
           .train_loss = progress.loss_sum / seen,
           .train_accuracy = now.has_classes ? static_cast<double>(progress.correct) / seen
-                                        : std::numeric_limits<double>::quiet_NaN(),
+                                            : std::numeric_limits<double>::quiet_NaN(),
           .seconds = std::chrono::duration<double>(Clock::now() - epoch_start).count()};
       progress = Progress{.epoch = progress.epoch + 1};
       const bool goes_on = !options.after_epoch || options.after_epoch(report, progress);

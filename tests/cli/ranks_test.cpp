@@ -74,7 +74,8 @@ std::vector<std::string> errors_of(const ProcessResult& result) {
 }
 
 // 50 steps of 20 examples
-const std::string kData = "--data fashion-2k --limit-train 200 --limit-test 40 --batch 20 --epochs 5";
+const std::string kData =
+    "--data fashion-2k --limit-train 200 --limit-test 40 --batch 20 --epochs 5";
 
 }  // namespace
 
@@ -102,8 +103,9 @@ TEST_CASE(
 
 TEST_CASE("ranks: the same bits in every run, and in another place" * doctest::skip(kIsAlone)) {
   const TempDir folder;
-  const std::string options = " --threads 1 --epochs 2 --model resnet8 --data fashion-2k"
-                              " --limit-train 60 --limit-test 20 --batch 20";
+  const std::string options =
+      " --threads 1 --epochs 2 --model resnet8 --data fashion-2k"
+      " --limit-train 60 --limit-test 20 --batch 20";
   for (const char* out : {"a", "b"}) {
     succeed_ranks(folder, 3, "train --quiet --out " + std::string(out) + options);
   }
@@ -116,9 +118,10 @@ TEST_CASE("ranks: the same bits in every run, and in another place" * doctest::s
 TEST_CASE("ranks: batches with fewer examples than ranks" * doctest::skip(kIsAlone)) {
   const TempDir folder;
   for (const char* model : {"resnet8", "lenet5", "tiny_vit"}) {
-    const std::string options = " --threads 1 --optimizer sgd --lr 0.01 --data fashion-2k"
-                                " --limit-train 20 --limit-test 20 --batch 3 --model " +
-                                std::string(model) + " --epochs 2";
+    const std::string options =
+        " --threads 1 --optimizer sgd --lr 0.01 --data fashion-2k"
+        " --limit-train 20 --limit-test 20 --batch 3 --model " +
+        std::string(model) + " --epochs 2";
     const std::string one = std::string(model) + "-1", four = std::string(model) + "-4";
     train(folder, one, options);
     succeed_ranks(folder, 4, "train --quiet --out " + four + options);
@@ -219,10 +222,12 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("ranks: --resume ends with the bytes of a run that never stopped" * doctest::skip(kIsAlone)) {
+TEST_CASE(
+    "ranks: --resume ends with the bytes of a run that never stopped" * doctest::skip(kIsAlone)) {
   const TempDir folder;
-  const std::string options = " --threads 1 --epochs 3 --model lenet5 --data fashion-2k"
-                              " --limit-train 60 --limit-test 20 --batch 20";
+  const std::string options =
+      " --threads 1 --epochs 3 --model lenet5 --data fashion-2k"
+      " --limit-train 60 --limit-test 20 --batch 20";
   succeed_ranks(folder, 2, "train --quiet --out straight" + options);
   succeed_ranks(folder, 2, "train --quiet --out r --stop-after-epoch 1" + options);
   succeed_ranks(folder, 2, "train --quiet --out r --resume");

@@ -296,7 +296,8 @@ TEST_CASE("macs: multiply-adds of Linear and Conv2d; none elsewhere") {
   CHECK(BatchNorm2d(3).macs({2, 3, 4, 4}, {2, 3, 4, 4}) == 0);
 }
 
-TEST_CASE("BatchNorm2d: shared by one rank, the values, gradients and running statistics are the same") {
+TEST_CASE(
+    "BatchNorm2d: shared by one rank, the values, gradients and running statistics are the same") {
   Rng rng(5);
   const Tensor data = Tensor::normal({4, 3, 2, 5}, rng, 2, 3);
   const Tensor weights = Tensor::normal({4, 3, 2, 5}, rng, 0, 1);
