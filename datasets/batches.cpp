@@ -17,6 +17,9 @@ constexpr uint64_t kAugmentation = uint64_t{1} << 63;  // child of the seed; epo
 Batches::Batches(const Dataset& dataset, const BatchOptions& options)
     : dataset_(dataset), options_(options) {
   check_dataset("batches", dataset);
+  check_value(
+      options.part >= 0 && options.part < options.parts, "batches", "there is no part ",
+      options.part, " of ", options.parts);
   check_value(options.batch >= 1, "batches", "batch size must be at least 1, got ", options.batch);
   if (!options.mean.empty() || !options.std.empty()) {
     check_statistics(
@@ -56,7 +59,12 @@ Batch Batches::get(int64_t epoch, int64_t index) {
   const auto begin = order_.begin() + index * options_.batch;
   const auto end = index + 1 == count_ ? order_.end() : begin + options_.batch;
   Batch out;
-  out.indices.assign(begin, end);
+  if (options_.parts == 1) {
+    out.indices.assign(begin, end);
+  } else {
+    out.share = ranks::share(end - begin, options_.part, options_.parts);
+    out.indices.assign(begin + out.share.begin, begin + out.share.end);
+  }
   if (options_.augmentation.is_none()) {
     out.inputs = dataset_.images.rows(out.indices);
   } else {

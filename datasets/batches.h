@@ -9,6 +9,7 @@
 
 #include "datasets/dataset.h"
 #include "datasets/mixup.h"
+#include "framework/core/ranks.h"
 
 #include <cstdint>
 #include <vector>
@@ -22,6 +23,7 @@ struct BatchOptions {
   std::vector<double> mean = {};  // per channel; empty together with std: raw values
   std::vector<double> std = {};
   Augmentation augmentation = {};  // of images, before standardisation; none as it stands
+  int part = 0, parts = 1;  // which of so many neighbouring pieces of each batch; it may be empty
 };
 
 /// B examples, ready for the network.
@@ -30,6 +32,7 @@ struct Batch {
   Tensor labels = {};                 // [B]
   Tensor mixed = {};                  // [B, K], only with mixup: labels as distributions
   std::vector<int64_t> indices = {};  // their positions in the data set
+  ranks::Share share = {};            // with parts > 1: which rows of the whole batch they are
 };
 
 /// The stream. Not to be shared between threads: it remembers the order of the last epoch asked.

@@ -1,13 +1,17 @@
 // tools/arguments.cpp: parsing, help, exit statuses and error lines; the only user of CLI11.
 #include "tools/arguments.h"
 
+#include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/ranks.h"
+#include "framework/core/text.h"
 #include "framework/io/files.h"
 #include "tools/console.h"
 #include "tools/version.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <charconv>
 #include <chrono>
@@ -39,14 +43,7 @@ T parse_number(const std::string& name, const std::string& text, T low, T high) 
 }
 
 std::vector<std::string> split_commas(const std::string& text) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == ',') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
+  std::vector<std::string> parts = split_at(text, ',');
   std::erase(parts, "");
   return parts;
 }
@@ -470,14 +467,21 @@ double peak_rss_mb() {
 }
 
 // One line, whatever the message holds.
-int report_error(const std::string& command, const std::string& message, int status) {
+void print_error(const std::string& command, const std::string& message) {
   const bool is_named = command.empty() || message.starts_with(command + ": ");
   std::string line = "limpid: " + (is_named ? "" : command + ": ") + message;
   for (char& c : line) {
     if (c == '\n' || c == '\r') c = ' ';
   }
   std::fprintf(stderr, "%s\n", line.c_str());
-  return status;
+}
+
+// Rank 0 speaks for all; another rank only of an error that is its own. That one ends all.
+int report_error(const std::string& command, const std::string& message, int status) {
+  if (ranks::is_first()) print_error(command, message);
+  if (ranks::leave(status)) return status;
+  if (!ranks::is_first()) print_error(command, join_text("rank ", ranks::mine(), ": ", message));
+  ranks::abandon(status);
 }
 
 // Results that cannot be written are a failure.
@@ -500,8 +504,16 @@ void write_result(const Command& command, const std::string& out, const Json& ke
 // Runs the command and prints its result.
 int run_command(const Command& command, Parser& parser) {
   const Common& common = parser.common();
-  if (common.threads > 0) parallel::set_threads(static_cast<int>(common.threads));
-  Console console({.quiet = common.quiet, .json = common.json, .color = common.color});
+  if (ranks::count() > 1 && command.if_rank_dies.empty()) {
+    throw UsageError(command.name + " runs in one process; start it without mpirun");
+  }
+  if (common.threads > 0) {
+    parallel::set_threads(static_cast<int>(common.threads));
+  } else if (ranks::count() > 1) {
+    parallel::set_threads(std::max(1, parallel::threads() / ranks::on_this_machine()));
+  }
+  Console console(
+      {.quiet = common.quiet || !ranks::is_first(), .json = common.json, .color = common.color});
   const auto start = std::chrono::steady_clock::now();
   Json keys = Json::object();
   try {
@@ -510,7 +522,7 @@ int run_command(const Command& command, Parser& parser) {
   }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!interrupted()) write_result(command, common.out, keys);
+  if (!interrupted() && ranks::is_first()) write_result(command, common.out, keys);
   if (common.json) {
     Json result = Json::object(
         {{"schema", 1},
@@ -561,19 +573,35 @@ int run_commands(
     const std::vector<Command>& commands, const std::map<std::string, std::string>& groups,
     int argc, char** argv) {
   std::string name;
+  std::atomic<const Command*> running = nullptr;  // read by the thread that watches other ranks
   try {
+    ranks::join([&running](int rank) {
+      const Command* command = running;
+      print_error(
+          command == nullptr ? "" : command->name,
+          join_text(
+              "rank ", rank, " of ", ranks::count(), " has died",
+              command == nullptr ? "" : "; " + command->if_rank_dies));
+    });
+    if (!ranks::is_first() && std::freopen("/dev/null", "w", stdout) == nullptr) {
+      throw Error("cannot open /dev/null");
+    }
     Parser parser(commands, groups);
     try {
       const Command& command = parser.parse(argc, argv);
       name = command.name;
+      running = &command;
       parser.set_values();
-      return run_command(command, parser);
+      const int status = run_command(command, parser);
+      ranks::leave(0);
+      return status;
     } catch (const CLI::ParseError& error) {
       name = parser.named();
       if (error.get_exit_code() != 0) throw UsageError(parser.complaint(error, argc, argv));
       parser.app().exit(error);  // prints help or version
       std::cout.flush();
       flush_stdout();
+      ranks::leave(0);
       return 0;
     }
   } catch (const UsageError& error) {

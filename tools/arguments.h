@@ -159,6 +159,9 @@ struct Command {
   std::function<Json(const Invocation&)> run;
   /// A file in the --out folder, if one is named, for what --json prints.
   std::string result_file = {};
+  /// What is left if a rank dies, where several ranks of mpirun may share the work
+  /// (framework/core/ranks.h). Empty: the command runs in one process.
+  std::string if_rank_dies = {};
 };
 
 /// A JSON object from a file. Throws FormatError.

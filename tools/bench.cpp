@@ -2,6 +2,7 @@
 #include "framework/core/buffer.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/ranks.h"
 #include "framework/io/safetensors.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -29,6 +30,15 @@ struct Times {
   double median = 0, least = 0;  // milliseconds
 };
 
+Times times_of(std::vector<double> milliseconds) {
+  std::ranges::sort(milliseconds);
+  const size_t half = milliseconds.size() / 2;
+  return {
+      .median = milliseconds.size() % 2 == 1 ? milliseconds[half]
+                                             : (milliseconds[half - 1] + milliseconds[half]) / 2,
+      .least = milliseconds.front()};
+}
+
 // Repetitions of a step, after two that are not counted, or more for 0.3 seconds: a new worker
 // thread may share a core with the main one until the system moves it.
 Times time_step(const std::function<void()>& step, int64_t reps) {
@@ -45,11 +55,37 @@ Times time_step(const std::function<void()>& step, int64_t reps) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - start;
     times.push_back(took.count());
   }
-  std::ranges::sort(times);
-  const size_t half = times.size() / 2;
-  return {
-      .median = times.size() % 2 == 1 ? times[half] : (times[half - 1] + times[half]) / 2,
-      .least = times.front()};
+  return times_of(std::move(times));
+}
+
+// Sums over the ranks of mpirun, of few values and of many: what a message costs, and a byte.
+Json time_sums(const BenchOptions& o, const Console& console) {
+  using Clock = std::chrono::steady_clock;
+  Json rows = Json::array();
+  for (const int64_t count : {int64_t{1}, int64_t{1} << 10, int64_t{1} << 16, int64_t{1} << 20}) {
+    std::vector<float> values(static_cast<size_t>(count), 1);
+    std::vector<double> times;
+    for (int64_t r = 0; r < o.reps + 2; ++r) {  // two that are not counted
+      std::ranges::fill(values, 1.0F);
+      ranks::any(false);  // start together
+      const auto start = Clock::now();
+      ranks::sum(values);
+      const std::chrono::duration<double, std::milli> took = Clock::now() - start;
+      if (r >= 2) times.push_back(took.count());
+    }
+    const Times t = times_of(std::move(times));
+    console.result(join_text(
+        "rank_sums values=", count, " ranks=", ranks::count(), " median_ms=", fixed(t.median, 4),
+        " min_ms=", fixed(t.least, 4)));
+    rows.push(Json::object(
+        {{"workload", "rank_sums"},
+         {"ranks", ranks::count()},
+         {"values", count},
+         {"bytes", 4 * count},
+         {"median_ms", t.median},
+         {"min_ms", t.least}}));
+  }
+  return rows;
 }
 
 Json time_workload(const Workload& workload, const BenchOptions& o, const Console& console) {
@@ -158,6 +194,10 @@ Json replay(const Workload& workload, const BenchOptions& o, const std::string& 
 
 Json run(const Invocation& in, const BenchOptions& o) {
   if (!o.start.empty()) return replay(workload_named(o.workload), o, in.common.out);
+  if (o.workload == "rank_sums") {
+    return Json::object({{"rows", time_sums(o, in.console)}});
+  }
+  if (ranks::count() > 1) throw UsageError("under mpirun, only rank_sums is a workload");
   Json rows = Json::array();
   if (!o.model.empty()) {
     rows.push(time_workload(own_workload(o), o, in.console));
@@ -181,7 +221,9 @@ Command bench_command() {
           [options](Arguments& a) {
             a.positional(
                 "WORKLOAD", options->workload,
-                "a name, or all; with --model: train, infer or interpretable");
+                "a name, or all; with --model: train, infer or interpretable; rank_sums: sums over "
+                "the "
+                "ranks of mpirun");
             a.text("model", options->model, "network to time in place of a named workload");
             a.integer("batch", options->batch, "examples per step", 1, 1 << 16);
             a.list("input", options->input, "its input: channels,height,width or features");
@@ -192,7 +234,8 @@ Command bench_command() {
             a.integer("steps", options->steps, "steps of the replay", 1, 1000);
             a.flag("f64", options->is_f64, "replay in double precision");
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .if_rank_dies = "there is no result"};
 }
 
 }  // namespace limpid::tools

@@ -40,6 +40,7 @@ tests:                framework datasets interpret tools
 packages='
 cblas.h:          framework/core/parallel.cpp framework/kernels/gemm.cpp
 openblas_config.h: framework/core/parallel.cpp framework/kernels/gemm.cpp
+mpi.h:            framework/core/ranks_mpi.cpp
 oneapi/:          framework/core/parallel_tbb.cpp
 tbb/:             framework/core/parallel_tbb.cpp
 zlib.h:           framework/io/gzip.cpp framework/io/stb.cpp

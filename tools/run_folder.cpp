@@ -192,7 +192,7 @@ BatchSource batches_of(const datasets::Dataset& data, const datasets::BatchOptio
       .examples = batches->examples(),
       .get = [batches](int64_t epoch, int64_t index) {
         const datasets::Batch b = batches->get(epoch, index);
-        return Batch{b.inputs, b.labels, b.mixed};
+        return Batch{b.inputs, b.labels, b.mixed, b.share};
       }};
 }
 

@@ -2,7 +2,8 @@
 # tools/setup.sh: installs the packages limpid is built with, those that are missing and no others.
 #
 # Silent when everything is there. Needs root or sudo only when something is missing.
-# LIMPID_SKIP_SETUP=1 turns it off, for packages that no package manager knows of.
+# LIMPID_SKIP_SETUP=1 turns it off, for packages that no package manager knows of. LIMPID_MPI=1 asks
+# for Open MPI as well, for builds with -DLIMPID_MPI=ON.
 set -euo pipefail
 
 fail() {
@@ -40,6 +41,7 @@ setup_apt() {  # Debian, Ubuntu: the system this project is tested on
   local wanted present absent
   wanted="g++ cmake make pkg-config libopenblas-pthread-dev libtbb-dev doctest-dev libstb-dev"
   wanted+=" zlib1g-dev nlohmann-json3-dev libcli11-dev"
+  [ -z "${LIMPID_MPI:-}" ] || wanted+=" libopenmpi-dev openmpi-bin"
   # shellcheck disable=SC2086
   present=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
             sed -n 's/^installed //p' || true)
@@ -57,6 +59,7 @@ setup_apt() {  # Debian, Ubuntu: the system this project is tested on
 setup_dnf() {  # Fedora, best effort
   local wanted="gcc-c++ cmake make pkgconf-pkg-config openblas-devel tbb-devel doctest-devel"
   wanted+=" stb-devel zlib-devel json-devel cli11-devel"
+  [ -z "${LIMPID_MPI:-}" ] || wanted+=" openmpi-devel"
   # shellcheck disable=SC2086
   rpm -q --whatprovides $wanted >/dev/null 2>&1 && return 0
   need_root "dnf install $wanted"
@@ -66,6 +69,7 @@ setup_dnf() {  # Fedora, best effort
 
 setup_pacman() {  # Arch Linux, best effort
   local wanted="gcc cmake make pkgconf openblas onetbb doctest stb zlib nlohmann-json cli11"
+  [ -z "${LIMPID_MPI:-}" ] || wanted+=" openmpi"
   # shellcheck disable=SC2086
   pacman -T $wanted >/dev/null 2>&1 && return 0
   need_root "pacman -S --needed $wanted"
@@ -75,6 +79,7 @@ setup_pacman() {  # Arch Linux, best effort
 
 setup_brew() {  # macOS, best effort: the stb headers are left to the user
   local wanted="cmake pkgconf openblas tbb doctest zlib nlohmann-json cli11"
+  [ -z "${LIMPID_MPI:-}" ] || wanted+=" open-mpi"
   # shellcheck disable=SC2086
   brew list --versions $wanted >/dev/null 2>&1 && return 0
   # shellcheck disable=SC2086

@@ -173,7 +173,8 @@ Command train_command() {
       .summary = "train a network end to end",
       .example = "limpid train --data digits --model mlp:64-32 --epochs 40 --out runs/digits",
       .declare = [options](Arguments& a) { declare(a, *options); },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .if_rank_dies = "the last checkpoint is complete, --resume goes on from there"};
 }
 
 }  // namespace limpid::tools

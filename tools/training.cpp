@@ -4,6 +4,7 @@
 #include "framework/autograd/anomaly.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/ranks.h"
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
 #include "framework/io/folder_lock.h"
@@ -171,8 +172,10 @@ class TrainingRun {
   void resume();
   BatchSource source() const;
   Tensor loss(Module& model, const Batch& batch, Pass& pass, Tensor& outputs);
+  double weight(const Batch& batch) const;
   double test_cosine() const;
   bool after_epoch(const EpochReport& report, const Progress& now);
+  bool record_epoch(const EpochReport& report, const Progress& now);
   bool after_step(const Progress& now);
   void save(const Progress& now);
   bool is_out_of_patience() const;
@@ -283,7 +286,8 @@ void TrainingRun::build() {
   result_.parameters = parameter_count(*run_.model);
   notes_.push_back(join_text(
       o_.model, ": ", result_.parameters, " parameters, ", parallel::threads(),
-      parallel::threads() == 1 ? " thread" : " threads"));
+      parallel::threads() == 1 ? " thread" : " threads",
+      ranks::count() == 1 ? "" : join_text(" on each of ", ranks::count(), " ranks")));
 }
 
 // The folder: what is there to go on with, and what describes the run
@@ -291,10 +295,12 @@ void TrainingRun::open_folder(const Json& config) {
   run_.config = Json::object(
       {{"schema", 1}, {"command", "train"}, {"options", config}, {"model", to_json(run_.card)}});
   metadata_ = metadata_of(run_.card, config, result_.split.train);
-  make_folder(folder_);
-  lock_.emplace(folder_);
+  if (ranks::is_first()) {
+    make_folder(folder_);
+    lock_.emplace(folder_);
+  }
   if (o_.resume) resume();
-  write_json(folder_ + "/config.json", run_.config);
+  if (ranks::is_first()) write_json(folder_ + "/config.json", run_.config);
   for (const std::string& note : notes_) console_.note(note);
 }
 
@@ -336,7 +342,9 @@ BatchSource TrainingRun::source() const {
                               .seed = seed.child(kOrder).state().key,
                               .mean = run_.card.mean,
                               .std = run_.card.std,
-                              .augmentation = datasets::augmentation_named(o_.augment)});
+                              .augmentation = datasets::augmentation_named(o_.augment),
+                              .part = ranks::mine(),
+                              .parts = ranks::count()});
   }));
 }
 
@@ -354,6 +362,7 @@ void TrainingRun::fit_model() {
        .loss = [this](
                    Module& model, const Batch& batch, Pass& pass,
                    Tensor& outputs) { return loss(model, batch, pass, outputs); },
+       .weight = [this](const Batch& batch) { return weight(batch); },
        .after_update =
            [this] {
              profile_.stop();
@@ -378,6 +387,16 @@ Tensor TrainingRun::loss(Module& model, const Batch& batch, Pass& pass, Tensor& 
   return task_loss(run_.card, outputs, batch, loss_options_);
 }
 
+// With class weights, the loss of a batch is a mean by the weights of its labels.
+double TrainingRun::weight(const Batch& batch) const {
+  if (!o_.class_weights) return static_cast<double>(batch.labels.numel());
+  double total = 0;
+  for (const int64_t label : batch.labels.values<int64_t>()) {
+    total += static_cast<double>(loss_options_.class_weights.data<float>()[label]);
+  }
+  return total;
+}
+
 // NaN without the penalty
 double TrainingRun::test_cosine() const {
   if (!o_.penalty.is_on()) return std::numeric_limits<double>::quiet_NaN();
@@ -385,8 +404,12 @@ double TrainingRun::test_cosine() const {
       run_, result_.split.test, interpret::gradient_source_named(o_.penalty.source));
 }
 
-// Measures and saves
+// Rank 0 measures and saves, the others wait for what it decides
 bool TrainingRun::after_epoch(const EpochReport& report, const Progress& now) {
+  return ranks::from_first(ranks::is_first() && record_epoch(report, now));
+}
+
+bool TrainingRun::record_epoch(const EpochReport& report, const Progress& now) {
   train_seconds_ += report.seconds;
   ++trained_epochs_;
   EpochLine line{
@@ -432,7 +455,8 @@ bool TrainingRun::after_epoch(const EpochReport& report, const Progress& now) {
 
 bool TrainingRun::after_step(const Progress& now) {
   console_.progress(join_text("epoch ", now.epoch + 1, "/", o_.epochs), now.step, source_.batches);
-  if (!interrupted()) return true;
+  if (!ranks::any(interrupted())) return true;
+  if (!ranks::is_first()) return false;
   save(now);
   console_.note("interrupted; go on with: limpid train --resume --out " + folder_);
   return false;
@@ -455,6 +479,7 @@ bool TrainingRun::is_out_of_patience() const {
 
 // What the run came to
 TrainingResult TrainingRun::finish() {
+  if (!ranks::is_first()) return std::move(result_);
   if (average_) average_->become_weights();
   result_.test = evaluate(run_, result_.split.test);
   result_.gradient_cosine = test_cosine();
@@ -504,6 +529,9 @@ TrainingResult train_run(
   if (o.patience > 0 && o.validation <= 0) throw UsageError("--patience needs --validation");
   if (o.class_weights && o.augment.find("mixup") != std::string::npos) {
     throw UsageError("--class-weights and mixup exclude each other");
+  }
+  if (ranks::count() > 1 && o.penalty.is_on()) {
+    throw UsageError("--interpretable-gradients runs in one process; start it without mpirun");
   }
   if (o.anomaly && o.profile) throw UsageError("--anomaly and --profile exclude each other");
   TrainingRun run(o, folder, common, console);

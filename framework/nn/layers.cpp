@@ -98,11 +98,13 @@ Tensor BatchNorm2d::forward(const Tensor& x, Pass& pass) {
     return normalize(x, running_mean_, running_var_, weight_, bias_, kEpsilon);
   }
   const NormOptions options{.groups = NormGroups::channel, .epsilon = kEpsilon};
-  const Moments batch = moments(x, options);
-  const double count = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
+  const int64_t rows = pass.is_shared() ? pass.rows().of : x.size(0);
+  const double count = static_cast<double>(rows * split_at(x.shape(), 1).inner);
+  Moments batch = pass.is_shared() ? Moments() : moments(x, options);
   check_shape(
       count >= 2, "BatchNorm2d", "needs two values per channel, got none (", x.shape(), ")");
-  const Tensor y = standardize(x, weight_, bias_, options, batch);
+  const Tensor y = pass.is_shared() ? standardize_shared(x, weight_, bias_, rows, kEpsilon, batch)
+                                    : standardize(x, weight_, bias_, options, batch);
   if (!pass.updates_statistics()) return y;
   update_running(running_mean_, batch.mean);
   update_running(running_var_, batch.variance * (count / (count - 1)));
@@ -219,7 +221,10 @@ Dropout::Dropout(double p) : p_(p) {
 Tensor Dropout::forward(const Tensor& x, Pass& pass) {
   if (!pass.drops() || p_ == 0) return x;
   // u - p is positive with probability 1 - p
-  const Tensor kept = Tensor::uniform(x.shape(), pass.rng(), -p_, 1 - p_, x.dtype());
+  const ranks::Share& rows = pass.rows();
+  const Shape whole = pass.is_shared() ? x.shape().with(0, rows.of) : x.shape();
+  Tensor kept = Tensor::uniform(whole, pass.rng(), -p_, 1 - p_, x.dtype());
+  if (pass.is_shared()) kept = slice(kept, 0, rows.begin, rows.end);
   return mask(x, kept) / (1 - p_);
 }
 

@@ -20,6 +20,7 @@ Rng& Pass::rng() const {
 Pass Pass::repeated(Rng* rng) const {
   Pass pass(mode_, has_rng() ? rng : nullptr);
   pass.drops_ = drops_;
+  pass.rows_ = rows_;
   pass.freeze_statistics();
   return pass;
 }

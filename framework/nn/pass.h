@@ -4,6 +4,7 @@
 // "forgot to switch to evaluation" cannot happen, and a model is explained without being touched.
 #pragma once
 
+#include "framework/core/ranks.h"
 #include "framework/tensor/tensor.h"
 
 #include <cstdint>
@@ -32,6 +33,13 @@ class Pass {
   void keep_all() { drops_ = false; }
   /// Dropout is active: training, unless keep_all() was called.
   bool drops() const { return is_training() && drops_; }
+
+  /// The inputs are these rows of a batch that several ranks share (core/ranks.h). Batch statistics
+  /// are then those of the whole batch, and dropout draws as for the whole batch; all ranks must
+  /// run the same layers in the same order, forward and backward.
+  void share(const ranks::Share& rows) { rows_ = rows; }
+  bool is_shared() const { return rows_.of > 0; }
+  const ranks::Share& rows() const { return rows_; }
 
   /// Leaves running statistics alone, for a second pass over one batch; batch statistics are still
   /// used.
@@ -68,6 +76,7 @@ class Pass {
   Rng* rng_ = nullptr;
   bool drops_ = true;
   bool follows_ = true;
+  ranks::Share rows_;
   std::vector<Watched> watched_;
 };
 

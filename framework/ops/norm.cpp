@@ -5,6 +5,7 @@
 #include "framework/kernels/norm.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+#include "framework/ops/rank_sum.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 
@@ -276,6 +277,21 @@ Tensor standardize_input(
 Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& o) {
   check_gradient("standardize_gamma", g, x);
   return standardize_gamma(g, x, family("standardize_gamma", x, o));
+}
+
+Tensor standardize_shared(
+    const Tensor& x, const Tensor& gamma, const Tensor& beta, int64_t rows, double epsilon,
+    Moments& batch) {
+  check_shape(x.rank() >= 2, "standardize_shared", "needs [N, C, ...], got ", x.shape());
+  check_channels("standardize_shared", gamma, x);
+  check_channels("standardize_shared", beta, x);
+  const double share = 1 / static_cast<double>(rows * split_at(x.shape(), 1).inner);  // 1 / M
+  const Tensor mean = sum_over_ranks(channel_sum(x)) * share;                         // [C]
+  const Tensor centred = x - reshape(mean, along_channels(x.shape()));
+  const Tensor variance = sum_over_ranks(channel_sum(centred * centred)) * share;
+  const Tensor scale = inverse_root(variance + epsilon);
+  batch = {detach(mean), detach(scale), detach(variance)};
+  return scale_shift(centred, gamma.defined() ? gamma * scale : scale, beta);
 }
 
 Tensor scale_shift(const Tensor& x, const Tensor& scale, const Tensor& shift) {

@@ -48,6 +48,16 @@ Tensor standardize_input(
 /// sum of g h over each channel, [C].
 Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& options = {});
 
+/// Standardizing by channel over a batch whose rows are spread over all ranks (core/ranks.h): x
+/// holds the rows of this rank, possibly none, of `rows` in all. The same value and derivatives as
+/// standardize() of the whole batch, with the moments of the whole batch in `batch`:
+///     m = S(sum x) / M,   c = x - m,   v = S(sum c^2) / M,   y = gamma c / sqrt(v + epsilon) +
+///     beta
+/// where S adds over the ranks (rank_sum.h) and M counts the values of a channel in all rows.
+Tensor standardize_shared(
+    const Tensor& x, const Tensor& gamma, const Tensor& beta, int64_t rows, double epsilon,
+    Moments& batch);
+
 /// scale x + shift in one pass, x [N, C, ...] with one scale and one shift per channel, [C]; shift
 /// may be undefined (0). Linear in each of the three.
 /// Throws ShapeError unless scale and shift have C entries.

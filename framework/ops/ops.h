@@ -12,5 +12,6 @@
 #include "framework/ops/pool.h"         // max and average pooling
 #include "framework/ops/reduce.h"       // sum, mean, variance, norm, max
 #include "framework/ops/resample.h"     // bilinear and nearest resizing
+#include "framework/ops/rank_sum.h"     // sums over processes
 #include "framework/ops/augment.h"      // shift, flip, rotate, crop, cutout, noise, contrast
 // clang-format on

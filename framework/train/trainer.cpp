@@ -4,11 +4,15 @@
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/core/ranks.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
+#include "framework/ops/pointwise.h"
+#include "framework/ops/reduce.h"
 #include "framework/train/metrics.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -46,6 +50,62 @@ struct Ahead {
   }
 };
 
+// What one step found, over the whole batch.
+struct StepResult {
+  double loss = 0;
+  int64_t correct = 0;
+  int64_t size = 0;
+  bool has_classes = false;
+  Tensor to_minimise = {};  // summed over the ranks, the loss
+};
+
+// The loss of the batch, or of the rows of it that this rank has, forward.
+StepResult forward(Module& model, const Batch& batch, Pass& pass, const TrainOptions& options) {
+  Tensor logits, loss;
+  const int64_t size = batch.labels.size(0);
+  if (size > 0) {
+    loss = options.loss ? options.loss(model, batch, pass, logits)
+                        : plain_loss(model, batch, pass, logits);
+  } else {  // no row for this rank, which still takes part in the statistics of the batch
+    logits = model(batch.inputs, pass);
+    loss = sum(logits);
+  }
+  StepResult step{.loss = loss.item(), .size = size, .to_minimise = loss};
+  step.has_classes = batch.labels.dtype() == DType::i64 && logits.rank() == 2;
+  if (step.has_classes) step.correct = count_correct(logits, batch.labels);
+  return step;
+}
+
+// The same for the whole batch: the mean of the losses of all ranks, by the weight of their rows.
+void join_ranks(StepResult& step, const Batch& batch, const TrainOptions& options) {
+  const double weight = options.weight ? options.weight(batch) : static_cast<double>(step.size);
+  double totals[] = {weight * step.loss, weight, static_cast<double>(step.correct)};
+  ranks::sum(totals);
+  step.loss = totals[0] / totals[1];
+  step.correct = static_cast<int64_t>(totals[2]);
+  step.size = batch.share.of;
+  step.to_minimise = step.to_minimise * (weight / totals[1]);
+}
+
+// Adds the gradients of all ranks: one message for all parameters.
+void sum_gradients(std::vector<Tensor>& leaves) {
+  std::vector<float> values;
+  for (const Tensor& leaf : leaves) {
+    if (!leaf.gradient().defined()) continue;
+    const Tensor gradient = leaf.gradient();
+    values.insert(values.end(), gradient.values<float>().begin(), gradient.values<float>().end());
+  }
+  ranks::sum(values);
+  auto at = values.begin();
+  for (Tensor& leaf : leaves) {
+    if (!leaf.gradient().defined()) continue;
+    Tensor total = Tensor::empty(leaf.shape());
+    std::copy_n(at, total.numel(), total.mutable_data<float>());
+    at += total.numel();
+    leaf.set_gradient(total);
+  }
+}
+
 }  // namespace
 
 BatchSource prepared_ahead(const BatchSource& source) {
@@ -66,7 +126,6 @@ void fit(
       progress.epoch >= 0 && progress.step >= 0 && progress.step < source.batches, "train",
       "cannot go on from epoch ", progress.epoch, ", step ", progress.step, " with ",
       source.batches, " batches per epoch");
-  const auto loss_of = options.loss ? options.loss : plain_loss;
   NamedTensors leaves = parameters(model);
   std::vector<Tensor> trained;  // a loss may have leaves of its own, such as its inputs
   for (const auto& [name, leaf] : leaves) {
@@ -80,29 +139,29 @@ void fit(
     const Batch batch = source.get(progress.epoch, progress.step);
     Rng rng = Rng(options.seed).child(kStepStream).child(static_cast<uint64_t>(t));
     Pass pass(Mode::train, &rng);
-    Tensor logits;
-    const Tensor loss = loss_of(model, batch, pass, logits);
-    const double value = loss.item();
-    if (!std::isfinite(value)) {
+    const bool is_shared = batch.share.of > 0;
+    if (is_shared) pass.share(batch.share);
+    StepResult now = forward(model, batch, pass, options);
+    if (is_shared) join_ranks(now, batch, options);
+    if (!std::isfinite(now.loss)) {
       throw NumericError(
           join_text(
-              "train: the loss is ", std::isnan(value) ? "NaN" : "infinite", " in epoch ",
+              "train: the loss is ", std::isnan(now.loss) ? "NaN" : "infinite", " in epoch ",
               progress.epoch + 1, ", step ", progress.step + 1, "; try a smaller learning rate"),
-          value);
+          now.loss);
     }
     optimizer.clear_gradients();
-    backward(loss, trained);
+    backward(now.to_minimise, trained);
+    if (is_shared) sum_gradients(trained);
     if (options.clip > 0) clip_gradients(leaves, options.clip);
     const double learning_rate = schedule.at(t);
     optimizer.step(learning_rate);
     if (options.after_update) options.after_update();
 
     // Book-keeping, then the end of the epoch
-    const int64_t size = batch.labels.size(0);
-    progress.loss_sum += value * static_cast<double>(size);
-    const bool has_classes = batch.labels.dtype() == DType::i64 && logits.rank() == 2;
-    if (has_classes) progress.correct += count_correct(logits, batch.labels);
-    progress.seen += size;
+    progress.loss_sum += now.loss * static_cast<double>(now.size);
+    progress.correct += now.correct;
+    progress.seen += now.size;
     ++progress.step;
     if (progress.step == source.batches) {
       const double seen = static_cast<double>(progress.seen);
@@ -110,8 +169,8 @@ void fit(
           .epoch = progress.epoch + 1,
           .learning_rate = learning_rate,
           .train_loss = progress.loss_sum / seen,
-          .train_accuracy = has_classes ? static_cast<double>(progress.correct) / seen
-                                        : std::numeric_limits<double>::quiet_NaN(),
+          .train_accuracy = now.has_classes ? static_cast<double>(progress.correct) / seen
+                                            : std::numeric_limits<double>::quiet_NaN(),
           .seconds = std::chrono::duration<double>(Clock::now() - epoch_start).count()};
       progress = Progress{.epoch = progress.epoch + 1};
       const bool goes_on = !options.after_epoch || options.after_epoch(report, progress);

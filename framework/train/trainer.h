@@ -3,8 +3,11 @@
 // A run is a sequence of steps; everything random in step t is a function of (seed, t), and every
 // batch a function of (seed, epoch, index). So a run that stops at any step and goes on from its
 // Progress, weights and optimiser state ends with the same bits as one that never stopped.
+// Several ranks (core/ranks.h) may share each batch: the loss and the gradients are those of the
+// whole batch, so every rank makes the same update, and Progress counts whole batches.
 #pragma once
 
+#include "framework/core/ranks.h"
 #include "framework/nn/module.h"
 #include "framework/optim/optimizer.h"
 #include "framework/optim/schedule.h"
@@ -19,6 +22,7 @@ struct Batch {
   Tensor inputs;      // [B, ...]
   Tensor labels;      // [B], i64 classes or f32 targets
   Tensor mixed = {};  // [B, K], labels as distributions where examples were mixed, else undefined
+  ranks::Share share = {};  // the rows of a batch that all ranks share, B of them; or all of it
 };
 
 /// Where the trainer gets its data: `batches` per epoch, each a function of (epoch, index).
@@ -54,6 +58,9 @@ struct TrainOptions {
   double clip = 0;  // largest joint norm of the gradients; 0: no clipping
   /// Loss of a batch; cross-entropy if empty. Gets the model, so that it may do more than one pass.
   std::function<Tensor(Module&, const Batch&, Pass&, Tensor& logits)> loss = {};
+  /// What an example counts in the loss of a batch that ranks share: the loss is the mean with
+  /// these weights, summed over the batch here. The number of examples if empty.
+  std::function<double(const Batch&)> weight = {};
   /// Called after every update of the weights, before the end of an epoch is reported.
   std::function<void()> after_update = {};
   /// Called after every epoch; training ends if it returns false.

@@ -143,4 +143,35 @@ TEST_CASE("batches: bitwise the same at 1 and 3 threads") {
   CHECK(std::ranges::equal(result[0].labels.bytes(), result[1].labels.bytes()));
 }
 
+TEST_CASE("batches: the parts of a batch, one after the other, are the batch, augmented as it is") {
+  BatchOptions options{.batch = 5, .seed = 3, .augmentation = augmentation_named("flip,noise:0.1")};
+  Batches whole(numbered(13), options);
+  for (const int parts : {2, 3, 7}) {  // 7: some parts are empty
+    options.parts = parts;
+    for (int64_t index = 0; index < whole.count(); ++index) {
+      const Batch batch = whole.get(2, index);
+      CHECK(batch.share.of == 0);
+      std::vector<int64_t> indices;
+      std::vector<double> inputs, labels;
+      for (options.part = 0; options.part < parts; ++options.part) {
+        Batches own(numbered(13), options);
+        CHECK(own.count() == whole.count());
+        const Batch part = own.get(2, index);
+        CHECK(part.share.of == std::ssize(batch.indices));
+        CHECK(part.share.begin == std::ssize(indices));
+        CHECK(part.share.size() == std::ssize(part.indices));
+        CHECK(part.inputs.size(0) == part.share.size());
+        indices.insert(indices.end(), part.indices.begin(), part.indices.end());
+        for (const double value : part.inputs.to_vector()) inputs.push_back(value);
+        for (const double value : part.labels.to_vector()) labels.push_back(value);
+      }
+      CHECK(indices == batch.indices);
+      CHECK(inputs == batch.inputs.to_vector());
+      CHECK(labels == batch.labels.to_vector());
+    }
+  }
+  options.part = 7;
+  CHECK_THROWS_AS(Batches(numbered(13), options), ValueError);
+}
+
 }  // namespace limpid::datasets

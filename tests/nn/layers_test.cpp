@@ -1,8 +1,12 @@
 // tests/nn/layers_test.cpp: each layer against values computed by hand, and its gradients.
 #include "framework/nn/layers.h"
 
+#include "framework/autograd/grad.h"
 #include "framework/core/error.h"
+#include "framework/core/ranks.h"
 #include "framework/core/rng.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "tests/nn/finite_difference.h"
 #include "tests/support/compare.h"
@@ -290,6 +294,62 @@ TEST_CASE("macs: multiply-adds of Linear and Conv2d; none elsewhere") {
   CHECK(conv.macs({2, 8, 8, 7}, {2, 12, 6, 5}) == 2 * 12 * 6 * 5 * 18);
   CHECK(ReLU().macs({2, 3}, {2, 3}) == 0);
   CHECK(BatchNorm2d(3).macs({2, 3, 4, 4}, {2, 3, 4, 4}) == 0);
+}
+
+TEST_CASE(
+    "BatchNorm2d: shared by one rank, the values, gradients and running statistics are the same") {
+  Rng rng(5);
+  const Tensor data = Tensor::normal({4, 3, 2, 5}, rng, 2, 3);
+  const Tensor weights = Tensor::normal({4, 3, 2, 5}, rng, 0, 1);
+  BatchNorm2d plain(3), shared(3);
+  std::vector<Tensor> results[2];
+  for (BatchNorm2d* layer : {&plain, &shared}) {
+    state_named(*layer, "weight").assign(Tensor::of({3}, {0.5, 2, -1}));
+    Tensor x = data.clone();
+    x.require_gradient();
+    Pass pass(Mode::train);
+    if (layer == &shared) pass.share({.begin = 0, .end = 4, .of = 4});
+    const Tensor y = (*layer)(x, pass);
+    const Tensor dx = grad(sum(y * y * weights), x, {.create_graph = true});
+    const Tensor second = grad(sum(dx * weights), x, {.create_graph = true});
+    results[layer == &shared ? 1 : 0] = {
+        y, dx, second, state_named(*layer, "running_mean"), state_named(*layer, "running_var")};
+  }
+  // f32 by two orders of the same sums; second derivatives are sums of about 40 terms near 1
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    INFO(i);
+    CHECK(max_error(results[0][i], results[1][i]) < 2e-5);
+    CHECK(max_error(results[0][i], Tensor::zeros(results[0][i].shape())) > 0.1);
+  }
+}
+
+TEST_CASE("BatchNorm2d and Dropout: no row of a shared batch is a part too") {
+  Rng rng(6);
+  BatchNorm2d norm(2);
+  Dropout dropout(0.5);
+  Pass pass(Mode::train, &rng);
+  pass.share({.begin = 3, .end = 3, .of = 3});
+  CHECK(norm(Tensor::zeros({0, 2, 4, 4}), pass).shape() == Shape({0, 2, 4, 4}));
+  CHECK(dropout(Tensor::zeros({0, 5}), pass).shape() == Shape({0, 5}));
+}
+
+TEST_CASE("Dropout: the parts of a shared batch drop what the batch drops") {
+  Dropout layer(0.3);
+  Rng numbers(7);
+  const Tensor x = Tensor::normal({7, 4}, numbers, 0, 1);
+  const auto dropped = [&](const Tensor& input, const ranks::Share& rows) {
+    Rng rng(8);
+    Pass pass(Mode::train, &rng);
+    pass.share(rows);
+    return layer(input, pass);
+  };
+  const Tensor whole = dropped(x, {});
+  std::vector<Tensor> parts;
+  for (int part = 0; part < 3; ++part) {
+    const ranks::Share rows = ranks::share(7, part, 3);
+    parts.push_back(dropped(slice(x, 0, rows.begin, rows.end), rows));
+  }
+  CHECK(bitwise_equal(concat(parts, 0), whole));
 }
 
 }  // namespace limpid

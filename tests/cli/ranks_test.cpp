@@ -1,0 +1,237 @@
+// tests/cli/ranks_test.cpp: training by several ranks of mpirun; skipped in builds without MPI.
+#include "framework/io/safetensors.h"
+#include "tests/cli/limpid.h"
+#include "tests/support/compare.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+
+using namespace limpid;
+using namespace limpid::cli;
+
+namespace {
+
+const std::string kMpirun = LIMPID_MPIRUN;
+const bool kIsAlone = kMpirun.empty();
+
+std::vector<std::string> on_ranks(int count, const std::string& line) {
+  return words(
+      "--allow-run-as-root --oversubscribe --bind-to none --quiet -np " + std::to_string(count) +
+      " " + LIMPID_BINARY + " " + line);
+}
+
+ProcessResult run_ranks(const TempDir& folder, int count, const std::string& line) {
+  return run_process(
+      kMpirun, on_ranks(count, line), {.folder = folder.path().string(), .time_limit = 200});
+}
+
+ProcessResult succeed_ranks(const TempDir& folder, int count, const std::string& line) {
+  ProcessResult result = run_ranks(folder, count, line);
+  INFO(count, " ranks: ", line, "\n", result.err);
+  REQUIRE(result.status == 0);
+  return result;
+}
+
+// The largest |a - b| / max(1, |a|, |b|) over weights, statistics and the state of the optimiser.
+double difference(const std::string& a, const std::string& b) {
+  const SafetensorsFile one = load_safetensors(a + "/last.safetensors");
+  const SafetensorsFile other = load_safetensors(b + "/last.safetensors");
+  REQUIRE(one.tensors.size() == other.tensors.size());
+  double worst = 0;
+  for (const auto& [name, tensor] : one.tensors) {
+    worst = std::max(worst, max_error(tensor, other.tensors.at(name)));
+  }
+  return worst;
+}
+
+// The process that runs as this rank in a folder, by the environment that mpirun gave it; 0: none.
+int process_of_rank(const std::string& folder, int rank) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry.path() / "cwd", gone) != folder) continue;
+    std::ifstream file(entry.path() / "environ", std::ios::binary);
+    const std::string variables((std::istreambuf_iterator<char>(file)), {});
+    const std::string wanted = "OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + '\0';
+    if (variables.find(wanted) != std::string::npos) return std::stoi(entry.path().filename());
+  }
+  return 0;
+}
+
+// Lines of limpid itself; the rest of stderr is mpirun's.
+std::vector<std::string> errors_of(const ProcessResult& result) {
+  std::vector<std::string> own;
+  for (const std::string& line : lines(result.err)) {
+    if (line.starts_with("limpid: ")) own.push_back(line);
+  }
+  return own;
+}
+
+// 50 steps of 20 examples
+const std::string kData =
+    "--data fashion-2k --limit-train 200 --limit-test 40 --batch 20 --epochs 5";
+
+}  // namespace
+
+TEST_CASE(
+    "ranks: 2 and 4 ranks end with the weights of one process after 50 steps" *
+    doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  const std::string rows[] = {
+      "--model lenet5 --optimizer sgd --lr 0.05 --augment translate:2,mixup:0.2",
+      "--model resnet8 --optimizer sgd --lr 0.02 --clip 1",
+      "--model convnet:8x2:batch:max --optimizer sgd --lr 0.02 --class-weights --ema 0.9"};
+  for (size_t k = 0; k < std::size(rows); ++k) {
+    const std::string name = "r" + std::to_string(k);
+    const std::string options = kData + " --threads 1 " + rows[k];
+    train(folder, name, options);
+    for (const int count : {2, 4}) {
+      const std::string own = name + "-" + std::to_string(count);
+      succeed_ranks(folder, count, "train --quiet --out " + own + " " + options);
+      INFO(own);
+      CHECK(difference(folder.file(name), folder.file(own)) < 1e-5);
+      CHECK(difference(folder.file(name), folder.file(own)) > 0);  // it really was another sum
+    }
+  }
+}
+
+TEST_CASE("ranks: the same bits in every run, and in another place" * doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  const std::string options =
+      " --threads 1 --epochs 2 --model resnet8 --data fashion-2k"
+      " --limit-train 60 --limit-test 20 --batch 20";
+  for (const char* out : {"a", "b"}) {
+    succeed_ranks(folder, 3, "train --quiet --out " + std::string(out) + options);
+  }
+  for (const char* file : {"last.safetensors", "best.safetensors", "metrics.jsonl"}) {
+    INFO(file);
+    CHECK(content(folder.file("a/") + file) == content(folder.file("b/") + file));
+  }
+}
+
+TEST_CASE("ranks: batches with fewer examples than ranks" * doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  for (const char* model : {"resnet8", "lenet5", "tiny_vit"}) {
+    const std::string options =
+        " --threads 1 --optimizer sgd --lr 0.01 --data fashion-2k"
+        " --limit-train 20 --limit-test 20 --batch 3 --model " +
+        std::string(model) + " --epochs 2";
+    const std::string one = std::string(model) + "-1", four = std::string(model) + "-4";
+    train(folder, one, options);
+    succeed_ranks(folder, 4, "train --quiet --out " + four + options);
+    INFO(model);
+    CHECK(difference(folder.file(one), folder.file(four)) < 1e-5);
+  }
+}
+
+TEST_CASE("ranks: rank 0 alone writes: one result, one line per epoch" * doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  const std::string options = "--data digits --model mlp:16 --epochs 3 --out r";
+  const ProcessResult result = succeed_ranks(folder, 4, "train --json " + options);
+  CHECK(lines(result.out).size() == 1);
+  const Json json = parse_json(result.out, "stdout");
+  CHECK(json.integer("epochs") == 3);
+  CHECK(json.number("test_accuracy") > 0.5);
+  size_t epochs = 0;
+  for (const std::string& line : lines(result.err)) epochs += line.starts_with("epoch ") ? 1 : 0;
+  CHECK(epochs == 3);
+  CHECK(result.err.find("4 ranks") != std::string::npos);
+  CHECK(lines(content(folder.file("r/metrics.jsonl"))).size() == 3);
+}
+
+TEST_CASE("ranks: what all refuse is said once, with the same status" * doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  struct Row {
+    const char* line;
+    int status;
+    const char* text;
+  };
+  const Row rows[] = {
+      {"train --data nowhere --model mlp:4", 2, "nowhere"},
+      {"train --data digits --model mlp:4 --epochs 0", 2, "--epochs"},
+      {"train --data csv:missing.csv --model mlp:4", 3, "missing.csv"},
+      {"train --data digits --model mlp:4 --interpretable-gradients cosine", 2, "one process"},
+      {"train --data digits --model mlp:16 --optimizer sgd --lr 1e3 --out r", 1, "the loss is"},
+      {"eval r", 2, "start it without mpirun"}};
+  for (const Row& row : rows) {
+    const ProcessResult result = run_ranks(folder, 3, row.line);
+    INFO(row.line, "\n", result.err);
+    CHECK(result.status == row.status);
+    CHECK(result.out == "");
+    REQUIRE(errors_of(result).size() == 1);
+    CHECK(errors_of(result)[0].find(row.text) != std::string::npos);
+  }
+}
+
+TEST_CASE("ranks: an error of one rank ends all, with one line" * doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  // Rank 0 cannot write its files: the folder of the run is a file
+  write(folder.file("r"), "in the way");
+  const ProcessResult result =
+      run_ranks(folder, 3, "train --data digits --model mlp:4 --quiet --out r/below");
+  INFO(result.err);
+  CHECK(result.status == 1);
+  CHECK(result.seconds < 30);
+  REQUIRE(errors_of(result).size() == 1);
+  CHECK(errors_of(result)[0].find("r/below") != std::string::npos);
+}
+
+TEST_CASE(
+    "ranks: a rank that is killed ends the run with one line; the checkpoint is good and the run "
+    "goes on" *
+    doctest::skip(kIsAlone)) {
+  const std::string options =
+      "--data fashion-2k --model lenet5 --limit-train 500 --limit-test 20 --batch 10 --threads 1 "
+      "--epochs ";
+  for (const int victim : {0, 2}) {
+    const TempDir folder;
+    const std::string run_folder = folder.file("r");
+    Process process(
+        kMpirun, on_ranks(3, "train --quiet --out r " + options + "4000"),
+        {.folder = folder.path().string()});
+    while (!exists(run_folder + "/previous.safetensors") && !process.has_ended()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    REQUIRE_FALSE(process.has_ended());
+    const int killed = process_of_rank(folder.path().string(), victim);
+    REQUIRE(killed > 0);
+    kill(killed, SIGKILL);
+    const auto start = std::chrono::steady_clock::now();
+    const ProcessResult result = process.wait();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    INFO(result.err);
+    CHECK(result.status != 0);
+    CHECK(took.count() < 20);
+    REQUIRE(errors_of(result).size() == 1);
+    const std::string name = "rank " + std::to_string(victim) + " of 3 has died";
+    CHECK(errors_of(result)[0].find(name) != std::string::npos);
+    CHECK(errors_of(result)[0].find("--resume") != std::string::npos);
+
+    succeed(folder, "eval r");
+    const size_t done = lines(content(run_folder + "/metrics.jsonl")).size();
+    CHECK(done >= 2);
+    const std::string on = std::to_string(done + 1);
+    succeed_ranks(folder, 3, "train --quiet --resume --out r --stop-after-epoch " + on);
+    CHECK(lines(content(run_folder + "/metrics.jsonl")).size() == done + 1);
+  }
+}
+
+TEST_CASE(
+    "ranks: --resume ends with the bytes of a run that never stopped" * doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  const std::string options =
+      " --threads 1 --epochs 3 --model lenet5 --data fashion-2k"
+      " --limit-train 60 --limit-test 20 --batch 20";
+  succeed_ranks(folder, 2, "train --quiet --out straight" + options);
+  succeed_ranks(folder, 2, "train --quiet --out r --stop-after-epoch 1" + options);
+  succeed_ranks(folder, 2, "train --quiet --out r --resume");
+  for (const char* file : {"last.safetensors", "metrics.jsonl"}) {
+    CHECK(content(folder.file("r/") + file) == content(folder.file("straight/") + file));
+  }
+}
