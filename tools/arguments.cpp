@@ -539,15 +539,15 @@ int run_command(const Command& command, Parser& parser) {
 }  // namespace
 
 Json run_inside(
-    const Command& command, const Json& values, const std::string& out, const Common& common) {
-  Common own = common;
+    const Command& command, const Json& values, const std::string& out, const Invocation& outer) {
+  Common own = outer.common;
   own.out = out;
   own.json = own.quiet = true;
   Arguments arguments;
   command.declare(arguments);
   arguments.give(values);
   Console console({.quiet = true, .json = true, .color = "never"});
-  const Json keys = command.run({own, arguments, console});
+  const Json keys = command.run({own, arguments, console, outer.help});
   write_result(command, out, keys);
   Json result = Json::object({{"schema", 1}, {"command", command.name}});
   for (const Json::Member& member : keys.members()) result.set(member.key, member.value);

@@ -170,7 +170,7 @@ Json read_json_file(const std::string& path);
 /// Runs a command from within another one, silently, with the common options of that one and
 /// results in the folder or file `out`. Returns what --json would print.
 Json run_inside(
-    const Command& command, const Json& values, const std::string& out, const Common& common);
+    const Command& command, const Json& values, const std::string& out, const Invocation& outer);
 /// The same as a command line: "limpid shallow plot runs/moons --box -3,3 --out plot.svg".
 std::string command_line(const Command& command, const Json& values, const std::string& out);
 /// What a user may choose from, as it stands in sentences: "a", "a or b", "a, b or c".

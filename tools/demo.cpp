@@ -245,7 +245,7 @@ Json add_techniques(
       const Shown& shown = all[next];
       in.console.progress(shown.command.name, static_cast<int64_t>(next), std::ssize(all));
       make_folder(std::filesystem::path(shown.out).parent_path().string());
-      const Json result = run_inside(shown.command, shown.values, shown.out, in.common);
+      const Json result = run_inside(shown.command, shown.values, shown.out, in);
       const bool is_folder = std::filesystem::is_directory(shown.out);
       files.push_back({is_folder ? shown.out + "/result.json" : shown.out + ".json", result});
       lines.push_back(command_line(shown.command, shown.values, shown.out));
