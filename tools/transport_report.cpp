@@ -101,6 +101,7 @@ Json health_json(const LayerHealth& h) {
       {{"name", h.name},
        {"step", h.step},
        {"units", h.units},
+       {"fan_in", h.fan_in},
        {"constant", h.constant},
        {"distance", number_or_null(h.distance)},
        {"z_spread", Json::array()
@@ -145,9 +146,11 @@ void print_layers(Console& console, const NetworkTransport& all) {
   }
 }
 
-void print_flags(Console& console, const std::vector<LayerFlag>& flags) {
+void print_flags(Console& console, const std::vector<LayerFlag>& flags, bool were_looked_for) {
   const auto faults = std::ranges::count_if(flags, &LayerFlag::is_fault);
-  if (faults == 0) console.result("no layer is out of order");
+  if (faults == 0) {
+    console.result(were_looked_for ? "no layer is out of order" : "faults were not looked for");
+  }
   for (const LayerFlag& f : flags) {
     console.result((f.is_fault ? console.bold("fault: ") : "remark: ") + f.text + "; " + f.advice);
   }
@@ -256,6 +259,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
   interpret::HealthOptions health_options = o.health;
   health_options.seed = seed;
   for (const interpret::WeightedLayer& layer : recorded.weighted) {
+    if (health_options.shuffles < 2) break;
     in.console.progress("layers", std::ssize(health), std::ssize(recorded.weighted));
     check_interrupt();
     const auto kept = static_cast<size_t>(layer.input.size(0));
@@ -273,7 +277,7 @@ Json run(const Invocation& in, const ReportOptions& o) {
   in.console.stage(join_text(std::ssize(recorded.steps) - 1, " steps compared"));
 
   print_layers(in.console, all);
-  print_flags(in.console, flags);
+  print_flags(in.console, flags, !health.empty());
   for (const std::string& line : advice) in.console.result("depth: " + line);
   for (const std::string& note : all.notes) in.console.note("note: " + note);
 
@@ -324,7 +328,9 @@ void declare(Arguments& a, ReportOptions& o) {
   a.integer("samples", o.transport.samples, "examples per cloud", 4, 2000);
   a.integer("repeats", o.transport.repeats, "random subsamples", 1, 100);
   a.integer("slices", o.transport.slices, "directions of the sliced distance", 1, 10'000);
-  a.integer("shuffles", o.health.shuffles, "of each layer's weights, for its null band", 10, 1000);
+  a.integer(
+      "shuffles", o.health.shuffles,
+      "of each layer's weights, for its null band; below 2: faults are not looked for", 0, 1000);
   a.text(
       "before", o.before, "run of the same network, earlier: how far has each layer moved since?");
   a.flag("save-features", o.saves_features, "write features/LAYER.npy and pictures of each layer");

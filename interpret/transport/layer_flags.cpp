@@ -57,7 +57,7 @@ class Flags {
   // ---- Faults ----
 
   void shuffled(const LayerHealth& h) {
-    if (h.distance > rules_.shuffled_distance) return;
+    if (h.distance > rules_.shuffled_distance || h.fan_in < rules_.least_fan_in) return;
     add(h.name, "shuffled", true, h.distance, rules_.shuffled_distance,
         "does no more than its own weights in random order would (" + rounded(h.distance) +
             " deviations from them)",

@@ -148,6 +148,7 @@ LayerHealth layer_health(
     weights.push_back(std::make_unique<Shuffled>(tensor));
     for (const double w : tensor.to_vector()) squares += w * w;
     rows += tensor.size(0);
+    health.fan_in = std::max(health.fan_in, tensor.numel() / std::max<int64_t>(1, tensor.size(0)));
   }
   // |W|^2 / rows = fan in times the mean square
   health.weight_gain = std::sqrt(squares / static_cast<double>(std::max<int64_t>(1, rows)));

@@ -39,6 +39,7 @@ struct OutputStatistics {
 struct LayerHealth {
   std::string name, step;
   int64_t units = 0;    // outputs: channels of maps
+  int64_t fan_in = 0;   // weights per unit
   double constant = 0;  // share of them that give one value for everything, before activation
   OutputStatistics own, z;
   double distance = 0;

@@ -303,7 +303,7 @@ def advice_of(b, model, rate, seed):
     run = b.cached(name + "-after", ["train", *common, "--out", after, "--resume"])
     report = b.cached(name + "-report", [
         "transport", "report", after, "--data", "fashion-2k", "--before", before, "--samples",
-        "100", "--repeats", "1", "--shuffles", "10"])
+        "100", "--repeats", "1", "--shuffles", "0"])
     doubling = [s["doubling"] for s in report["euler"] if s["doubling"] is not None]
     return {"movement": mean([m["moved"] for m in report["movement"][1:]]),
             "doubling": mean(doubling) if doubling else None,
