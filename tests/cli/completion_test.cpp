@@ -11,7 +11,7 @@ namespace {
 // What bash would offer after these words, the last of which is being typed.
 std::vector<std::string> offered(const TempDir& folder, const std::vector<std::string>& typed) {
   const std::string script =
-      "source \"$0\" || exit 1\nCOMP_WORDS=(\"$@\")\nCOMP_CWORD=$(($# - 1))\n_limpid || exit 1\n"
+      "source \"$0\" || exit 1\nCOMP_WORDS=(\"$@\")\nCOMP_CWORD=$(($# - 1))\n_limpid\n"
       "for word in \"${COMPREPLY[@]}\"; do echo \"$word\"; done\n";
   std::vector<std::string> arguments = {"bash", "-c", script, folder.file("limpid.bash")};
   arguments.insert(arguments.end(), typed.begin(), typed.end());

@@ -40,7 +40,8 @@ TEST_CASE("man: every command and every option of its help is on the page") {
     const std::string own = entry(page, name);
     CHECK(contains(own, troff(example_in(help))));
     for (const HelpRow& row : help_rows(help)) {
-      const std::string tag = "\\fB" + troff(row.name) + "\\fR";
+      const char* font = row.name.starts_with("--") ? "\\fB" : "\\fI";
+      const std::string tag = font + troff(row.name) + "\\fR";
       INFO(row.name);
       CHECK((contains(own, tag) || contains(common, tag)));
     }

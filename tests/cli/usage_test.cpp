@@ -190,7 +190,7 @@ TEST_CASE("usage: every command refuses in the same way") {
     check_refused(folder, line + " --color nope", 2, {begin, "--color", "auto, always, never"});
     check_refused(folder, line + " --json=perhaps", 2, {begin, "--json"});
     check_refused(folder, line + " --config unknown.json", 2, {begin, "no-such-option"});
-    check_refused(folder, line + " --config none.json", 1, {begin, "none.json"});
+    check_refused(folder, line + " --config none.json", 3, {begin, "none.json"});
     check_refused(folder, line + " --config broken.json", 3, {begin, "broken.json"});
     check_refused(folder, line + " --config list.json", 3, {begin, "list.json", "JSON object"});
   }
