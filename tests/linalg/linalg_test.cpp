@@ -75,7 +75,6 @@ Tensor diagonal(const Tensor& values) {
   return out;
 }
 
-Tensor identity(int64_t n) { return diagonal(Tensor::ones({n}, DType::f64)); }
 
 bool has_orthonormal_columns(const Tensor& x) {
   return close(product(transpose_of(x), x), identity(x.size(1)), kTolerance);
@@ -116,6 +115,11 @@ bool has_fixed_signs(const Tensor& vectors) {
 }  // namespace
 
 // ---- Cholesky ----
+
+TEST_CASE("identity: 1 on the diagonal") {
+  CHECK(identity(2).to_vector() == std::vector<double>{1, 0, 0, 1});
+  CHECK(identity(0).numel() == 0);
+}
 
 TEST_CASE("cholesky: by hand") {
   // [4 2; 2 5] = [2 0; 1 2] [2 1; 0 2]; the second one is from the literature of the method
