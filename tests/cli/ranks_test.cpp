@@ -149,19 +149,20 @@ TEST_CASE(
   }
 }
 
-// In single precision the first rectifier whose input is 0 to rounding tells two orders of adding
-// apart: resnet8, with a million of them in a step, within a few steps, the others here in 50 steps
-// not by 1e-5. So 50 steps of resnet8 are above, in double precision.
-TEST_CASE("ranks: 2 and 4 ranks end with the weights of one process" * doctest::skip(kIsAlone)) {
+// In single precision an input of a rectifier that is 0 to rounding tells two orders of adding
+// apart. resnet8 has a million such inputs in a step: after 50 steps its weights differ by 0.03,
+// and by 0.02 between two instruction sets of one process. So its 50 steps are above, in double
+// precision.
+TEST_CASE(
+    "ranks: 2 and 4 ranks end with the weights of one process after 50 steps" *
+    doctest::skip(kIsAlone)) {
   const TempDir folder;
   const std::string rows[] = {
       "--epochs 5 --batch 20 --model lenet5 --optimizer sgd --lr 0.05 --augment "
       "translate:2,mixup:0.2",
       "--epochs 5 --batch 20 --model convnet:8x2:batch:max --optimizer sgd --lr 0.02 "
       "--class-weights --ema "
-      "0.9",
-      "--epochs 1 --batch 200 --model resnet8 --optimizer sgd --lr 0.02 --clip 1",
-      "--epochs 1 --batch 200 --model squeezenet1_0 --optimizer sgd --lr 0.02"};  // with dropout
+      "0.9"};
   for (size_t k = 0; k < std::size(rows); ++k) {
     const std::string name = "r" + std::to_string(k);
     const std::string options = kData + " --threads 1 " + rows[k];
