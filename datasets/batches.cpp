@@ -39,6 +39,14 @@ Batches::Batches(const Dataset& dataset, const BatchOptions& options)
   count_ = std::max<int64_t>(1, n / options.batch + (remainder > 1 ? 1 : 0));
 }
 
+// A part that has no example: tensors of as many dimensions, without rows.
+Batch Batches::without_examples(Batch out) const {
+  out.inputs = Tensor::empty(dataset_.images.shape().with(0, 0));
+  out.labels = Tensor::empty(dataset_.labels.shape().with(0, 0), dataset_.labels.dtype());
+  if (options_.augmentation.mixup > 0) out.mixed = Tensor::empty({0, dataset_.classes});
+  return out;
+}
+
 Batch Batches::get(int64_t epoch, int64_t index) {
   check_value(epoch >= 0, "batches", "epoch must not be negative, got ", epoch);
   check_value(
@@ -65,6 +73,7 @@ Batch Batches::get(int64_t epoch, int64_t index) {
     out.share = ranks::share(end - begin, options_.part, options_.parts);
     out.indices.assign(begin + out.share.begin, begin + out.share.end);
   }
+  if (out.indices.empty()) return without_examples(out);
   if (options_.augmentation.is_none()) {
     out.inputs = dataset_.images.rows(out.indices);
   } else {

@@ -51,6 +51,8 @@ class Batches {
   Batch get(int64_t epoch, int64_t index);
 
  private:
+  Batch without_examples(Batch out) const;
+
   Dataset dataset_;
   BatchOptions options_;
   int64_t count_;

@@ -88,19 +88,20 @@ void join_ranks(StepResult& step, const Batch& batch, const TrainOptions& option
 }
 
 // Adds the gradients of all ranks: one message for all parameters.
+template <class T>
 void sum_gradients(std::vector<Tensor>& leaves) {
-  std::vector<float> values;
+  std::vector<T> values;
   for (const Tensor& leaf : leaves) {
-    if (!leaf.gradient().defined()) continue;
     const Tensor gradient = leaf.gradient();
-    values.insert(values.end(), gradient.values<float>().begin(), gradient.values<float>().end());
+    if (!gradient.defined()) continue;  // a parameter that the loss does not depend on, on no rank
+    values.insert(values.end(), gradient.values<T>().begin(), gradient.values<T>().end());
   }
   ranks::sum(values);
   auto at = values.begin();
   for (Tensor& leaf : leaves) {
     if (!leaf.gradient().defined()) continue;
-    Tensor total = Tensor::empty(leaf.shape());
-    std::copy_n(at, total.numel(), total.mutable_data<float>());
+    Tensor total = Tensor::empty(leaf.shape(), leaf.dtype());
+    std::copy_n(at, total.numel(), total.mutable_data<T>());
     at += total.numel();
     leaf.set_gradient(total);
   }
@@ -152,7 +153,9 @@ void fit(
     }
     optimizer.clear_gradients();
     backward(now.to_minimise, trained);
-    if (is_shared) sum_gradients(trained);
+    if (is_shared) {
+      visit_float("train", now.to_minimise.dtype(), [&]<class T>() { sum_gradients<T>(trained); });
+    }
     if (options.clip > 0) clip_gradients(leaves, options.clip);
     const double learning_rate = schedule.at(t);
     optimizer.step(learning_rate);

@@ -1,5 +1,12 @@
 // tests/cli/ranks_test.cpp: training by several ranks of mpirun; skipped in builds without MPI.
+#include "framework/core/ranks.h"
+
+#include "framework/core/rng.h"
 #include "framework/io/safetensors.h"
+#include "framework/nn/models.h"
+#include "framework/ops/linear_maps.h"
+#include "framework/optim/sgd.h"
+#include "framework/train/trainer.h"
 #include "tests/cli/limpid.h"
 #include "tests/support/compare.h"
 
@@ -7,9 +14,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -20,11 +30,14 @@ namespace {
 
 const std::string kMpirun = LIMPID_MPIRUN;
 const bool kIsAlone = kMpirun.empty();
+const char* const kWeightsFile = std::getenv("LIMPID_RANKS_WEIGHTS");
+
+std::string mpirun_options(int count) {
+  return "--allow-run-as-root --oversubscribe --bind-to none --quiet -np " + std::to_string(count);
+}
 
 std::vector<std::string> on_ranks(int count, const std::string& line) {
-  return words(
-      "--allow-run-as-root --oversubscribe --bind-to none --quiet -np " + std::to_string(count) +
-      " " + LIMPID_BINARY + " " + line);
+  return words(mpirun_options(count) + " " + LIMPID_BINARY + " " + line);
 }
 
 ProcessResult run_ranks(const TempDir& folder, int count, const std::string& line) {
@@ -39,10 +52,12 @@ ProcessResult succeed_ranks(const TempDir& folder, int count, const std::string&
   return result;
 }
 
+SafetensorsFile last_of(const TempDir& folder, const std::string& run) {
+  return load_safetensors(folder.file(run + "/last.safetensors"));
+}
+
 // The largest |a - b| / max(1, |a|, |b|) over weights, statistics and the state of the optimiser.
-double difference(const std::string& a, const std::string& b) {
-  const SafetensorsFile one = load_safetensors(a + "/last.safetensors");
-  const SafetensorsFile other = load_safetensors(b + "/last.safetensors");
+double difference(const SafetensorsFile& one, const SafetensorsFile& other) {
   REQUIRE(one.tensors.size() == other.tensors.size());
   double worst = 0;
   for (const auto& [name, tensor] : one.tensors) {
@@ -73,20 +88,81 @@ std::vector<std::string> errors_of(const ProcessResult& result) {
   return own;
 }
 
-// 50 steps of 20 examples
-const std::string kData =
-    "--data fashion-2k --limit-train 200 --limit-test 40 --batch 20 --epochs 5";
+const std::string kData = "--data fashion-2k --limit-train 200 --limit-test 40";
 
 }  // namespace
 
+// Started by mpirun from the test below: 50 steps in double precision, the weights in a file.
+TEST_CASE("on a rank: training in double precision" * doctest::skip(kWeightsFile == nullptr)) {
+  ranks::join([](int) {});
+  Rng rng(1);
+  const auto model = make_model("resnet8", {{3, 16, 16}, 4}, rng);
+  convert(*model, DType::f64);
+  Sgd optimizer(parameters(*model), {.momentum = 0.9});
+  // 10 and 3 examples in turn: with 4 ranks, one of them has no example in every second step
+  const auto get = [](int64_t epoch, int64_t) {
+    const int64_t n = epoch % 2 == 0 ? 10 : 3;
+    Rng numbers(static_cast<uint64_t>(epoch));
+    const Tensor inputs = Tensor::normal({n, 3, 16, 16}, numbers, 0, 1, DType::f64);
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < n; ++i) labels.push_back(numbers.integer(4));
+    if (ranks::count() == 1) return Batch{inputs, Tensor::of_integers({n}, labels)};
+    const ranks::Share own = ranks::share(n, ranks::mine(), ranks::count());
+    const std::span<const int64_t> own_labels = std::span<const int64_t>(labels).subspan(
+        static_cast<size_t>(own.begin), static_cast<size_t>(own.size()));
+    return Batch{
+        slice(inputs, 0, own.begin, own.end),
+        Tensor::of_integers({own.size()}, own_labels),
+        {},
+        own};
+  };
+  Progress progress;
+  const Tensor weight = parameters(*model)[0].second;
+  const Tensor before = weight.clone();
+  fit(*model, optimizer, {.kind = Schedule::Kind::constant, .learning_rate = 0.02},
+      {.batches = 1, .examples = 10, .get = get}, {.epochs = 50}, progress);
+  CHECK(max_error(weight, before) > 0.01);  // it went somewhere
+  std::map<std::string, Tensor> result;
+  for (const auto& [name, tensor] : state(*model)) result.emplace(name, tensor);
+  if (ranks::is_first()) save_safetensors(kWeightsFile, result);
+  CHECK(ranks::leave(0));
+}
+
+TEST_CASE(
+    "ranks: in double precision, 1, 2, 3 and 4 ranks train resnet8 to the same weights" *
+    doctest::skip(kIsAlone)) {
+  const TempDir folder;
+  std::map<int, SafetensorsFile> files;
+  for (const int count : {1, 2, 3, 4}) {
+    std::vector<std::string> arguments = words(mpirun_options(count));
+    arguments.push_back(std::filesystem::read_symlink("/proc/self/exe"));
+    arguments.push_back("--test-case=on a rank: training in double precision");
+    const std::string file = folder.file("w" + std::to_string(count));
+    const ProcessResult result = run_process(
+        kMpirun, arguments, {.environment = {{"LIMPID_RANKS_WEIGHTS", file}}, .time_limit = 200});
+    INFO(result.out, result.err);
+    REQUIRE(result.status == 0);
+    files[count] = load_safetensors(file);
+    const double apart = difference(files.at(1), files.at(count));
+    MESSAGE(count, " ranks: ", apart);
+    CHECK(apart < 1e-10);  // 6e-15 when this was written
+  }
+}
+
+// In single precision an input of a rectifier that is 0 to rounding tells two orders of adding
+// apart. resnet8 has a million such inputs in a step: after 50 steps its weights differ by 0.03,
+// and by 0.02 between two instruction sets of one process. So its 50 steps are above, in double
+// precision.
 TEST_CASE(
     "ranks: 2 and 4 ranks end with the weights of one process after 50 steps" *
     doctest::skip(kIsAlone)) {
   const TempDir folder;
   const std::string rows[] = {
-      "--model lenet5 --optimizer sgd --lr 0.05 --augment translate:2,mixup:0.2",
-      "--model resnet8 --optimizer sgd --lr 0.02 --clip 1",
-      "--model convnet:8x2:batch:max --optimizer sgd --lr 0.02 --class-weights --ema 0.9"};
+      "--epochs 5 --batch 20 --model lenet5 --optimizer sgd --lr 0.05 --augment "
+      "translate:2,mixup:0.2",
+      "--epochs 5 --batch 20 --model convnet:8x2:batch:max --optimizer sgd --lr 0.02 "
+      "--class-weights --ema "
+      "0.9"};
   for (size_t k = 0; k < std::size(rows); ++k) {
     const std::string name = "r" + std::to_string(k);
     const std::string options = kData + " --threads 1 " + rows[k];
@@ -94,9 +170,10 @@ TEST_CASE(
     for (const int count : {2, 4}) {
       const std::string own = name + "-" + std::to_string(count);
       succeed_ranks(folder, count, "train --quiet --out " + own + " " + options);
-      INFO(own);
-      CHECK(difference(folder.file(name), folder.file(own)) < 1e-5);
-      CHECK(difference(folder.file(name), folder.file(own)) > 0);  // it really was another sum
+      const double apart = difference(last_of(folder, name), last_of(folder, own));
+      MESSAGE(own, ": ", apart);
+      CHECK(apart < 1e-5);
+      CHECK(apart > 0);  // it really was another sum
     }
   }
 }
@@ -105,7 +182,7 @@ TEST_CASE("ranks: the same bits in every run, and in another place" * doctest::s
   const TempDir folder;
   const std::string options =
       " --threads 1 --epochs 2 --model resnet8 --data fashion-2k"
-      " --limit-train 60 --limit-test 20 --batch 20";
+      " --limit-train 60 --limit-test 20";
   for (const char* out : {"a", "b"}) {
     succeed_ranks(folder, 3, "train --quiet --out " + std::string(out) + options);
   }
@@ -126,7 +203,9 @@ TEST_CASE("ranks: batches with fewer examples than ranks" * doctest::skip(kIsAlo
     train(folder, one, options);
     succeed_ranks(folder, 4, "train --quiet --out " + four + options);
     INFO(model);
-    CHECK(difference(folder.file(one), folder.file(four)) < 1e-5);
+    const double apart = difference(last_of(folder, one), last_of(folder, four));
+    MESSAGE(model, ": ", apart);
+    if (std::string(model) != "resnet8") CHECK(apart < 1e-5);  // see above
   }
 }
 
@@ -157,7 +236,8 @@ TEST_CASE("ranks: what all refuse is said once, with the same status" * doctest:
       {"train --data digits --model mlp:4 --epochs 0", 2, "--epochs"},
       {"train --data csv:missing.csv --model mlp:4", 3, "missing.csv"},
       {"train --data digits --model mlp:4 --interpretable-gradients cosine", 2, "one process"},
-      {"train --data digits --model mlp:16 --optimizer sgd --lr 1e3 --out r", 1, "the loss is"},
+      {"train --data digits --model mlp:64-64-64 --optimizer sgd --lr 1e3 --out r", 1,
+       "the loss is"},
       {"eval r", 2, "start it without mpirun"}};
   for (const Row& row : rows) {
     const ProcessResult result = run_ranks(folder, 3, row.line);
@@ -227,7 +307,7 @@ TEST_CASE(
   const TempDir folder;
   const std::string options =
       " --threads 1 --epochs 3 --model lenet5 --data fashion-2k"
-      " --limit-train 60 --limit-test 20 --batch 20";
+      " --limit-train 60 --limit-test 20";
   succeed_ranks(folder, 2, "train --quiet --out straight" + options);
   succeed_ranks(folder, 2, "train --quiet --out r --stop-after-epoch 1" + options);
   succeed_ranks(folder, 2, "train --quiet --out r --resume");

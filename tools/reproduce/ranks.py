@@ -26,7 +26,7 @@ from predictions import LIMPID, Bench
 RANKS = (1, 2, 4, 8, 64, 1000)
 VALUES = 1 << 20  # floats in the sum that beta is taken from
 MODEL = "resnet8"
-DATA = ["--data", "fashion-2k", "--limit-test", "10", "--model", MODEL, "--threads", "1"]
+DATA = ["--data", "fashion-2k", "--limit-test", "10", "--model", MODEL]
 NORMS = [16, 16, 16, 32, 32, 64, 64]  # channels of the batch norms of the network
 AT_ONCE = 1 << 20  # bytes from all ranks up to which a sum is one message
 
