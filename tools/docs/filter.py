@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 # tools/docs/filter.py: rewrites the comments of one file into those that Doxygen reads.
 #
-#   filter.py FILE.h      the header; every line keeps its number
-#   filter.py README.md   the main page: what limpid is, and its reading order
+#   filter.py FOLDER FILE.h ... README.md   writes them below FOLDER
+#
+# A header keeps the number of every line. README.md becomes the main page: what limpid is, and its
+# reading order. Fails with file:line: reason for a class, and for the first free function of a
+# group, without a comment. A struct and an enumeration explain themselves by what is in them, a
+# member function by its name or by the comment above its group.
 #
 #   in the source                                in the reference
 #   // path: purpose.  and what follows          documentation of the file
@@ -10,6 +14,7 @@
 #   declaration;  // text                        the same
 #   // ---- Title. Text ----                     a heading over the declarations that follow
 #   an overload right below another              has the comment of that one
+#   a function right below the struct it gives   refers to the comment of that
 #   lines that are set in, or have gaps          formulas and tables, as they are
 #
 # Everything else in a comment is prose, in which no character has a meaning: not *, _, <, \ or %.
@@ -24,6 +29,7 @@ ABBREVIATION = re.compile(r'\b(?:e\.g|i\.e|al|eqs?|sec|fig|vs|pp?|no)\.$', re.IG
 def escaped(text):
     """Prose as Doxygen must have it to take it literally."""
     text = re.sub(r'([\\@<>&#%$])', r'\\\1', text).replace('--', r'\--')
+    text = re.sub(r'`([^`]+)`', r'<tt>\1</tt>', text)
     return re.sub(r'^([-+*]|\d+[.)])(?= )', r'&zwj;\1', text)  # not a list
 
 
@@ -80,6 +86,21 @@ def documentation(lines, command='', after=False):
     return out
 
 
+def main_page(lines):
+    """The introduction and the reading order of README.md."""
+    first = next(n for n, line in enumerate(lines) if line.startswith('## '))
+    order = lines.index('## Reading order')
+    end = next(n for n in range(order + 1, len(lines)) if lines[n].startswith('## '))
+    out = [r'/** \mainpage limpid']
+    for line in lines[1:first] + lines[order:end]:
+        item = re.match(r'\d+\. (.*)', line)
+        if line.startswith('## '):
+            out.append(r'\section reading_order ' + line[3:])
+        else:
+            out.append(('-# ' if item else '') + escaped(item.group(1) if item else line))
+    return out + ['*/']
+
+
 class Scopes:
     """Reads code line by line and knows whether it stands among declarations."""
 
@@ -87,6 +108,7 @@ class Scopes:
         self.stack = []       # namespace, class, enum or body
         self.statement = ''   # since the last ; { or }
         self.parentheses = 0
+        self.names = []       # of namespaces
 
     def declares(self):
         return 'body' not in self.stack and self.parentheses == 0
@@ -119,6 +141,7 @@ class Scopes:
         word = re.match(r'(inline )?(\w+)', text)
         word = word.group(2) if word else ''
         if word == 'namespace' or text.startswith('extern 0'):
+            self.names = re.findall(r'\w+', text)[1:]
             return 'namespace'
         if word == 'enum':
             return 'enum'
@@ -132,7 +155,17 @@ def split(line):
     return code, line[len(code):]
 
 
-def header(lines):
+def is_uncommented(code, following):
+    """Whether this is the first line of a class or a free function, which need a comment."""
+    text = re.sub(r'^\s*template\s*<.*>$', '', code) or following
+    if re.match(r'\s*(template <.*> )?class \w+.*{', text):
+        return True
+    call = re.match(r'[^(=]*\w|.*\boperator[^\s\w]+', text)  # no variable, no Class::member
+    return '(' in text and call and text[call.end():].startswith('(') and not re.match(
+        r'\s*(namespace|class|struct|enum|using|extern|friend|static_assert)\b|.*\w::\w+\(', text)
+
+
+def header(lines, complaints):
     out, n = [], 0
     while n < len(lines) and lines[n].startswith('//'):
         n += 1
@@ -142,48 +175,74 @@ def header(lines):
     if path.endswith('.inl.h'):
         return out  # a fragment of kernels/*.cpp, included once per instruction set
     scopes = Scopes()
-    previous, comment = '', []  # name of the declaration above and its comment
+    opened = None
+    comment, is_new = [], False  # text above the next declaration, or above an earlier one
+    name = ''                    # of that one; '' after a blank line
+    struct = None                # name of the struct that ended on the line before
+    in_group = False             # right below another declaration
     while n < len(lines):
         line = lines[n]
+        raw = re.search(r'R"(\w*)\(', line)
+        if raw:  # no code inside
+            while not lines[n].endswith(')' + raw.group(1) + '";'):
+                out.append(lines[n])
+                n += 1
+            out.append(lines[n])
+            n += 1
+            continue
         code, trailing = split(line)
         indent = line[:len(line) - len(line.lstrip())]
         m = n
         if not code.strip() and trailing and scopes.declares():
             while m < len(lines) and re.match(r'\s*//', lines[m]):
                 m += 1
-            text = [re.sub(r'^\s*///? ?', '', l) for l in lines[n:m]]
-            if trailing.startswith('///'):
+            text = [re.sub(r'^\s*///? ?', '', each) for each in lines[n:m]]
+            is_new = trailing.startswith('///')
+            if is_new:
                 comment = text
-                out += [indent + l for l in documentation(text)]
-                previous = None  # the next declaration has it
+                out += [indent + each for each in documentation(text)]
             else:
                 out += lines[n:m]
+            in_group = in_group or not is_new
             n = m
             continue
-        if code.strip() and scopes.starts() and not code.startswith('#'):
-            name = re.search(r'(operator *[^\s\w]+|~?\w+)\(', code)
-            name = name.group(1) if name else ''
-            if previous is None:
-                previous = name
-            elif previous and name == previous:
-                code = indent + ' '.join(documentation(comment)).replace('\n', ' ') + ' ' + code.strip()
+        if code.strip() and scopes.starts() and not code.startswith(('#', '}')):
+            here = re.search(r'(operator *[^\s\w]+|~?\w+)\(', code)
+            here = here.group(1) if here else ''
+            if is_new:
+                name = here
+            elif here and here == name and not any(is_set(each) for each in comment):
+                code = indent + ' '.join(filter(None, documentation(comment))) + ' ' + code.strip()
+            elif struct and re.match(struct + r'\b', code):
+                code = '/** \\brief See ' + struct + '. */ ' + code
+                name = here
             else:
-                previous = ''
-        elif not code.strip():
-            previous = ''
+                name = ''
+                if not in_group and set(scopes.stack) == {'namespace'} and \
+                   'detail' not in scopes.names and not trailing and \
+                   is_uncommented(code, lines[n + 1]):
+                    complaints.append(f'{path}:{n + 1}: no comment: {code.strip()}')
+            is_new = False
+        in_group = bool(code.strip()) and not code.rstrip().endswith('{')
+        if not code.strip():
+            name = ''
+        depth = len(scopes.stack)
         scopes.read(split(line)[0])
+        if len(scopes.stack) > depth and scopes.stack == ['namespace', 'class']:
+            found = re.search(r'\bstruct (\w+)', code)
+            opened = found.group(1) if found and comment and name == '' else None
+        struct = opened if code.startswith('};') and len(scopes.stack) == 1 else None
         last = code.rstrip()[-1:]
-        if trailing and last in ';,}' and scopes.declares() or \
-           trailing and scopes.stack[-1:] == ['enum'] and last not in '{':
+        if trailing and (last in ';,}' and scopes.declares() or
+                         scopes.stack[-1:] == ['enum'] and last != '{'):
             m = n + 1
             column = len(code)
             while m < len(lines) and re.match(r' {%d}// ' % column, lines[m]):
                 m += 1
-            text = [l[column + 2:].removeprefix(' ') for l in [line] + lines[n + 1:m]]
-            text = [t.strip() if i == 0 else t for i, t in enumerate(text)]
+            text = [each[len(split(line)[0]) + 2:].strip() for each in lines[n:m]]
             doc = documentation(text, after=True)
             out.append(code + doc[0])
-            out += [indent + d for d in doc[1:]]
+            out += [indent + each for each in doc[1:]]
             n = m
             continue
         out.append(code + trailing)
@@ -192,14 +251,18 @@ def header(lines):
 
 
 def main():
-    target = sys.argv[1]
+    target, complaints = sys.argv[1], []
     for path in sys.argv[2:]:
         with open(path, encoding='utf-8') as file:
             lines = file.read().splitlines()
-        place = os.path.join(target, path)
+        is_page = path.endswith('.md')
+        place = os.path.join(target, 'main_page.dox' if is_page else path)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with open(place, 'w', encoding='utf-8') as file:
-            file.write('\n'.join(header(lines)) + '\n')
+            result = main_page(lines) if is_page else header(lines, complaints)
+            file.write('\n'.join(result) + '\n')
+    print(*complaints, sep='\n', end='\n' if complaints else '', file=sys.stderr)
+    return 1 if complaints else 0
 
 
-main()
+sys.exit(main())
