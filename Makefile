@@ -20,7 +20,7 @@ build = @unset MAKEFLAGS MFLAGS MAKELEVEL && \
 sources = find framework interpret datasets tools tests -name '*.h' -o -name '*.cpp'
 
 .NOTPARALLEL:
-.PHONY: all setup demo test debug asan tsan fuzz lint tidy mutants check bench reproduce reproduce-gradients \
+.PHONY: all setup demo test debug asan tsan fuzz lint tidy docs mutants check bench reproduce reproduce-gradients \
         reproduce-dsv reproduce-coreset reproduce-shallow reproduce-transport \
         format install clean help
 
@@ -61,6 +61,9 @@ lint:  ## include directions, first lines, ASCII, formatting
 tidy: all  ## clang-tidy on every library and tool file
 	@find framework interpret datasets tools -name '*.cpp' | \
 	xargs -P $(JOBS) -n 1 clang-tidy -p build --quiet
+
+docs:  ## the reference of all headers, build/docs/html (needs doxygen)
+	@tools/docs.sh
 
 mutants: setup  ## faults put into the code, each of which a test must notice
 	@python3 tools/mutants.py

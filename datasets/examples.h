@@ -14,6 +14,7 @@
 
 namespace limpid::datasets {
 
+/// The inputs of N examples, as bytes or as f32 values.
 class Examples {
  public:
   /// No examples; shape() then throws GraphError.

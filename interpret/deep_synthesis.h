@@ -108,6 +108,7 @@ struct TracePoint {
   std::vector<double> tensor_residual = {};  // per parameter tensor, |R_k| / |theta_k|
 };
 
+/// The descent on images and multipliers, one step at a time.
 class Synthesis {
  public:
   /// Starts from `images` [n, C, H, W] (or [n, D]) with `labels` [n] i64, or [n, K] distributions.

@@ -20,6 +20,7 @@
 
 namespace limpid {
 
+/// Calls, times and bytes of each op, while it is watched.
 class OpProfile : public Observer {
  public:
   struct Row {

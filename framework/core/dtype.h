@@ -10,12 +10,15 @@ namespace limpid {
 /// f32 for training, f64 for gradient checks and numerics, i64 for labels and indices.
 enum class DType : uint8_t { f32, f64, i64 };
 
+/// Bytes of one element.
 constexpr int64_t size_of(DType dtype) { return dtype == DType::f32 ? 4 : 8; }
 
+/// As in messages and files: "f32".
 constexpr const char* name_of(DType dtype) {
   return dtype == DType::f32 ? "f32" : dtype == DType::f64 ? "f64" : "i64";
 }
 
+/// Whether the type is f32 or f64.
 constexpr bool is_float(DType dtype) { return dtype != DType::i64; }
 
 template <class T>

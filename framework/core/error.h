@@ -72,21 +72,19 @@ template <class E, class... Parts>
   throw E(join_text(op, ": ", parts...));
 }
 
+/// Each throws the error of its name, as raise() does, unless the condition holds.
 template <class... Parts>
 void check_shape(bool condition, const char* op, const Parts&... parts) {
   if (!condition) raise<ShapeError>(op, parts...);
 }
-
 template <class... Parts>
 void check_dtype(bool condition, const char* op, const Parts&... parts) {
   if (!condition) raise<DTypeError>(op, parts...);
 }
-
 template <class... Parts>
 void check_value(bool condition, const char* op, const Parts&... parts) {
   if (!condition) raise<ValueError>(op, parts...);
 }
-
 template <class... Parts>
 void check_graph(bool condition, const char* op, const Parts&... parts) {
   if (!condition) raise<GraphError>(op, parts...);

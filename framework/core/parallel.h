@@ -21,6 +21,7 @@ struct Task;  // parallel_workers.h
 template <class Signature>
 class FunctionRef;
 
+/// Of a callable that takes Args and returns R.
 template <class R, class... Args>
 class FunctionRef<R(Args...)> {
  public:

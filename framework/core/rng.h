@@ -16,6 +16,7 @@ namespace limpid {
 /// One block of Philox4x32-10. Known answers stand in tests/core/rng_test.cpp.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
+/// A stream of random numbers: key, stream and index of the next one.
 class Rng {
  public:
   explicit Rng(uint64_t seed) : key_(seed) {}

@@ -49,6 +49,7 @@ class Shape {
   int rank_ = 0;
 };
 
+/// The sizes in brackets, as in messages: [2, 3].
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
 std::string to_string(const Shape& shape);
 

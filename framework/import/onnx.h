@@ -43,6 +43,7 @@ struct OnnxValue {
   std::vector<int64_t> sizes;  // -1 where a size is symbolic or left open
 };
 
+/// The graph of a file as a network: its weights are its parameters.
 class OnnxModel : public Module {
  public:
   OnnxModel(std::unique_ptr<onnx::Plan> plan, const std::string& file);

@@ -14,8 +14,10 @@
 
 namespace limpid {
 
+/// Element types of files.
 enum class Stored : uint8_t { f16, bf16, f32, f64, boolean, i8, i16, i32, i64, u8, u16, u32 };
 
+/// Bytes of one element, and the type of the Tensor that holds it.
 int64_t size_of(Stored type);
 DType widened(Stored type);
 

@@ -21,6 +21,7 @@ namespace limpid::kernels::direct {
 /// At most kMostTaps taps.
 bool supports(const ConvDims& d);
 
+/// Elements of scratch for the current number of threads.
 int64_t output_scratch(const ConvDims& d);
 int64_t input_scratch(const ConvDims& d);
 int64_t weight_scratch(const ConvDims& d);

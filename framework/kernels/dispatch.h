@@ -63,6 +63,7 @@ const DirectTable& direct_table();
 /// Scans of one row of a cost matrix.
 const RowScanTable& row_scan_table();
 
+/// The set in use, and the name of one: "baseline", "avx2".
 InstructionSet instruction_set();
 const char* name_of(InstructionSet set);
 /// All sets this processor can run, the slowest first.

@@ -11,6 +11,7 @@
 
 namespace limpid::kernels::im2col {
 
+/// Elements of scratch for the current number of threads.
 int64_t output_scratch(const ConvDims& d);
 int64_t input_scratch(const ConvDims& d);
 int64_t weight_scratch(const ConvDims& d);

@@ -37,6 +37,7 @@ class Visitor {
   std::string prefix_;
 };
 
+/// A layer or a network: state listed by visit(), and a function of an input and a pass.
 class Module {
  public:
   Module() = default;
@@ -64,6 +65,7 @@ class Module {
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using NamedModules = std::vector<std::pair<std::string, Module*>>;
 
+/// What the optimiser updates, and what is saved besides, with names joined by dots.
 NamedTensors parameters(Module& module);
 NamedTensors buffers(Module& module);
 /// Parameters and buffers: what a weights file holds.

@@ -16,8 +16,10 @@ namespace limpid {
 class Module;
 class Rng;
 
+/// Whether layers that differ (batch norm, dropout) train or evaluate.
 enum class Mode : uint8_t { evaluate, train };
 
+/// Mode, random numbers and watched layers of one forward pass.
 class Pass {
  public:
   Pass() = default;

@@ -17,6 +17,7 @@ Tensor neg(const Tensor& x);                   // -x
 /// scale x + shift, with two numbers.
 Tensor affine(const Tensor& x, double scale, double shift);
 
+/// The same as operators; a number takes part by affine().
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }

@@ -29,6 +29,7 @@ struct ParameterGroup {
 /// Image Classification with CNNs, CVPR 2019, section 3.1, "no bias decay").
 std::vector<ParameterGroup> decay_weights_only(const NamedParameters& parameters);
 
+/// What all optimisers share: parameters, their gradients, and the state that is saved.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;

@@ -162,6 +162,7 @@ struct Node : std::enable_shared_from_this<Node> {
   void release();
 };
 
+/// The node of a leaf: no edges.
 std::shared_ptr<Node> make_leaf(const Shape& shape, DType dtype);
 
 // ---- The three thread-local settings of the tape, changed only by scope objects ----

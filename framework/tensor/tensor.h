@@ -21,6 +21,7 @@ namespace limpid {
 class Rng;
 struct Node;  // record.h
 
+/// A handle of values, and of their place in the graph if they were recorded.
 class Tensor {
  public:
   /// No value; defined() is false.

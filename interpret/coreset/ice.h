@@ -58,6 +58,7 @@ struct ConceptPicture {
   Tensor maps;                   // [count, h, w] f64, S in units of its largest value there
 };
 
+/// ICE as a method of interpretation (coreset/interpreter.h).
 class Ice : public Interpreter {
  public:
   /// Throws ValueError for a layer that is not there, ShapeError for one without maps.

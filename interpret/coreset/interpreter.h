@@ -34,6 +34,7 @@ struct Interpretation {
 /// Measures by name; one value per class, or per group of concepts. NaN where one has no meaning.
 using Similarity = std::map<std::string, std::vector<double>>;
 
+/// One method of interpretation, on any part of the data.
 class Interpreter {
  public:
   virtual ~Interpreter() = default;

@@ -42,6 +42,7 @@ struct ProbeOptions {
   bool has_true_labels = true;  // else the classes that the network predicts
 };
 
+/// Linear probing as a method of interpretation (coreset/interpreter.h).
 class Probe : public WeightInterpreter {
  public:
   /// Throws ValueError for a layer that is not there and for a ridge that is not above 0.

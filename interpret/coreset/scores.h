@@ -31,6 +31,7 @@ Tensor probabilities_of(const Tensor& logits);
 /// p - e_y, [n, K] f32: the slope of the cross-entropy by the logits.
 Tensor logit_slopes(const Tensor& p, const Tensor& y);
 
+/// The scores of the table above, [n].
 std::vector<double> least_confidence(const Tensor& p);
 std::vector<double> entropy(const Tensor& p);
 std::vector<double> margin_difficulty(const Tensor& p);

@@ -40,6 +40,7 @@ class FacilityLocation : public SetFunction {
   int64_t added_ = 0;
 };
 
+/// lambda sum_{i in V, j in A} s_ij - sum_{i, j in A} s_ij.
 class GraphCut : public SetFunction {
  public:
   GraphCut(std::shared_ptr<const Similarities> S, double lambda);

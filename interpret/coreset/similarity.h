@@ -33,6 +33,7 @@ namespace limpid::interpret {
 
 using Weights = std::span<const double>;
 
+/// <a, b> / (|a| |b|) in [-1, 1]; 1 if both are 0, 0 if one is.
 double weight_cosine(Weights a, Weights b);
 /// 1 - (2 / pi) acos(cosine): of weights that are at least 0 in [0, 1].
 double angular_similarity(double cosine);

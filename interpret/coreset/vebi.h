@@ -66,6 +66,7 @@ struct RelevantUnit {
   double weight = 0;
 };
 
+/// VEBI as a method of interpretation (coreset/interpreter.h).
 class Vebi : public WeightInterpreter {
  public:
   /// Throws ValueError for a layer that is not there and for a network without rectified layers.

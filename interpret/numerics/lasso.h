@@ -40,6 +40,7 @@ struct LassoKnot {
   std::vector<double> w;
 };
 
+/// The solutions for every lambda: between two knots they are linear in lambda.
 class LassoPath {
  public:
   /// Q [m, m] and q [m] in f64. Throws ShapeError if they do not fit, ValueError if they are not

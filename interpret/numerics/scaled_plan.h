@@ -12,6 +12,7 @@
 
 namespace limpid::interpret {
 
+/// pi = diag(u) K diag(v).
 class ScaledPlan {
  public:
   using Vector = std::vector<double>;

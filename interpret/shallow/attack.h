@@ -37,6 +37,7 @@ struct Attack {
 /// it is positive.
 int64_t decision(const std::vector<double>& outputs);
 
+/// The three checks above on the certificate of x0.
 Attack attack(
     const PiecewiseLinear& net, const Domain& domain, std::span<const double> x0,
     const Certificate& certificate, const AttackOptions& options = {});

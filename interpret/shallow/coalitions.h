@@ -14,6 +14,7 @@
 
 namespace limpid::interpret {
 
+/// f at 64 coalitions at a time, from u on.
 class Coalitions {
  public:
   static constexpr int64_t kLanes = 64;

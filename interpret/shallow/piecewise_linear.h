@@ -49,6 +49,7 @@ struct LocalMap {
   std::vector<double> bias;    // [rows]
 };
 
+/// A network as affine stages, with a rectifier after each hidden one.
 class PiecewiseLinear {
  public:
   /// Throws ShapeError if sizes do not fit, ValueError if a number is not finite.

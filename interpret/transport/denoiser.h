@@ -22,6 +22,7 @@
 
 namespace limpid::interpret {
 
+/// g(y) = M y + b + C sigma(A y + a).
 class Denoiser {
  public:
   /// Shapes as above, all f64; A, a and C undefined for an affine map without hidden units. Throws

@@ -66,6 +66,7 @@ class NoiseShape {
   double log_det_ = 0;
 };
 
+/// A law on R^m whose density has known derivatives, with any noise added.
 class Law {
  public:
   virtual ~Law() = default;

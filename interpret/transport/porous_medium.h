@@ -23,6 +23,7 @@ namespace limpid::interpret {
 /// a p^(a-2) grad p at one point.
 std::vector<double> tsallis_velocity(double density, std::span<const double> gradient, double a);
 
+/// Barenblatt's profile p_s of age s.
 class Barenblatt {
  public:
   /// In m dimensions, of total mass 1. Throws ValueError unless m >= 1 and a > 1.
