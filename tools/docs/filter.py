@@ -12,7 +12,7 @@
 #   // path: purpose.  and what follows          documentation of the file
 #   /// text above a declaration                 its documentation; the first sentence is the brief
 #   declaration;  // text                        the same
-#   // ---- Title. Text ----                     a heading over the declarations that follow
+#   // ---- Title ----                           a heading over the declarations that follow
 #   an overload right below another              has the comment of that one
 #   a function right below the struct it gives   refers to the comment of that
 #   lines that are set in, or have gaps          formulas and tables, as they are
@@ -23,7 +23,8 @@ import re
 import sys
 
 SENTENCE = re.compile(r'[.?!](?=\s+[^a-z\s])')
-ABBREVIATION = re.compile(r'\b(?:e\.g|i\.e|al|eqs?|sec|fig|vs|pp?|no)\.$', re.IGNORECASE)
+HEADING = re.compile(r'\s*// ---- (.*) ----$')
+ABBREVIATION = re.compile(r'\b(?:e\.g|i\.e|al|eqs?|sec|fig|vs|pp)\.$')
 
 
 def escaped(text):
@@ -38,7 +39,7 @@ def is_set(line):
 
 
 def parts(lines):
-    """Runs of prose and of lines laid out by hand, [is set, lines]; blank lines separate prose."""
+    """Runs of prose and of lines laid out by hand: [is set, lines, follows a blank line]."""
     result, gap = [], []
     for line in lines:
         if not line.strip():
@@ -47,7 +48,7 @@ def parts(lines):
             result[-1][1] += gap + [line]
             gap = []
         else:
-            result.append([is_set(line), [line]])
+            result.append([is_set(line), [line], bool(gap)])
             gap = []
     return result
 
@@ -62,7 +63,7 @@ def first_sentence(text):
 def documentation(lines, command='', after=False):
     """The comment, in as many lines as the text has."""
     out = []
-    for number, (is_table, part) in enumerate(parts(lines)):
+    for number, (is_table, part, is_paragraph) in enumerate(parts(lines)):
         start = '' if number else r'\brief '
         if is_table and not (number == 0 and len(part) == 1):
             indent = min(len(line) - len(line.lstrip()) for line in part if line)
@@ -78,7 +79,7 @@ def documentation(lines, command='', after=False):
             if text:
                 out[-1] += r' \details ' + escaped(text)
         else:
-            # A new paragraph, unless it goes on below a formula
+            out += [''] * is_paragraph
             out.append((r'\details ' if number == 1 else '') + escaped(text))
     out += [''] * (len(lines) - len(out))
     out[0] = ('/**< ' if after else '/** ') + command + out[0]
@@ -109,6 +110,7 @@ class Scopes:
         self.statement = ''   # since the last ; { or }
         self.parentheses = 0
         self.names = []       # of namespaces
+        self.titled = None    # depth of the heading that is open
 
     def declares(self):
         return 'body' not in self.stack and self.parentheses == 0
@@ -134,6 +136,20 @@ class Scopes:
                 self.statement += c
         if re.fullmatch(r'\s*(public|protected|private):\s*', self.statement):
             self.statement = ''
+
+    def heading(self, title):
+        """The line that opens the heading, and closes the one before."""
+        line = '/**@}*/ ' if self.titled == len(self.stack) else ''
+        self.titled = len(self.stack)
+        return line + r'/** \name ' + escaped(title) + ' */ /**@{*/'
+
+    def ends_heading(self, code):
+        """Whether the declarations below a heading end at this line."""
+        ends = self.titled == len(self.stack) and self.starts() and (
+            code.lstrip().startswith('}') or re.match(r'\s*(public|protected|private):', code))
+        if ends:
+            self.titled = None
+        return ends
 
     def kind(self):
         text = re.sub(r'\btemplate\s*<.*?>\s*(?=class|struct|inline|static|void|\w)', '',
@@ -202,7 +218,10 @@ def header(lines, complaints):
                 comment = text
                 out += [indent + each for each in documentation(text)]
             else:
-                out += lines[n:m]
+                heading = HEADING.match(lines[n])
+                if heading:
+                    out.append(indent + scopes.heading(heading.group(1)))
+                out += lines[n + bool(heading):m]
             in_group = in_group or not is_new
             n = m
             continue
@@ -227,14 +246,17 @@ def header(lines, complaints):
         if not code.strip():
             name = ''
         depth = len(scopes.stack)
+        if scopes.ends_heading(code):
+            code = '/**@}*/ ' + code
         scopes.read(split(line)[0])
         if len(scopes.stack) > depth and scopes.stack == ['namespace', 'class']:
             found = re.search(r'\bstruct (\w+)', code)
             opened = found.group(1) if found and comment and name == '' else None
         struct = opened if code.startswith('};') and len(scopes.stack) == 1 else None
         last = code.rstrip()[-1:]
-        if trailing and (last in ';,}' and scopes.declares() or
-                         scopes.stack[-1:] == ['enum'] and last != '{'):
+        says = trailing and not re.match(r'\s*}$|\s*(class|struct) \w+;|#', split(line)[0].rstrip())
+        if says and (last in ';,}' and scopes.declares() or
+                     scopes.stack[-1:] == ['enum'] and last != '{'):
             m = n + 1
             column = len(code)
             while m < len(lines) and re.match(r' {%d}// ' % column, lines[m]):
