@@ -68,7 +68,11 @@ def documentation(lines, command='', after=False):
         if is_table and not (number == 0 and len(part) == 1):
             indent = min(len(line) - len(line.lstrip()) for line in part if line)
             part = [line[indent:].replace('*/', '* /') for line in part]
-            part[0] = (r'\details ' if number == 1 else '') + r'\verbatim ' + part[0]
+            begin = r'\verbatim'  # at the end of a line: what follows it on its line loses its indent
+            if number:
+                out[-1] += (r' \details ' if number == 1 else ' ') + begin
+            else:
+                part[0] = begin + ' ' + part[0]
             part[-1] += r' \endverbatim'
             out += part
             continue
