@@ -5,8 +5,8 @@
 //
 //     K(x) + eta K(A x) + b2 L_tot(x) + b3 L_norm(x),    K = b0 L_stat + b1 L_primal
 //
-//   x, lambda    candidates [n, C, H, W] and multipliers [n]       L_stat, L_primal  deep_kkt.h
-//   A            a view drawn anew in each step                    A, L_tot, L_norm  deep_manifold.h
+//   x, lambda    candidates [n, C, H, W] and multipliers [n]    L_stat, L_primal  deep_kkt.h
+//   A            a view drawn anew in each step                 A, L_tot, L_norm  deep_manifold.h
 //   b0 ... b3    TermWeights: given as they are, or as ratios of the lengths of the slopes
 //
 // A step: Adam on the pixels with cosine decay; a plain gradient step on lambda; a candidate whose

@@ -15,6 +15,7 @@
 
 namespace limpid::ranks {
 
+/// Ranks in all, and the number of this one.
 int count();
 int mine();
 inline bool is_first() { return mine() == 0; }
