@@ -43,7 +43,7 @@ T parse_number(const std::string& name, const std::string& text, T low, T high) 
 }
 
 std::vector<std::string> split_commas(const std::string& text) {
-  std::vector<std::string> parts = split_at(text, ',');
+  std::vector<std::string> parts = split_text(text, ',');
   std::erase(parts, "");
   return parts;
 }

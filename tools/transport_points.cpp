@@ -30,7 +30,7 @@ constexpr int64_t kLargestWidth = 4096;  // numbers per example
 
 std::vector<double> numbers_of(const std::string& text, const std::string& whole) {
   std::vector<double> values;
-  for (const std::string& part : split_at(text, ',')) {
+  for (const std::string& part : split_text(text, ',')) {
     double value = 0;
     const char* stop = part.data() + part.size();
     const auto [end, error] = std::from_chars(part.data(), stop, value);
@@ -87,7 +87,7 @@ std::optional<MixtureLaw> named_law(const std::string& data) {
     c.mean.assign(c.variances.size(), 0.0);
     components.push_back(c);
   } else if (data.starts_with("mixture:")) {
-    for (const std::string& part : split_at(data.substr(8), ':')) {
+    for (const std::string& part : split_text(data.substr(8), ':')) {
       const std::vector<double> values = numbers_of(part, data);
       const bool fits = values.size() >= 3 && values.size() % 2 == 1 &&
                         (components.empty() || values.size() == 1 + 2 * components[0].mean.size());

@@ -3,7 +3,7 @@
 
 namespace limpid {
 
-std::vector<std::string> split_at(const std::string& text, char separator) {
+std::vector<std::string> split_text(const std::string& text, char separator) {
   std::vector<std::string> parts(1);
   for (const char c : text) {
     if (c == separator) {

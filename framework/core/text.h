@@ -7,6 +7,6 @@
 namespace limpid {
 
 /// The parts between separators, empty ones too: "a::b" at ':' is {"a", "", "b"}, "" is {""}.
-std::vector<std::string> split_at(const std::string& text, char separator);
+std::vector<std::string> split_text(const std::string& text, char separator);
 
 }  // namespace limpid

@@ -47,7 +47,7 @@ std::unique_ptr<Module> mlp(const std::string& widths, const ModelShape& shape, 
   net->add<Flatten>("flatten");
   int64_t features = shape.input.numel();
   int layer = 1;
-  for (const std::string& width : split_at(widths, '-')) {
+  for (const std::string& width : split_text(widths, '-')) {
     const int64_t out = positive_number(width, "mlp:" + widths);
     net->add<Linear>("fc" + std::to_string(layer), features, out, rng);
     net->add<ReLU>("relu" + std::to_string(layer++));
@@ -87,8 +87,8 @@ struct ConvnetOptions {
 ConvnetOptions parse_convnet(const std::string& options) {
   ConvnetOptions o;
   const std::string name = "convnet:" + options;
-  const auto parts = split_at(options, ':');
-  const auto sizes = split_at(parts[0], 'x');
+  const auto parts = split_text(options, ':');
+  const auto sizes = split_text(parts[0], 'x');
   check_value(
       sizes.size() == 2 && parts.size() <= 3, "model", name,
       " is not convnet[:WIDTHxDEPTH[:NORM[:POOL]]]");

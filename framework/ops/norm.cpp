@@ -285,8 +285,12 @@ Tensor standardize_shared(
   check_shape(x.rank() >= 2, "standardize_shared", "needs [N, C, ...], got ", x.shape());
   check_channels("standardize_shared", gamma, x);
   check_channels("standardize_shared", beta, x);
-  const double share = 1 / static_cast<double>(rows * split_at(x.shape(), 1).inner);  // 1 / M
-  const Tensor mean = sum_over_ranks(channel_sum(x)) * share;                         // [C]
+  const int64_t values = rows * split_at(x.shape(), 1).inner;  // M
+  check_shape(
+      values >= 2, "standardize_shared", "a group needs at least two values, got ", x.shape(),
+      " of ", rows, " rows");
+  const double share = 1 / static_cast<double>(values);
+  const Tensor mean = sum_over_ranks(channel_sum(x)) * share;  // [C]
   const Tensor centred = x - reshape(mean, along_channels(x.shape()));
   const Tensor variance = sum_over_ranks(channel_sum(centred * centred)) * share;
   const Tensor scale = inverse_root(variance + epsilon);

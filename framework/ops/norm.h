@@ -54,6 +54,7 @@ Tensor standardize_gamma(const Tensor& g, const Tensor& x, const NormOptions& op
 ///     m = S(sum x) / M,   c = x - m,   v = S(sum c^2) / M,   y = gamma c / sqrt(v + epsilon) +
 ///     beta
 /// where S adds over the ranks (rank_sum.h) and M counts the values of a channel in all rows.
+/// Throws ShapeError unless M >= 2.
 Tensor standardize_shared(
     const Tensor& x, const Tensor& gamma, const Tensor& beta, int64_t rows, double epsilon,
     Moments& batch);

@@ -5,10 +5,10 @@
 
 using namespace limpid;
 
-TEST_CASE("split_at: empty parts are parts") {
+TEST_CASE("split_text: empty parts are parts") {
   using Parts = std::vector<std::string>;
-  CHECK(split_at("a:b", ':') == Parts{"a", "b"});
-  CHECK(split_at("a::b:", ':') == Parts{"a", "", "b", ""});
-  CHECK(split_at("", ',') == Parts{""});
-  CHECK(split_at("a:b", ',') == Parts{"a:b"});
+  CHECK(split_text("a:b", ':') == Parts{"a", "b"});
+  CHECK(split_text("a::b:", ':') == Parts{"a", "", "b", ""});
+  CHECK(split_text("", ',') == Parts{""});
+  CHECK(split_text("a:b", ',') == Parts{"a:b"});
 }

@@ -75,7 +75,6 @@ Tensor diagonal(const Tensor& values) {
   return out;
 }
 
-
 bool has_orthonormal_columns(const Tensor& x) {
   return close(product(transpose_of(x), x), identity(x.size(1)), kTolerance);
 }

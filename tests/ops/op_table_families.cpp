@@ -509,6 +509,15 @@ std::vector<OpCase> norm_cases() {
        .inputs = {{3, 2, 2, 3}, positive({2}), normal({2})},
        .reference = [](Inputs t) { return reference::standardize(t[0], t[1], t[2]); }});
   cases.push_back(
+      {.name = "standardize_shared",  // of one rank: tests/cli/ranks_test.cpp has more
+       .op =
+           [](Inputs t) {
+             Moments batch;
+             return standardize_shared(t[0], t[1], t[2], t[0].size(0), 1e-5, batch);
+           },
+       .inputs = {{3, 2, 2, 3}, positive({2}), normal({2})},
+       .reference = [](Inputs t) { return reference::standardize(t[0], t[1], t[2]); }});
+  cases.push_back(
       {.name = "standardize with beta alone",
        .op = [](Inputs t) { return standardize(t[0], {}, t[1]); },
        .inputs = {{3, 2, 2}, {2}},

@@ -1,5 +1,6 @@
 // tests/ops/op_table_units.cpp: records of the functions, units and comparisons of pointwise.h.
 #include "framework/ops/pointwise.h"
+#include "framework/ops/rank_sum.h"
 #include "tests/ops/op_table.h"
 #include "tests/reference/reference.h"
 
@@ -43,6 +44,8 @@ std::vector<OpCase> smooth_cases() {
       unary("silu", silu, gated),  unary("gelu", gelu, bell_gated),
   };
   for (size_t i = 0; i < 4; ++i) cases.push_back(large(cases[i]));
+  // Of one rank: tests/cli/ranks_test.cpp has more
+  cases.push_back(unary("sum_over_ranks", sum_over_ranks, [](double x) { return x; }));
   return cases;
 }
 

@@ -85,8 +85,8 @@ def main():
     print(f"{MODEL}, {parameters} parameters, {os.cpu_count()} cores here; a step of b examples on "
           f"one core: {1e3 * start:.2f} + {1e3 * each:.3f} b ms; alpha {1e6 * alpha:.1f} us, beta "
           f"{beta / 1e9:.2f} GB/s")
-    print(f"\n| ranks | examples each | compute, ms | messages, ms | step, ms | speed-up | efficiency |"
-          f"\n|---|---|---|---|---|---|---|")
+    print("\n| ranks | examples each | compute, ms | messages, ms | step, ms | speed-up | efficiency |"
+          "\n|---|---|---|---|---|---|---|")
     alone = sum(predicted(1, o.batch, start, each, parameters, alpha, beta))
     for n in RANKS:
         compute, send = predicted(n, o.batch, start, each, parameters, alpha, beta)

@@ -17,8 +17,10 @@ FRESH_SEEDS = range(10, 20)
 NETWORKS = {  # architecture, data, epochs, training images
     "lenet5": ("lenet5", "mnist", 3, 10_000),
     "mlp": ("mlp:64-64-64", "mnist", 3, 10_000),
-    "resnet8": ("resnet8", "cifar", 3, 5_000),
+    "resnet8": ("resnet8", "cifar", 8, 10_000),
 }
+# Tried first as resnet8; its first layer has hardly left its start
+YOUNG = {"resnet8-young": ("resnet8", "cifar", 3, 5_000)}
 STRENGTHS = (0, 0.05, 0.1, 0.2, 0.4)  # deviation of the noise, or light, added to pixels
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 DEPTHS = ("resnet8", "resnet14", "resnet20", "resnet26")
@@ -62,7 +64,7 @@ def resampled(x, y, rounds=2000):
 
 
 def trained_network(b, kind, seed, extra=()):
-    model, data, epochs, limit = NETWORKS[kind]
+    model, data, epochs, limit = {**NETWORKS, **YOUNG}[kind]
     return b.trained(f"{kind}-seed{seed}", [
         "--data", b.data[data], "--model", model, "--epochs", str(epochs), "--limit-train",
         str(limit), "--limit-test", "2000", "--seed", str(seed), *extra])
@@ -87,7 +89,7 @@ def step_of(report, layer):
 def diagnosis(b, kind, seed, fault):
     """Whether the first fault that is named is the planted one; of a network in order, any."""
     run = trained_network(b, kind, seed)
-    data = b.data[NETWORKS[kind][1]]
+    data = b.data[{**NETWORKS, **YOUNG}[kind][1]]
     name = f"{kind}-seed{seed}"
     if fault is None:
         return first_fault(looked_at(b, name, run["folder"], data)) is not None
@@ -116,6 +118,18 @@ def find_faults(b, table):
                       f"{kind}, one layer {fault}, seeds 10 to 19",
                       f"{right} of {len(seeds)} [{low:.2f}, {high:.2f}]",
                       "holds" if right >= 9 else "fails", True)
+
+
+def look_at_young(b, table):
+    looks = [looked_at(b, f"resnet8-young-seed{seed}",
+                       trained_network(b, "resnet8-young", seed)["folder"], b.data["cifar"])
+             for seed in FRESH_SEEDS]
+    found = sum(first_fault(r) == "conv1" for r in looks)
+    gains = [r["weights"][0]["weight_gain"] for r in looks]
+    table.add("T32 a layer that has not been trained is named", "cifar",
+              "resnet8 after 3 epochs on 5,000 images, which was meant as in order",
+              f"conv1 in {found} of {len(looks)}: its weights are "
+              f"{min(gains):.2f} to {max(gains):.2f} in size, 0.58 at the start", "true of them", True)
 
 
 def fix_faults(b, table):
@@ -329,5 +343,5 @@ def test_advice(b, table):
             [("networks", [a[key] for a in rows], [a["accuracy"] for a in rows])])
 
 
-PARTS = {"faults": find_faults, "fix": fix_faults, "profile": class_profiles,
+PARTS = {"faults": find_faults, "young": look_at_young, "fix": fix_faults, "profile": class_profiles,
          "shift": shift_layers, "shift-kinds": shift_kinds, "advice": test_advice}
