@@ -98,8 +98,8 @@ def diagnosis(b, kind, seed, fault):
         return first_fault(looked_at(b, name, run["folder"], data)) is not None
     layers = weighted_layers(run["folder"])
     layer = random.Random(f"{seed} {fault}").choice(layers)
-    bad = b.file(f"{name}-bad")
     label = f"{name}-{KINDS.index(fault)}"
+    bad = b.file(label + "-bad")
     if not os.path.exists(b.file(label + "-look.json")):
         shutil.rmtree(bad, ignore_errors=True)
         plant(run["folder"], bad, layer, fault, seed)
