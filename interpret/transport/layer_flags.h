@@ -1,7 +1,8 @@
 // interpret/transport/layer_flags.h: rules that say in words which layer to look at.
 //
-// Faults are what a network in order does not show; their thresholds were fixed on ten networks of
-// two kinds before any other was looked at (tools/reproduce/transport.py, part faults):
+// Faults are what a network in order does not show. Their thresholds were fixed on ten networks of
+// two kinds before any other was looked at, but for the one that says so (tools/reproduce/
+// transport_layers.py):
 //
 //   shuffled    the layer's output cannot be told from that of its own weights in random order:
 //               distance <= 3.5 (layer_health.h). Only of layers with 28 weights per unit or more:
@@ -11,9 +12,8 @@
 //   collapsed   all units say the same: directions < 1.05 with three units or more; or nothing
 //   dead        30 % of the units are constant before their activation, or 55 % after it
 //   scaled      weights of this layer are larger, or smaller, than usual in the network by more
-//   than
-//               the factor 5: root mean square times sqrt(fan in), against the median of three
-//               layers or more
+//               than the factor 5: root mean square times sqrt(fan in), against the median of
+//               three layers or more
 //
 // Damage runs downstream: what comes after a broken layer looks broken too. So faults are listed in
 // the order of the network and the first is where to begin.
