@@ -11,9 +11,9 @@
 // With L(T)_ij = sum_k C_ik^2 p_k + sum_l D_jl^2 q_l - 2 (C T D)_ij the sum is <L(T), T> and has
 // the gradient 2 L(T). It is not convex, so that every method finds a local minimum:
 //
-//   conditional gradient   S = argmin <L(T), S> over couplings, T <- T + step (S - T), the step
-//   that
-//                          is exact for the quadratic in between (Vayer et al., ICML 2019, alg. 1)
+//   conditional gradient   S = argmin <L(T), S> over couplings, T <- T + step (S - T), the
+//                          step that is exact for the quadratic in between (Vayer et al.,
+//                          ICML 2019, alg. 1)
 //   entropic               T <- Sinkhorn plan of the costs 2 L(T) (Peyre et al., ICML 2016, eq. 8)
 //
 // Tests  tests/interpret/gromov_test.cpp, pot_test.cpp

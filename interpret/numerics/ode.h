@@ -3,9 +3,8 @@
 //   euler   x + h v(t, x)                                         error O(h)
 //   rk4     four evaluations a step (Kutta 1901)                  error O(h^4)
 //   rk45    steps of an order 5 that choose their own length by comparison with order 4 (Dormand
-//   and
-//           Prince, Journal of Computational and Applied Mathematics 6, 1980): a step is taken if
-//           max_i |error_i| / (absolute + relative max(|x_i|, |new x_i|)) <= 1
+//           and Prince, Journal of Computational and Applied Mathematics 6, 1980): a step is
+//           taken if max_i |error_i| / (absolute + relative max(|x_i|, |new x_i|)) <= 1
 //
 // A residual network is the first line: layer x + f(x) is a step of length 1.
 #pragma once
