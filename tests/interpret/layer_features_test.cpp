@@ -177,7 +177,7 @@ TEST_CASE("layer_health: constant units and directions of the output") {
 TEST_CASE("layer_flags: the broken layer of a trained network is named first") {
   const datasets::Dataset train = datasets::load("digits").train;
   const datasets::ChannelStatistics statistics = datasets::channel_statistics(train);
-  const auto net = trained(train, statistics, "mlp:24-24", 8);
+  const auto net = trained(train, statistics, "mlp:32-32", 8);
   const Tensor x = datasets::standardise(slice(train.images.tensor(), 0, 0, 200), statistics);
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < 200; ++i) labels.push_back(train.labels.data<int64_t>()[i]);
@@ -208,10 +208,10 @@ TEST_CASE("layer_flags: the broken layer of a trained network is named first") {
   for (double& v : w) v *= 20;
   CHECK(rule_after(w) == "scaled");
   w = weight.to_vector();
-  for (size_t i = 24; i < w.size(); ++i) w[i] = w[i - 24];  // every unit is the first
+  for (size_t i = 32; i < w.size(); ++i) w[i] = w[i - 32];  // every unit is the first
   CHECK(rule_after(w) == "collapsed");
   w = weight.to_vector();
-  std::fill(w.begin(), w.begin() + 24 * 15, 0.0);  // 15 of 24 units
+  std::fill(w.begin(), w.begin() + 32 * 20, 0.0);  // 20 of 32 units
   CHECK(rule_after(w) == "dead");
   std::vector<double> lost;
   for (const int64_t i : Rng(1).permutation(weight.numel())) {
