@@ -147,7 +147,7 @@ TEST_CASE("transport report: keys of every layer, and a network in order") {
 
 TEST_CASE("transport report: an untrained network is no better than shuffled weights") {
   const TempDir folder;
-  train(folder, "cold", "--data digits --model mlp:32-16 --epochs 1 --lr 1e-12");
+  train(folder, "cold", "--data digits --model mlp:32-32 --epochs 1 --lr 1e-12");
   const Json result = run_json(folder, kReport + "cold" + kQuick);
   const std::vector<std::string> faults = rules(result, "fault");
   CHECK(std::ranges::count(faults, "shuffled") == 3);
@@ -202,7 +202,7 @@ TEST_CASE("transport report: data without classes") {
 
 TEST_CASE("transport fix: before, after and without the change") {
   const TempDir folder;
-  train(folder, "cold", "--data digits --model mlp:32-16 --epochs 1 --lr 1e-12");
+  train(folder, "cold", "--data digits --model mlp:32-32 --epochs 1 --lr 1e-12");
   const Json result =
       run_json(folder, kFix + "cold --layer fc2 --change skip --out f --seeds 2 --epochs 3");
   CHECK(result.text("statistic") == "shuffled");
