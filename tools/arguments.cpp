@@ -225,7 +225,7 @@ OptionHelp Arguments::described(const Entry& entry) {
   OptionHelp shown{
       .name = entry.name,
       .help = entry.help,
-      .placeholder = "",
+      .value_name = "",
       .value = "",
       .choices = entry.choices,
       .is_positional = entry.is_positional,
@@ -238,9 +238,9 @@ OptionHelp Arguments::described(const Entry& entry) {
   if (!names_all) shown.help += "; " + alternatives(shown.choices);
   if (entry.is_flag) return shown;
   const Json value = entry.get();
-  shown.placeholder = value.kind() == Json::Kind::integer ? "N"
-                      : value.kind() == Json::Kind::real  ? "X"
-                                                          : "TEXT";
+  shown.value_name = value.kind() == Json::Kind::integer ? "N"
+                     : value.kind() == Json::Kind::real  ? "X"
+                                                         : "TEXT";
   if (entry.shows_value && !entry.is_many) shown.value = as_argument(value);
   return shown;
 }
@@ -414,11 +414,11 @@ class Parser {
 
   static CLI::Option* add_option(CLI::App& app, const OptionHelp& help) {
     const std::string name = (help.is_positional ? "" : "--") + help.name;
-    if (help.placeholder.empty()) return app.add_flag(name)->description(help.help);
+    if (help.value_name.empty()) return app.add_flag(name)->description(help.help);
     CLI::Option* option = app.add_option(name)->description(help.help);
     if (help.is_many) option->expected(1, 1000)->allow_extra_args();
     if (help.is_positional) return option->required(help.is_required);
-    option->type_name(help.placeholder);
+    option->type_name(help.value_name);
     return help.value.empty() ? option : option->default_str(help.value);
   }
 

@@ -49,7 +49,7 @@ struct Common {
 struct OptionHelp {
   std::string name;                  // without dashes; of a positional the word that stands for it
   std::string help;                  // names all choices
-  std::string placeholder;           // N a whole number, X a real one, else TEXT; "" for a flag
+  std::string value_name;            // N a whole number, X a real one, else TEXT; "" for a flag
   std::string value;                 // unless given; "" if there is none
   std::vector<std::string> choices;  // empty: anything
   bool is_positional = false;

@@ -31,7 +31,7 @@ std::vector<std::string> names_of(const std::vector<NextWord>& words) {
 
 // A file or any other text: shells offer files.
 bool is_free_text(const OptionHelp& option) {
-  return option.placeholder == "TEXT" && option.choices.empty();
+  return option.value_name == "TEXT" && option.choices.empty();
 }
 
 // The options of a command that satisfy a condition, with dashes.
@@ -82,7 +82,7 @@ std::string bash_case(const std::vector<std::string>& options, const std::string
 }
 
 std::string bash_command(const CommandHelp& command) {
-  const auto has_value = [](const OptionHelp& o) { return !o.placeholder.empty(); };
+  const auto has_value = [](const OptionHelp& o) { return !o.value_name.empty(); };
   std::string text = "    \"" + command.name + "\")\n";
   text += "      options=\"" +
           spaced(options_where(command, [](const OptionHelp&) { return true; })) + " --help\"\n";
@@ -136,8 +136,8 @@ std::string zsh_option(const OptionHelp& option, int position) {
            values + "'";
   }
   const std::string help = "[" + zsh_text(option.help) + "]";
-  if (option.placeholder.empty()) return "'--" + option.name + help + "'";
-  return "'--" + option.name + "=" + help + ":" + option.placeholder + ":" + values + "'";
+  if (option.value_name.empty()) return "'--" + option.name + help + "'";
+  return "'--" + option.name + "=" + help + ":" + option.value_name + ":" + values + "'";
 }
 
 std::string zsh_command(const CommandHelp& command) {
@@ -188,7 +188,7 @@ std::string fish_option(const OptionHelp& option) {
   const std::string values =
       option.choices.empty() ? "" : " -a " + fish_text(spaced(option.choices));
   if (option.is_positional) return values.empty() ? "" : "-f" + values;
-  const std::string kind = option.placeholder.empty() ? "" : is_free_text(option) ? " -r" : " -x";
+  const std::string kind = option.value_name.empty() ? "" : is_free_text(option) ? " -r" : " -x";
   return "-l " + option.name + kind + values + " -d " + fish_text(option.help);
 }
 

@@ -57,10 +57,9 @@ std::string tagged(const std::string& tag, const std::string& text) {
 
 std::string option_entry(const OptionHelp& option) {
   const std::string tag =
-      option.is_positional
-          ? italic(option.name)
-          : bold("--" + option.name) +
-                (option.placeholder.empty() ? "" : " " + italic(option.placeholder));
+      option.is_positional ? italic(option.name)
+                           : bold("--" + option.name) +
+                                 (option.value_name.empty() ? "" : " " + italic(option.value_name));
   const bool has_default = !option.is_positional && !option.value.empty();
   return tagged(tag, option.help + (has_default ? "; default " + option.value : ""));
 }
