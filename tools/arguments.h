@@ -163,6 +163,8 @@ struct Command {
   /// (framework/core/ranks.h). Empty: the command runs in one process.
   std::string if_rank_dies = {};
 };
+/// Of a command that writes nothing before its end.
+inline constexpr const char* kNoResult = "there is no result";
 
 /// A JSON object from a file. Throws FormatError.
 Json read_json_file(const std::string& path);

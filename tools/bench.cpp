@@ -235,7 +235,7 @@ Command bench_command() {
             a.flag("f64", options->is_f64, "replay in double precision");
           },
       .run = [options](const Invocation& in) { return run(in, *options); },
-      .if_rank_dies = "there is no result"};
+      .if_rank_dies = kNoResult};
 }
 
 }  // namespace limpid::tools

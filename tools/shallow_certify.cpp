@@ -157,7 +157,8 @@ Command shallow_certify_command() {
                 "random points within the distance, beside gradient steps; 0: no attack", 0,
                 100'000'000);
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .if_rank_dies = kNoResult};
 }
 
 }  // namespace limpid::tools

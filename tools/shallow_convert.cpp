@@ -364,7 +364,8 @@ Command shallow_convert_command() {
                 "adjacency", options->adjacency,
                 "write the regions with their volumes and the facets between them, as JSON");
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .if_rank_dies = kNoResult};
 }
 
 }  // namespace limpid::tools

@@ -10,7 +10,6 @@
 #include "tools/flow_pictures.h"
 #include "tools/interpreting.h"
 #include "tools/run_folder.h"
-#include "tools/stopwatch.h"
 #include "tools/transport_points.h"
 
 #include <algorithm>
@@ -372,7 +371,6 @@ Json run(const Invocation& in, const DaeOptions& o) {
   const LawKind kind = o.kind == "exact" ? LawKind::exact
                        : o.kind == "kde" ? LawKind::kernel
                                          : LawKind::best;
-  const Stopwatch watch;
   const TransportPoints t = read_points(o.points, kind, in.common);
   const bool is_exact_mixture = (kind == LawKind::exact || learns) && t.mixture != nullptr;
   if (is_exact_mixture && t.mixture->components() > 1 && t.law->dimension() > 2 && o.layers > 1) {
@@ -401,7 +399,6 @@ Json run(const Invocation& in, const DaeOptions& o) {
                         in.common.out));
   }
   result.set("trajectory", trajectory);
-  result.set("seconds", watch.seconds());
   print(result, in.console);
   return result;
 }

@@ -16,7 +16,6 @@
 #include "tools/interpreting.h"
 #include "tools/model.h"
 #include "tools/objective.h"
-#include "tools/stopwatch.h"
 #include "tools/transport.h"
 
 #include <algorithm>
@@ -204,7 +203,6 @@ Statistic chosen_statistic(const FixOptions& o, const Looked& before) {
 }
 
 Json run(const Invocation& in, const FixOptions& o) {
-  const Stopwatch watch;
   const Change change = as_usage([&] { return interpret::change_named(o.change); });
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const RunFolder folder = open_model(o.model, in.console);
@@ -296,7 +294,7 @@ Json run(const Invocation& in, const FixOptions& o) {
                 (is_due_to_change ? "" : "; training on alone does as well")
           : std::string("not accepted: ") +
                 (is_improved ? "accuracy falls" : "no better beyond the spread of the seeds"));
-  Json result = Json::object(
+  return Json::object(
       {{"model", name_of(folder)},
        {"data", seen.data},
        {"layer", o.layer},
@@ -313,7 +311,6 @@ Json run(const Invocation& in, const FixOptions& o) {
        {"seed_std", number_or_null(after.deviation)},
        {"accepted", is_accepted},
        {"due_to_change", is_due_to_change}});
-  return result.set("seconds", watch.seconds());
 }
 
 void declare(Arguments& a, FixOptions& o) {

@@ -14,7 +14,6 @@
 #include "tools/layer_pictures.h"
 #include "tools/measuring.h"
 #include "tools/model.h"
-#include "tools/stopwatch.h"
 #include "tools/transport.h"
 
 #include <algorithm>
@@ -245,7 +244,6 @@ Json run(const Invocation& in, const ReportOptions& o) {
   if (o.saves_features && in.common.out.empty()) {
     throw UsageError("--save-features: needs --out DIR");
   }
-  const Stopwatch watch;
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const RunFolder folder = open_model(o.model, in.console);
   check_finite(folder, o.model.model);
@@ -318,7 +316,6 @@ Json run(const Invocation& in, const ReportOptions& o) {
     make_folder(out);
     result.set("pictures", save_pictures(out, seen, recorded, all, o));
   }
-  result.set("seconds", watch.seconds());
   return result;
 }
 
@@ -346,7 +343,8 @@ Command transport_report_command() {
       .example = "limpid transport report runs/fashion --data fashion-2k --out transport",
       .declare = [options](Arguments& a) { declare(a, *options); },
       .run = [options](const Invocation& in) { return run(in, *options); },
-      .result_file = "transport.json"};
+      .result_file = "transport.json",
+      .if_rank_dies = kNoResult};
 }
 
 }  // namespace limpid::tools

@@ -9,7 +9,6 @@
 #include "tools/console.h"
 #include "tools/interpreting.h"
 #include "tools/model.h"
-#include "tools/stopwatch.h"
 #include "tools/transport.h"
 
 #include <algorithm>
@@ -142,7 +141,6 @@ std::string shift_chart(const std::vector<LayerShift>& shifts) {
 }
 
 Json run(const Invocation& in, const ShiftCommand& o) {
-  const Stopwatch watch;
   const RunFolder folder = open_model(o.model, in.console);
   check_finite(folder, o.model.model);
   const Both both = opened(in, o, folder);
@@ -210,7 +208,7 @@ Json run(const Invocation& in, const ShiftCommand& o) {
             {{"file", path},
              {"caption", "W2 of the features to those of known data, and the band of chance"}})));
   }
-  return result.set("seconds", watch.seconds());
+  return result;
 }
 
 void declare(Arguments& a, ShiftCommand& o) {
@@ -235,7 +233,8 @@ Command transport_shift_command() {
       .example = "limpid transport shift runs/fashion --data fashion-2k --out shift",
       .declare = [options](Arguments& a) { declare(a, *options); },
       .run = [options](const Invocation& in) { return run(in, *options); },
-      .result_file = "shift.json"};
+      .result_file = "shift.json",
+      .if_rank_dies = kNoResult};
 }
 
 }  // namespace limpid::tools

@@ -11,6 +11,8 @@ namespace {
 
 // Up to here every rank gets all values at once: one message, but count() times the bytes.
 constexpr int64_t kSmall = int64_t{1} << 20;  // bytes from all ranks together
+// What gather() moves at a time, so that no message is too large for MPI
+constexpr int64_t kMessage = int64_t{1} << 24;
 
 // out[i] = sum over r of parts[r n + i]
 template <class T>
@@ -82,15 +84,26 @@ std::vector<std::vector<std::byte>> gather(std::span<const std::byte> own) {
   lengths[static_cast<size_t>(mine())] = static_cast<double>(own.size());
   sum(lengths);
   const std::vector<int64_t> sizes(lengths.begin(), lengths.end());
-  int64_t total = 0;
-  for (const int64_t size : sizes) total += size;
-  std::vector<std::byte> all(static_cast<size_t>(total));
-  messages::gather(own, sizes, all.data());
-  std::vector<std::vector<std::byte>> out;
-  auto at = all.begin();
-  for (const int64_t size : sizes) {
-    out.emplace_back(at, at + size);
-    at += size;
+  const int64_t longest = *std::ranges::max_element(sizes);
+
+  std::vector<std::vector<std::byte>> out(sizes.size());
+  const int64_t most = kMessage / count();  // of each rank at a time
+  for (int64_t begin = 0; begin < longest; begin += most) {
+    std::vector<int64_t> pieces;
+    int64_t total = 0;
+    for (const int64_t size : sizes) {
+      pieces.push_back(std::clamp<int64_t>(size - begin, 0, most));
+      total += pieces.back();
+    }
+    const auto piece = static_cast<size_t>(pieces[static_cast<size_t>(mine())]);
+    std::vector<std::byte> all(static_cast<size_t>(total));
+    messages::gather(
+        own.subspan(std::min(own.size(), static_cast<size_t>(begin)), piece), pieces, all.data());
+    auto at = all.begin();
+    for (size_t r = 0; r < pieces.size(); ++r) {
+      out[r].insert(out[r].end(), at, at + pieces[r]);
+      at += pieces[r];
+    }
   }
   return out;
 }

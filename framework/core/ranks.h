@@ -2,7 +2,7 @@
 //
 // `mpirun -np N limpid ...` starts N ranks, numbered from 0. Each does a share of the work that
 // depends on its number alone; sums run in rank order, never in the order of arrival, so a run
-// with N ranks gives the same bits every time and on every rank. Rank 0 alone writes.
+// with N ranks gives the same bits every time and on every rank. Rank 0 alone writes files.
 // Without LIMPID_MPI, and without a launcher, there is one rank, and everything here is trivial.
 // All functions are for the main thread; every rank must call them in the same order.
 #pragma once
@@ -38,7 +38,7 @@ Share share(int64_t n, int part, int parts);
 void sum(std::span<float> values);
 void sum(std::span<double> values);
 
-/// The bytes of every rank, in rank order, on every rank.
+/// The bytes of every rank, in rank order, on every rank, whatever their size.
 std::vector<std::vector<std::byte>> gather(std::span<const std::byte> own);
 
 /// True on every rank if it is true on one.

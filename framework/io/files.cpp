@@ -2,6 +2,7 @@
 #include "framework/io/files.h"
 
 #include "framework/core/error.h"
+#include "framework/core/ranks.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -203,6 +204,7 @@ std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes) {
 }
 
 void write_file_atomic(const std::string& path, std::span<const std::byte> bytes) {
+  if (!ranks::is_first()) return;
   const fs::path target = write_target(path);
   remove_strays(target);
   TemporaryFile temporary(target);

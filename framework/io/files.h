@@ -39,7 +39,8 @@ class InputFile {
 
 /// Replaces the file or creates it: a temporary file beside it is written, flushed to the disk and
 /// renamed over it. Permissions of an old file and symbolic links are kept. Temporary files that a
-/// killed process left for the same path are removed.
+/// killed process left for the same path are removed. Of several ranks (core/ranks.h) the first
+/// alone writes.
 /// Throws Error `path: cannot write: reason`; the old file is then untouched.
 void write_file_atomic(const std::string& path, std::span<const std::byte> bytes);
 

@@ -2,7 +2,7 @@
 #include "interpret/numerics/transport.h"
 
 #include "framework/core/error.h"
-#include "framework/core/parallel.h"
+#include "framework/core/rank_map.h"
 #include "framework/kernels/dispatch.h"
 #include "interpret/numerics/assignment.h"
 #include "interpret/numerics/masses.h"
@@ -248,12 +248,10 @@ TransportPlan optimal_transport(const Tensor& C, const TransportOptions& options
 
 std::vector<TransportPlan> optimal_transport(
     std::span<const TransportProblem> problems, const TransportOptions& options) {
-  std::vector<TransportPlan> plans(problems.size());
-  parallel::for_each(std::ssize(problems), [&](int64_t p) {
+  return ranks::map<TransportPlan>(std::ssize(problems), [&](int64_t p) {
     const auto& [C, a, b] = problems[static_cast<size_t>(p)];
-    plans[static_cast<size_t>(p)] = optimal_transport(C, a, b, options);
+    return optimal_transport(C, a, b, options);
   });
-  return plans;
 }
 
 Tensor dense_plan(const TransportPlan& plan) {

@@ -43,6 +43,12 @@ struct TransportPlan {
   int64_t iterations = 0;  // pivots; of an assignment see there
   TransportStatus status = TransportStatus::optimal;
   bool is_renormalised = false;  // b was scaled by a relative difference above 2^-45 to fit a
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit& visit) {
+    visit(self.n, self.m, self.flows, self.u, self.v, self.cost, self.dual, self.gap);
+    visit(self.iterations, self.status, self.is_renormalised);
+  }
 };
 
 struct TransportOptions {
@@ -62,7 +68,8 @@ struct TransportProblem {
   Tensor C;
   std::vector<double> a = {}, b = {};  // both empty: all masses equal
 };
-/// Many small problems in parallel, each with the same bits as alone.
+/// Many small problems, shared out over threads and ranks (core/rank_map.h: all ranks must call
+/// this), each with the same bits as alone.
 std::vector<TransportPlan> optimal_transport(
     std::span<const TransportProblem> problems, const TransportOptions& options = {});
 

@@ -1,8 +1,8 @@
-// interpret/shallow/regions.cpp: splitting, in one thread or by subtrees.
+// interpret/shallow/regions.cpp: splitting, first in one thread, then by subtrees.
 #include "interpret/shallow/regions.h"
 
 #include "framework/core/error.h"
-#include "framework/core/parallel.h"
+#include "framework/core/rank_map.h"
 #include "interpret/shallow/dot.h"
 
 #include <algorithm>
@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
-#include <exception>
 #include <limits>
 #include <map>
 #include <memory>
@@ -20,7 +19,7 @@ namespace limpid::interpret {
 namespace {
 
 constexpr int64_t kMaxInputs = 24;
-constexpr size_t kSubtrees = 64;  // parts of the work; never a function of the thread count
+constexpr size_t kSubtrees = 64;  // parts of the work; never a function of threads or ranks
 constexpr double kBand = 100;     // reaches within this factor of the margin are borderline
 
 using Clock = std::chrono::steady_clock;
@@ -584,6 +583,12 @@ class Progress {
   std::vector<std::atomic<int64_t>> sizes_;
 };
 
+// How much of a subtree was found.
+struct Extent {
+  int64_t regions = 0;
+  bool truncated = false;
+};
+
 }  // namespace
 
 Domain Domain::box(int64_t inputs, double low, double high) {
@@ -643,36 +648,39 @@ RegionTree enumerate_regions(
   const int64_t found = tree.size();
 
   // A subtree may stop once it and the finished ones before it hold enough regions
+  const int64_t count = std::ssize(open);
   Progress progress(open.size());
-  std::vector<Subtree> subtrees(open.size());
-  std::vector<std::exception_ptr> errors(open.size());
-  parallel::for_blocks(std::ssize(open), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto k = static_cast<size_t>(i);
-      const auto is_over = [&, k, calls = 0, is_done = false](int64_t size) mutable {
-        if (calls++ % 64 == 0) {
-          is_done =
-              is_done || is_late() || found + progress.before(k) + size >= problem.max_regions;
-        }
-        return is_done || found + size >= problem.max_regions;
-      };
-      try {
-        subtrees[k] = subtree_below(problem, open[k], is_over);
-        progress.finish(k, subtrees[k].tree.size());
-      } catch (...) {
-        errors[k] = std::current_exception();
+  std::vector<Subtree> subtrees(open.size());  // those of this rank
+  const std::vector<Extent> extents = ranks::map<Extent>(count, [&](int64_t i) {
+    const auto k = static_cast<size_t>(i);
+    const auto is_over = [&, k, calls = 0, is_done = false](int64_t size) mutable {
+      if (calls++ % 64 == 0) {
+        is_done = is_done || is_late() || found + progress.before(k) + size >= problem.max_regions;
       }
-    }
-  });
-  for (size_t k = 0; k < open.size(); ++k) {
-    if (errors[k]) std::rethrow_exception(errors[k]);
-    const int64_t room = problem.max_regions - tree.size();
+      return is_done || found + size >= problem.max_regions;
+    };
+    subtrees[k] = subtree_below(problem, open[k], is_over);
     const RegionTree& part = subtrees[k].tree;
-    if (part.size() > room || (part.size() == room && part.truncated))
-      keep_first(subtrees[k], room);
-    append(tree, part, open[k]);
-    subtrees[k] = {};
+    progress.finish(k, part.size());
+    return Extent{.regions = part.size(), .truncated = part.truncated};
+  });
+
+  // Those that come first in the tree may keep all they have, up to the limit
+  std::vector<int64_t> rooms;
+  int64_t room = problem.max_regions - found;
+  for (const Extent& extent : extents) {
+    rooms.push_back(room);
+    room -= std::min(room, extent.regions);
   }
+  std::vector<RegionTree> parts = ranks::map<RegionTree>(count, [&](int64_t i) {
+    const auto k = static_cast<size_t>(i);
+    RegionTree& part = subtrees[k].tree;
+    if (part.size() > rooms[k] || (part.size() == rooms[k] && part.truncated)) {
+      keep_first(subtrees[k], rooms[k]);
+    }
+    return std::move(part);
+  });
+  for (size_t k = 0; k < open.size(); ++k) append(tree, std::exchange(parts[k], {}), open[k]);
   return std::move(whole.tree);
 }
 

@@ -44,6 +44,11 @@ struct Domain {
 
   static Domain all() { return {.is_all = true, .low = {}, .high = {}}; }
   static Domain box(int64_t inputs, double low, double high);
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit& visit) {
+    visit(self.is_all, self.low, self.high);
+  }
 };
 
 struct RegionOptions {
@@ -89,9 +94,17 @@ struct RegionTree {
   int64_t find(std::span<const double> x) const;
   /// Lambda_region(x)
   std::vector<double> value(int64_t region, std::span<const double> x) const;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit& visit) {
+    visit(self.inputs, self.units, self.outputs, self.domain, self.cuts, self.rows, self.patterns);
+    visit(self.centres, self.radii, self.parents, self.weights, self.biases, self.truncated);
+    visit(self.counts, self.borderline, self.margin);
+  }
 };
 
-/// Same result at any thread count, unless the time limit ends it. Throws ValueError for a box that
+/// Subtrees are shared out over threads and ranks (core/rank_map.h: all ranks must call this). Same
+/// result at any number of either, unless the time limit ends it. Throws ValueError for a box that
 /// is empty, inverted or not finite, and above 24 inputs.
 RegionTree enumerate_regions(
     const PiecewiseLinear& net, const Domain& domain, const RegionOptions& options = {});

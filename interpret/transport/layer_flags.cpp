@@ -115,22 +115,26 @@ class Flags {
     const double mad = 1.4826 * median_of(deviations);
     const double away = (logs[l - 1] - middle) / mad;
     if (logs.size() < 4 || !(mad > 0) || std::abs(away) <= rules_.kinetic_mad) return;
+    const double ratio = std::exp(logs[l - 1] - middle);
+    if (ratio < rules_.kinetic_factor && ratio > 1 / rules_.kinetic_factor) return;
     const LayerTransport& t = transport_.layers[l];
     add(t.name, "distance", false, away, rules_.kinetic_mad,
-        "moves " + percent(t.share) + " of all distance, " + (away > 0 ? "far more" : "far less") +
-            " than the other layers",
+        "moves " + percent(t.share) + " of all distance; its mean square is " + rounded(ratio) +
+            " times the median of the layers",
         away > 0 ? "a transport penalty or a skip connection would spread the work"
                  : "it may be removed");
   }
 
   void separation(size_t l) {
-    const Summary& d = transport_.layers[l].class_separation;
-    const Summary& before = transport_.layers[l - 1].class_separation;
+    const LayerTransport& t = transport_.layers[l];
+    const LayerTransport& last = transport_.layers[l - 1];
+    const Summary &d = t.class_separation, &before = last.class_separation;
     if (!(d.median > rules_.separation_growth * before.median) || d.low <= before.high) return;
-    add(transport_.layers[l].name, "separation", false, d.median / before.median,
-        rules_.separation_growth,
+    if (t.separation >= last.separation) return;
+    add(t.name, "separation", false, d.median / before.median, rules_.separation_growth,
         "mixes the classes: D = tr(S_w S_b^+) grows from " + rounded(before.median) + " to " +
-            rounded(d.median),
+            rounded(d.median) + ", the variance between them falls from " +
+            percent(last.separation) + " to " + percent(t.separation),
         "try more units here, or a skip connection");
   }
 

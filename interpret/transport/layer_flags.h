@@ -18,10 +18,15 @@
 // Damage runs downstream: what comes after a broken layer looks broken too. So faults are listed in
 // the order of the network and the first is where to begin.
 //
-// Remarks are what may be worth a look, also in a network in order:
+// Remarks are what may be worth a look, also in a network in order (the second conditions of the
+// first two were added after networks in order had shown them):
 //
-//   distance    log kappa_l lies more than 3.5 MAD from the median of the steps
-//   separation  D grows by more than 10 %, beyond the spread over subsamples
+//   distance    log kappa_l lies more than 3.5 MAD from the median of the steps, and kappa_l is more
+//               than twice the median or less than half of it: where all steps are nearly alike,
+//               3.5 MAD are little
+//   separation  D grows by more than 10 %, beyond the spread over subsamples, and the share of the
+//               variance between the classes falls. D alone hangs on the two classes that are
+//               nearest to each other, and grows where all others part
 //   loss        directions fall to less than half while D does not fall
 //   twist       W_l^2 / kappa_l < 0.5: examples are moved past each other
 //   silent      30 % of the units are constant after their activation
@@ -46,6 +51,7 @@ struct FlagRules {
   double silent_share = 0.3;
   double scale_factor = 5;
   double kinetic_mad = 3.5;
+  double kinetic_factor = 2;
   double separation_growth = 1.1;
   double twist = 0.5;
 };

@@ -2,7 +2,7 @@
 #include "interpret/transport/layer_shift.h"
 
 #include "framework/core/error.h"
-#include "framework/core/parallel.h"
+#include "framework/core/rank_map.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
@@ -93,16 +93,22 @@ LayerShift shift_of(
   const PooledDistances distances(
       picked(known.values, counted(0, N)), picked(fresh.values, counted(0, M)),
       variance_of(known.values));
-  std::vector<double> shift(static_cast<size_t>(o.repeats)), null(shift);
-  parallel::for_each(o.repeats, [&](int64_t r) {
+  struct Repeat {
+    double shift, null;
+  };
+  const auto repeats = ranks::map<Repeat>(o.repeats, [&](int64_t r) {
     Rng rng = Rng(o.seed).child(static_cast<uint64_t>(r));
     const Rows a = drawn(counted(0, N), 2 * n, rng);
     const Rows b = drawn(counted(N, N + M), n, rng);
     const std::span<const int64_t> first(a.data(), static_cast<size_t>(n));
     const std::span<const int64_t> second(a.data() + n, static_cast<size_t>(n));
-    null[static_cast<size_t>(r)] = distances.w2(first, second);
-    shift[static_cast<size_t>(r)] = distances.w2(first, b);
+    return Repeat{.shift = distances.w2(first, b), .null = distances.w2(first, second)};
   });
+  std::vector<double> shift, null;
+  for (const Repeat& repeat : repeats) {
+    shift.push_back(repeat.shift);
+    null.push_back(repeat.null);
+  }
   LayerShift s;
   s.name = known.name;
   s.shift = mean_of(shift);
@@ -243,12 +249,11 @@ ClassShift class_shift(
       return drawn(all, 2 * count, random);
     };
     own += energy_of(distances, all);
-    parallel::for_each(o.divisions, [&](int64_t d) {
-      chance[static_cast<size_t>(d)] += energy_of(distances, division(d));
-    });
-    std::vector<double> w2(static_cast<size_t>(std::min(o.divisions, kDivisionsOfW2)));
-    parallel::for_each(
-        std::ssize(w2), [&](int64_t d) { w2[static_cast<size_t>(d)] = w2_of(division(d)); });
+    const auto energies = ranks::map<double>(
+        o.divisions, [&](int64_t d) { return energy_of(distances, division(d)); });
+    for (size_t d = 0; d < chance.size(); ++d) chance[d] += energies[d];
+    const auto w2 = ranks::map<double>(
+        std::min(o.divisions, kDivisionsOfW2), [&](int64_t d) { return w2_of(division(d)); });
     result.compared.push_back(label);
     result.w2.push_back(w2_of(all));
     result.null_mean.push_back(mean_of(w2));

@@ -2,7 +2,7 @@
 #include "interpret/transport/layer_transport.h"
 
 #include "framework/core/error.h"
-#include "framework/core/parallel.h"
+#include "framework/core/rank_map.h"
 #include "framework/core/rng.h"
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
@@ -169,10 +169,9 @@ ClassDistances class_distances(
   for (size_t a = 0; a < clouds.size(); ++a) {
     for (size_t b = a + 1; b < clouds.size(); ++b) pairs.emplace_back(a, b);
   }
-  std::vector<double> distances(pairs.size());
-  parallel::for_each(std::ssize(pairs), [&](int64_t p) {
+  const auto distances = ranks::map<double>(std::ssize(pairs), [&](int64_t p) {
     const auto [a, b] = pairs[static_cast<size_t>(p)];
-    distances[static_cast<size_t>(p)] = exact_w2(clouds[a], clouds[b]);
+    return exact_w2(clouds[a], clouds[b]);
   });
   double total = 0;
   for (const double d : distances) total += d;
@@ -269,6 +268,61 @@ void compare_once(
   t.gromov_pairs = gromov.identity_value;
 }
 
+// The examples of one repeat, and as many others
+struct Draw {
+  std::vector<int64_t> rows, others, classes;  // classes of `rows`, if known
+};
+Draw draw_of(int64_t repeat, int64_t N, int64_t n, std::span<const int64_t> labels, uint64_t seed) {
+  Rng rng = Rng(seed).child(static_cast<uint64_t>(repeat));
+  const std::vector<int64_t> order = rng.permutation(N);
+  Draw draw{
+      .rows = {order.begin(), order.begin() + n},
+      .others = {order.begin() + n, order.begin() + 2 * n},
+      .classes = {}};
+  if (!labels.empty()) draw.classes = labels_at(labels, draw.rows);
+  return draw;
+}
+
+bool have_same_axes(const LayerFeatures& a, const LayerFeatures& b) {
+  return a.shape == b.shape && a.pooling == b.pooling;
+}
+
+// The clouds before and after step l in axes in which they can be compared
+Pair step_pair(
+    const std::vector<LayerFeatures>& steps, size_t l, const Cloud& before, const Cloud& after) {
+  return have_same_axes(steps[l - 1], steps[l])
+             ? in_joint_axes(before.points, after.points)
+             : rotated_onto(in_own_axes(before.points), in_own_axes(after.points));
+}
+
+// What every repeat measures, of all steps
+std::vector<Measured> measured_in(const std::vector<LayerFeatures>& steps, const Draw& draw) {
+  const Recording off(false);  // this may be another thread than the caller's
+  std::vector<Measured> measured(steps.size());
+  Cloud before;
+  std::optional<Frame> frame;
+  for (size_t l = 0; l < steps.size(); ++l) {
+    Measured& m = measured[l];
+    const Cloud cloud = normalised(picked(steps[l].values, draw.rows));
+    const Tensor own = in_own_axes(cloud.points);
+    if (!draw.classes.empty()) m.class_separation = separation_fuzziness(own, draw.classes);
+    const Cloud other = normalised(picked(steps[l].values, draw.others));
+    const Pair halves = in_joint_axes(cloud.points, other.points);
+    m.floor = exact_w2(halves.x, halves.y);
+    if (l == 0) {
+      frame.emplace(own);
+    } else {
+      const Pair pair = step_pair(steps, l, before, cloud);
+      m.kinetic = mean_square(pair.y - pair.x);
+      m.w2_previous = exact_w2(pair.x, pair.y);
+      m.twist = m.kinetic > 0 ? m.w2_previous * m.w2_previous / m.kinetic : 1;
+      frame->step(own, m);
+    }
+    before = cloud;
+  }
+  return measured;
+}
+
 }  // namespace
 
 NetworkTransport network_transport(
@@ -286,49 +340,25 @@ NetworkTransport network_transport(
   result.samples = n;
   result.repeats = o.repeats;
   result.layers.resize(steps.size());
-  std::vector<std::vector<Measured>> measured(steps.size());
 
-  for (int64_t r = 0; r < o.repeats; ++r) {
-    Rng rng = Rng(o.seed).child(static_cast<uint64_t>(r));
-    const std::vector<int64_t> order = rng.permutation(N);
-    const std::vector<int64_t> rows(order.begin(), order.begin() + n);
-    const std::vector<int64_t> others(order.begin() + n, order.begin() + 2 * n);
-    const std::vector<int64_t> classes =
-        labels.empty() ? std::vector<int64_t>{} : labels_at(labels, rows);
-    Cloud before;
-    std::optional<Frame> frame;
-    for (size_t l = 0; l < steps.size(); ++l) {
-      LayerTransport& t = result.layers[l];
-      Measured m;
-      const Cloud cloud = normalised(picked(steps[l].values, rows));
-      const Tensor own = in_own_axes(cloud.points);
-      if (r == 0) measure_once(t, steps[l], cloud, classes, o, result.notes);
-      if (!classes.empty()) m.class_separation = separation_fuzziness(own, classes);
-      const Cloud other = normalised(picked(steps[l].values, others));
-      const Pair halves = in_joint_axes(cloud.points, other.points);
-      m.floor = exact_w2(halves.x, halves.y);
-      if (l == 0) {
-        frame.emplace(own);
-      } else {
-        const bool has_same_axes =
-            steps[l].shape == steps[l - 1].shape && steps[l].pooling == steps[l - 1].pooling;
-        const Pair pair = has_same_axes ? in_joint_axes(before.points, cloud.points)
-                                        : rotated_onto(in_own_axes(before.points), own);
-        t.alignment = has_same_axes ? "same axes" : "rotated";
-        m.kinetic = mean_square(pair.y - pair.x);
-        m.w2_previous = exact_w2(pair.x, pair.y);
-        m.twist = m.kinetic > 0 ? m.w2_previous * m.w2_previous / m.kinetic : 1;
-        frame->step(own, m);
-        if (r == 0) compare_once(t, pair, before, cloud, o);
-      }
-      measured[l].push_back(m);
-      before = cloud;
+  const Draw first = draw_of(0, N, n, labels, o.seed);
+  Cloud before;
+  for (size_t l = 0; l < steps.size(); ++l) {
+    LayerTransport& t = result.layers[l];
+    const Cloud cloud = normalised(picked(steps[l].values, first.rows));
+    measure_once(t, steps[l], cloud, first.classes, o, result.notes);
+    if (l > 0) {
+      t.alignment = have_same_axes(steps[l - 1], steps[l]) ? "same axes" : "rotated";
+      compare_once(t, step_pair(steps, l, before, cloud), before, cloud, o);
     }
+    before = cloud;
   }
+  const auto repeats = ranks::map<std::vector<Measured>>(
+      o.repeats, [&](int64_t r) { return measured_in(steps, draw_of(r, N, n, labels, o.seed)); });
 
   const auto over = [&](size_t l, double Measured::*what) {
     std::vector<double> values;
-    for (const Measured& m : measured[l]) values.push_back(m.*what);
+    for (const std::vector<Measured>& measured : repeats) values.push_back(measured[l].*what);
     return summary_of(values);
   };
   TransportPath& path = result.path;

@@ -1,6 +1,5 @@
-// tests/cli/ranks_test.cpp: training by several ranks of mpirun; skipped in builds without MPI.
-#include "framework/core/ranks.h"
-
+// tests/cli/ranks_test.cpp: work shared by several ranks of mpirun; skipped in builds without MPI.
+#include "framework/core/rank_map.h"
 #include "framework/core/rng.h"
 #include "framework/io/safetensors.h"
 #include "framework/nn/models.h"
@@ -31,6 +30,7 @@ namespace {
 const std::string kMpirun = LIMPID_MPIRUN;
 const bool kIsAlone = kMpirun.empty();
 const char* const kWeightsFile = std::getenv("LIMPID_RANKS_WEIGHTS");
+const bool kExchanges = std::getenv("LIMPID_RANKS_EXCHANGE") != nullptr;
 
 std::string mpirun_options(int count) {
   return "--allow-run-as-root --oversubscribe --bind-to none --quiet -np " + std::to_string(count);
@@ -126,6 +126,67 @@ TEST_CASE("on a rank: training in double precision" * doctest::skip(kWeightsFile
   for (const auto& [name, tensor] : state(*model)) result.emplace(name, tensor);
   if (ranks::is_first()) save_safetensors(kWeightsFile, result);
   CHECK(ranks::leave(0));
+}
+
+// Started by mpirun from the test below.
+TEST_CASE("on a rank: results shared out" * doctest::skip(!kExchanges)) {
+  ranks::join([](int) {});
+  CHECK(ranks::count() == 3);
+  // Vectors of 0, 1, ... million numbers: several messages from some ranks, none from others
+  const auto size = [](int64_t i) { return static_cast<size_t>(i) * 1'000'000; };
+  for (const int64_t n : {0, 2, 7}) {
+    const auto results = ranks::map<std::vector<double>>(
+        n, [&](int64_t i) { return std::vector<double>(size(i), static_cast<double>(i)); });
+    CHECK(std::ssize(results) == n);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto k = static_cast<size_t>(i);
+      CHECK(results[k] == std::vector<double>(size(i), static_cast<double>(i)));
+    }
+  }
+  CHECK(ranks::leave(0));
+}
+
+TEST_CASE("ranks: every rank gets the results of all" * doctest::skip(kIsAlone)) {
+  std::vector<std::string> arguments = words(mpirun_options(3));
+  arguments.push_back(std::filesystem::read_symlink("/proc/self/exe"));
+  arguments.push_back("--test-case=on a rank: results shared out");
+  const ProcessResult result = run_process(
+      kMpirun, arguments, {.environment = {{"LIMPID_RANKS_EXCHANGE", "1"}}, .time_limit = 200});
+  INFO(result.out, result.err);
+  CHECK(result.status == 0);
+}
+
+TEST_CASE(
+    "ranks: regions, certificates and reports of layers are those of one process" *
+    doctest::skip(kIsAlone)) {
+  struct Row {
+    const char *line, *file;
+  };
+  const Row rows[] = {
+      {"shallow convert moons --box -3,3 --check 1000 --out f", "f"},
+      {"shallow convert moons --check 1000 --merge --out f", "f"},
+      {"shallow convert moons --box -3,3 --check 1000 --max-regions 97 --out f", "f"},
+      {"shallow certify moons --box -3,3 --indices 0,1,2", ""},
+      {"transport report fashion --samples 60 --repeats 3 --out r", "r/transport.json"},
+      {"transport shift fashion --samples 60 --repeats 5 --out r", "r/shift.json"}};
+  const TempDir folder;
+  train(folder, "moons", "--data moons --model mlp:12-12 --epochs 2");
+  train(folder, "fashion", "--data fashion-2k --limit-train 200 --model lenet5 --epochs 1");
+  for (const Row& row : rows) {
+    std::string text, file;
+    for (const int count : {1, 2, 3}) {
+      INFO(count, " ranks: ", row.line);
+      const ProcessResult result = succeed_ranks(folder, count, row.line);
+      const std::string bytes = *row.file == 0 ? "" : content(folder.file(row.file));
+      if (count == 1) {
+        text = result.out;
+        file = bytes;
+        continue;
+      }
+      CHECK(result.out == text);
+      CHECK(bytes == file);
+    }
+  }
 }
 
 TEST_CASE(
