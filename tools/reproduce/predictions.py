@@ -10,8 +10,9 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMPID = os.path.join(HERE, "../../build/limpid")
-TESTS = os.path.join(HERE, "../../build/tests/interpret_test")
+BUILD = os.environ.get("LIMPID_BUILD", os.path.join(HERE, "../../build"))
+LIMPID = os.path.join(BUILD, "limpid")
+TESTS = os.path.join(BUILD, "tests/interpret_test")
 README = os.path.join(HERE, "../../README.md")
 
 
