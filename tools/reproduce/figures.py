@@ -183,8 +183,8 @@ class Program:
         subcommands = []
         while words and words[0] in self.subcommands(*subcommands):
             subcommands.append(words.pop(0))
-        if not subcommands and words and not words[0].startswith("-"):
-            return [f"limpid has no command {words[0]}"]
+        if self.subcommands(*subcommands) and words and not words[0].startswith("-"):
+            return [f"{' '.join(['limpid', *subcommands])} has no command {words[0]}"]
         if subcommands == ["bench"] and words and re.fullmatch(r"[a-z]\w+_\w+", words[0]):
             if words[0] not in (self.workloads() + self.help("bench")):
                 return [f"limpid bench has no workload {words[0]}"]
@@ -293,6 +293,13 @@ def commands_in(text):
     return lines + re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```$", "", text))
 
 
+def check_generated(text):
+    """Errors of the parts between marks: each has a script that makes it."""
+    return [f"there is no tools/reproduce/{name}.py for the part '{name}' of README"
+            for name in re.findall(r"<!-- (\w+): begin -->", text)
+            if not os.path.exists(os.path.join(HERE, name + ".py"))]
+
+
 def check_commands(text, sources, program):
     errors = []
     for command in commands_in(text):
@@ -308,7 +315,7 @@ def main():
     program = Program()
     readme, table = read(README), read(SOURCES)
     sources = Sources(table)
-    errors = check_figures(plain(readme), sources, program)
+    errors = check_figures(plain(readme), sources, program) + check_generated(readme)
     errors += check_commands(readme + table + read(BENCHMARKS), sources, program)
     for error in errors:
         print("figures:", error, file=sys.stderr)
