@@ -84,13 +84,12 @@ class Sources:
         return tables + self.no_results
 
 
-def stored_figure(name, row_name, text):
-    """The text, if it stands in that row of results/NAME.json."""
-    for row in json.loads(read(os.path.join(HERE, "results", name + ".json")))["rows"]:
-        if row_name == ", ".join((row["prediction"], row["data"], row["setting"])):
-            if text in row["figure"]:
-                return text
-    return None
+def is_stored(name, row_name, text):
+    """Whether the text, with its numbers whole, stands in that row of results/NAME.json."""
+    whole = re.compile(rf"(?<![\d.]){re.escape(text)}(?!\d|\.\d)")
+    stored = json.loads(read(os.path.join(HERE, "results", name + ".json")))["rows"]
+    return any(whole.search(row["figure"]) for row in stored
+               if row_name == ", ".join((row["prediction"], row["data"], row["setting"])))
 
 
 def value_of(formula):
@@ -102,7 +101,7 @@ def value_of(formula):
 def compare(row):
     """Errors of a figure that is derived from a stored result."""
     quotation, name, row_name, text, computed = row
-    if stored_figure(name, row_name, text) is None:
+    if not is_stored(name, row_name, text):
         return [f"'{quotation}': results/{name}.json has no row '{row_name}' with '{text}'"]
     stored = [figure for _, figure in figures_in(text)]
     formulas = computed.split(";") if computed else stored
@@ -131,7 +130,7 @@ def check_figures(text, sources, program):
         for place in places:
             is_covered[place:place + len(quotation)] = [True] * len(quotation)
     for place, figure in figures_in(text):
-        if not is_covered[place]:
+        if not all(is_covered[place:place + len(figure)]):
             around = text[max(0, place - 40):place + 40]
             errors.append(f"no source of {figure} in '...{around}...': see "
                           "tools/reproduce/README.md")
@@ -288,8 +287,9 @@ def check_command(text, program):
 
 def commands_in(text):
     """Lines of the shell blocks, and code in the text."""
-    blocks = "\n".join(re.findall(r"(?ms)^```(?:sh.*?)?\n(.*?)^```$", text))
-    lines = [part for line in blocks.splitlines() for part in line.split("&&")]
+    blocks = re.findall(r"(?ms)^```(\w*)[^\n]*\n(.*?)^```$", text)
+    lines = [part for language, block in blocks if language in ("", "sh")
+             for line in block.splitlines() for part in line.split("&&")]
     return lines + re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```$", "", text))
 
 
