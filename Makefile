@@ -74,7 +74,7 @@ bench: setup  ## Google Benchmark, when it is installed (Debian: libbenchmark-de
 	$(call build,release,--target limpid_bench)
 	@build/limpid_bench $(ARGS)
 
-reproduce: reproduce-gradients reproduce-dsv reproduce-coreset reproduce-shallow reproduce-transport  ## the experiments of the papers, hours in all
+reproduce: reproduce-gradients reproduce-dsv reproduce-coreset reproduce-transport reproduce-shallow  ## the experiments of the papers, hours in all
 
 # Fashion-MNIST and CIFAR-10 by `limpid data get`, or: FASHION=idx:FOLDER CIFAR10=cifar:FOLDER
 reproduce-gradients: all  ## predictions of interpretable gradients; PART=fashion for one part
@@ -89,7 +89,8 @@ reproduce-dsv: all  ## claims of deep support vectors; PART=select for one part
 reproduce-coreset: all  ## interpreting with little data; PART=vebi for one part
 	@python3 tools/reproduce/coreset.py --part $(PART) --fashion $(FASHION) --mnist $(MNIST)
 
-reproduce-shallow: all  ## how many regions the shallow form needs, by units, inputs and depth
+reproduce-shallow: all  ## size, exactness and speed (after make bench) of the shallow form; PART=exactness
+	$(call build,release,--target interpret_test)
 	@python3 tools/reproduce/shallow.py --part $(PART)
 
 reproduce-transport: all  ## layers as transport; PART=dae-trained for one part

@@ -10,8 +10,9 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMPID = os.path.join(HERE, "../../build/limpid")
-TESTS = os.path.join(HERE, "../../build/tests/interpret_test")
+BUILD = os.environ.get("LIMPID_BUILD", os.path.join(HERE, "../../build"))
+LIMPID = os.path.join(BUILD, "limpid")
+TESTS = os.path.join(BUILD, "tests/interpret_test")
 README = os.path.join(HERE, "../../README.md")
 
 
@@ -147,8 +148,8 @@ class Table:
     """One row per prediction and setting; the first `headline` row of a prediction stands for it in
     README."""
 
-    def __init__(self):
-        self.rows, self.charts = [], []
+    def __init__(self, rows=()):
+        self.rows, self.charts = list(rows), []
 
     def add(self, prediction, data, setting, figure, result, headline=False):
         self.rows.append({"prediction": prediction, "data": data, "setting": setting,
@@ -192,11 +193,14 @@ class Table:
 
 
 def main():
-    text = read(README)
+    text, is_checking = read(README), sys.argv[1:] == ["--check"]
     for path in sorted(glob.glob(os.path.join(HERE, "results", "*.json"))):
         name = os.path.basename(path)[:-len(".json")]
-        text = with_claims(text, name, json.loads(read(path))["rows"])
-    if sys.argv[1:] == ["--check"]:
+        table = Table(json.loads(read(path))["rows"])
+        text = with_claims(text, name, table.rows)
+        if is_checking and not read(path[:-len("json")] + "md").endswith(table.markdown()):
+            sys.exit(f"results/{name}.md does not say what {name}.json says")
+    if is_checking:
         sys.exit(0 if text == read(README) else "README does not say what results/*.json say")
     with open(README, "w") as file:
         file.write(text)

@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
-# tools/reproduce/shallow.py: how the shallow form of a network grows (arXiv 2306.11827), counted.
+# tools/reproduce/shallow.py: the shallow form of arXiv 2306.11827: its size, exactness and speed.
 #
-#     python3 tools/reproduce/shallow.py --out reproduction/shallow
-#     make reproduce-shallow
+#     python3 tools/reproduce/shallow.py --part exactness --out reproduction/shallow
+#     make reproduce-shallow PART=growth
 #
-# The shallow form has a unit for every activation region. S1 to S3 count the regions of networks
-# that grow by units, by inputs and by depth, beside the most that their widths allow in all of R^n
-# (Serra, Tjandraatmadja and Ramalingam 2018, Theorem 1). Runs are kept under --out (see
-# predictions.py); `--table` only makes the table.
+# The shallow form has a unit for every activation region. Part growth, S1 to S3, counts the regions
+# of networks that grow by units, by inputs and by depth, beside the most that their widths allow in
+# all of R^n (Serra, Tjandraatmadja and Ramalingam 2018, Theorem 1). S4 to S8 measure what the paper
+# was criticised for: exactness by test cases and on one network, speed by limpid_bench, which
+# `make bench` builds. Runs are kept under --out (see predictions.py). One part prints its rows; all
+# of them together write the results.
 import argparse
+import json
 import math
 import os
 import random
+import re
+import subprocess
+import sys
 
-from predictions import Bench, Table, mean, parts_named, seed_interval, slope
+from predictions import BUILD, TESTS, Bench, Table, mean, parts_named, seed_interval, slope
+
+BENCHMARKS = os.path.join(BUILD, "limpid_bench")
 
 SEEDS = range(5)
 BOX = 10  # every standardised input lies in [-BOX, BOX]
@@ -118,41 +126,125 @@ def share(value):
     return f"{100 * value:.3g} %"
 
 
-def train_and_count(bench):
-    for networks in GROWTH.values():
-        for network in networks:
-            for seed in SEEDS:
-                bench.regions(*network, seed)
+# ---- What the paper was criticised for ----
+
+def whole_numbers(bench):
+    """What the tests of networks with whole weights print: counts and the largest difference."""
+    def call():
+        run = subprocess.run([TESTS, "--test-case=shallow network: whole numbers*"], check=True,
+                             stdout=subprocess.PIPE, text=True)
+        lattice = re.search(r"wrong at (\d+) of (\d+) lattice points", run.stdout)
+        random_points = re.search(r"(\d+) points and (\d+) on cuts: largest difference (\S+)",
+                                  run.stdout)
+        return {"lattice": lattice.groups(), "random": random_points.groups()}
+    return bench.cached_call("whole-numbers", call)
 
 
-PARTS = {"growth": train_and_count}
+def tabulate_exactness(bench, table):
+    found = whole_numbers(bench)
+    wrong, lattice = map(int, found["lattice"])
+    table.add("S5 faces counted twice", "20 networks 2-3-3-1", "whole weights",
+              f"closed half-spaces wrong at {wrong:,} of {lattice:,} lattice points", "")
+    points, on_cuts, largest = found["random"]
+    table.add("S5 faces counted twice", "20 networks 2-3-3-1", "whole weights, half-open",
+              f"largest difference {float(largest):.2g} at {int(points):,} random points and "
+              f"{int(on_cuts):,} on cuts", "")
+
+    run = bench.trained("moons", ["--data", "moons", "--model", "mlp:16-16", "--epochs", "10"])
+    facets = bench.file("moons-facets.json")
+    result = bench.cached("moons-shallow", [
+        "shallow", "convert", run["folder"], "--box=-3,3", "--fine-tune", "--adjacency", facets,
+        "--out", bench.file("moons-shallow.safetensors")])
+    name = "mlp:16-16, 10 epochs, box [-3, 3]"
+    finite = result["forms"]["finite"]
+    large = finite["large"]
+    table.add("S6 infinite weights carry the equality", "moons", name,
+              f"{large:.0e} in their place: {finite['check']['wrong']:,} of "
+              f"{finite['check']['points']:,} points wrong, half of them {0.5 / large:.0e} beside a "
+              "cut", "")
+    tuned = result["fine_tune"]
+    with open(facets) as file:
+        count = len(json.load(file)["facets"])
+    table.add("S7 the linear models can be tuned", "moons", name,
+              f"test examples {100 * tuned['test']['accuracy_before']:.1f} -> "
+              f"{100 * tuned['test']['accuracy']:.1f} %; jumps at "
+              f"{100 * tuned['share_of_facets']:.0f} % of {count} facets, by up to "
+              f"{tuned['jump']:.1f}", "")
+    widths = result["widths"]
+    table.add("S8 shallow in depth alone", "moons", name,
+              f"{result['units']} units become layers of {widths[0]:,}, {widths[1]:,}, "
+              f"{widths[2]:,}", "")
 
 
-def write_table(bench):
-    table = Table()
-    tabulate_growth(bench, table)
+# ---- Speed ----
+
+def benchmark(bench, what):
+    """Milliseconds of process time on one thread by the benchmark's argument, and what it counts."""
+    def call():
+        if not os.path.exists(BENCHMARKS):
+            sys.exit("reproduce: part speed needs build/limpid_bench; make bench (libbenchmark-dev)")
+        run = subprocess.run([BENCHMARKS, f"--benchmark_filter=^shallow/{what}/",
+                              "--benchmark_format=json"], check=True, stdout=subprocess.PIPE,
+                             env=dict(os.environ, LIMPID_BENCH_THREADS="1"), text=True)
+        return {"rows": json.loads(run.stdout[run.stdout.index("{"):])["benchmarks"]}
+    return bench.cached_call("bench-" + re.sub(r"\W+", "-", what).strip("-"), call)["rows"]
+
+
+def times(bench, what, of_each=1):
+    return {int(row["name"].split("/")[-2]): row["cpu_time"] / of_each
+            for row in benchmark(bench, what)}
+
+
+def growth_of(times_by_size, first, last):
+    """The factor by which a time grows with each, and the R^2 of the line through its logarithms."""
+    sizes = [n for n in times_by_size if first <= n <= last]
+    logs = [math.log(times_by_size[n]) for n in sizes]
+    rate = slope(sizes, logs)
+    rest = sum((y - mean(logs) - rate * (x - mean(sizes))) ** 2 for x, y in zip(sizes, logs))
+    return math.exp(rate), 1 - rest / sum((y - mean(logs)) ** 2 for y in logs)
+
+
+def tabulate_speed(bench, table):
+    for what, way in (("naive", "every pattern"), ("split/[0-9]+", "splitting")):
+        took = times(bench, what, 3)  # of three networks together
+        factor, fit = growth_of(took, 2, 16)
+        table.add("S4 exponential time", "2-(N/2)-(N/2)-1", f"N of 2 to 16, {way}",
+                  f"{factor:.2f} times with each neuron, R^2 {fit:.4f}; {took[12]:.2g} ms at 12",
+                  "")
+    for what, way, first, last in (("exact", "over the regions", 8, 18),
+                                   ("definition", "by the definition", 4, 12)):
+        took = times(bench, "shapley/" + what)
+        factor, _ = growth_of(took, first, last)
+        table.add("Shapley values, interventional", "n-16-16-1, 10 background points",
+                  f"{way}, n of {first} to {last}",
+                  f"{factor:.1f} times with each input; {float(f'{took[12]:.2g}'):g} ms at 12", "")
+    rate = benchmark(bench, "split/4-16-16")[0]["items_per_second"]
+    table.add("Regions per second", "4-16-16-1", "one thread", f"{float(f'{rate:.1g}'):,.0f}", "")
+
+
+PARTS = {"growth": tabulate_growth, "exactness": tabulate_exactness, "speed": tabulate_speed}
+
+
+def main():
+    p = argparse.ArgumentParser(description="size, exactness and speed of the shallow form")
+    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
+    p.add_argument("--out", default="reproduction/shallow", help="folder of runs and results")
+    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
+    o = p.parse_args()
+    bench, table = Shallow(o.out, o.threads), Table()
+    for part in parts_named(o.part, PARTS):
+        PARTS[part](bench, table)
+    if o.part != "all":
+        print(table.markdown())
+        return
     table.write(
         "shallow", "Any Deep ReLU Network is Shallow",
-        f"Made by `python3 tools/reproduce/shallow.py --table` from runs of commit "
+        f"Made by `python3 tools/reproduce/shallow.py` from runs of commit "
         f"{', '.join(sorted(bench.commits))}: `mlp` networks trained for one epoch on Gaussians of "
         f"four classes, seeds 0 to {len(SEEDS) - 1}; regions are those that `shallow convert` lists "
         f"in the box [-{BOX}, {BOX}]^n of standardised inputs. The bound is that of Serra, "
         "Tjandraatmadja and Ramalingam (2018) for all of R^n; in brackets, 95 % intervals over the "
-        "seeds.", bench.commits)
-
-
-def main():
-    p = argparse.ArgumentParser(description="growth of the shallow form of arXiv 2306.11827")
-    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
-    p.add_argument("--table", action="store_true", help="only write the table")
-    p.add_argument("--out", default="reproduction/shallow", help="folder of runs and results")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
-    bench = Shallow(o.out, o.threads)
-    if not o.table:
-        for part in parts_named(o.part, PARTS):
-            PARTS[part](bench)
-    write_table(bench)
+        "seeds. Times are of one thread, on a machine in other use.", bench.commits)
 
 
 if __name__ == "__main__":
