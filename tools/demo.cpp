@@ -2,7 +2,9 @@
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
+#include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "interpret/numerics/squared_distances.h"
 #include "interpret/report/plot.h"
 #include "interpret/report/report.h"
 #include "tools/commands.h"
@@ -42,7 +44,7 @@ TrainingResult train(
 std::string command_of(const TrainingResult& result, int64_t seed) {
   return join_text(
       "limpid train --data ", result.folder.card.data, " --model ", result.folder.card.architecture,
-      " --epochs ", result.curve.size(), " --seed ", seed);
+      " --epochs ", result.curve.size(), " --seed ", seed, " --out ", result.run);
 }
 
 // ---- What the page shows of a training run ----
@@ -57,6 +59,23 @@ std::string confusion(const TrainingResult& result) {
   for (const auto& row : result.test.classes->confusion)
     chart.values.emplace_back(row.begin(), row.end());
   return interpret::matrix_chart(chart);
+}
+
+// Share of test examples whose nearest training example is of their class.
+double nearest_neighbour_accuracy(const datasets::Split& data) {
+  const auto rows = [](const datasets::Dataset& part) {
+    return to(flatten(part.images.tensor()), DType::f64);
+  };
+  const Tensor distances = interpret::squared_distances(rows(data.test), rows(data.train));
+  const Tensor nearest = arg_max(-distances, 1);
+  int64_t right = 0;
+  for (int64_t n = 0; n < nearest.numel(); ++n) {
+    right += data.train.labels.data<int64_t>()[nearest.data<int64_t>()[n]] ==
+                     data.test.labels.data<int64_t>()[n]
+                 ? 1
+                 : 0;
+  }
+  return static_cast<double>(right) / static_cast<double>(nearest.numel());
 }
 
 // The two classes that are taken for each other most often.
@@ -166,14 +185,15 @@ Json compare_penalty(
           "Two ", standard.folder.card.architecture,
           " on the same images from the same first weights. The second is also pulled towards "
           "gradients that point where its guided gradients do (",
-          penalty_of(penalised.folder), "); its accuracy is ", percent(penalised.test.accuracy()),
-          " after ", percent(standard.test.accuracy()), "."));
+          penalty_of(penalised.folder), "). Test accuracy: ", percent(penalised.test.accuracy()),
+          ", of the first ", percent(standard.test.accuracy()), "."));
   const std::vector<ShownRun> runs = {
       {.name = "standard", .folder = &standard.folder, .curve = standard.curve},
       {.name = "penalised", .folder = &penalised.folder, .curve = penalised.curve}};
   const Json measured = add_comparison(
       report, runs, standard.split.test,
       {.count = 5, .seed = static_cast<uint64_t>(in.common.seed)}, in.console);
+  report.command(command_of(standard, in.common.seed));
   report.command(
       command_of(penalised, in.common.seed) +
       join_text(" --interpretable-gradients cosine --lambda ", kLambda));
@@ -287,8 +307,9 @@ interpret::Report build_report(
       join_text(
           "A class-balanced cut of Fashion-MNIST: ", fashion.split.train.size(), " training and ",
           fashion.split.test.size(),
-          " test images of 28 x 28 pixels in ten classes. Choosing the "
-          "nearest training image would already be right for about 81 % of them."),
+          " test images of 28 x 28 pixels in ten classes. The class of the nearest training image "
+          "would be right for ",
+          percent(nearest_neighbour_accuracy(fashion.split)), " of them."),
       fashion, seed);
   report.section(
       "Where the residual network looks",
@@ -303,7 +324,7 @@ interpret::Report build_report(
   add_maps(
       report, fashion, {"gradient", "guided", "grad-cam"},
       "Yellow: strong, violet: none; each map has a scale of its own.");
-  report.command("limpid explain " + fashion.run + " --method gradient,guided,grad-cam");
+  report.command("limpid explain " + fashion.run + " --method gradient,guided,grad-cam --out maps");
   describe_training(
       report, "A multilayer perceptron on digits",
       join_text(
@@ -319,6 +340,7 @@ interpret::Report build_report(
   add_maps(
       report, digits, {"gradient", "guided"},
       "Yellow: strong, violet: none; each map has a scale of its own.");
+  report.command("limpid explain " + digits.run + " --method gradient,guided --out maps");
   return report;
 }
 

@@ -80,6 +80,50 @@ void add_curves_of(Report& report, const Json& result, const std::vector<std::st
       "beat. Floor: all data in another order or from another start.");
 }
 
+// What the smallest part says, in words: random beside chance and the floor, the others beside it.
+std::string reading_of(const Json& result) {
+  const std::string headline = result.text("headline");
+  const Json::Items& rows = result.at("rows").items();
+  const Json* random = nullptr;
+  for (const Json& row : rows) {
+    if (row.text("method") != "random") continue;
+    if (random == nullptr || row.number("fraction") < random->number("fraction")) random = &row;
+  }
+  if (random == nullptr) return "";
+  const double fraction = random->number("fraction");
+  const Json& chance_choice = random->at("similarity").at(headline);
+  const interpret::Interval band = interval_in(chance_choice, "ci");
+  std::string text = join_text(
+      "With ", percent_of(fraction), " of the samples, chosen at random, the interpretation has a ",
+      headline, " of ", text_of(number_in(chance_choice, "mean"), 3),
+      " to that on all; chance gives ",
+      text_of(number_in(result.at("null").at(headline), "mean"), 3), ", all data again ",
+      text_of(number_in(result.at("floor").at(headline), "mean"), 3), ".");
+  int64_t others = 0, above = 0, below = 0;
+  const Json* best = nullptr;
+  const auto similarity = [&](const Json& row) {
+    return number_in(row.at("similarity").at(headline), "mean");
+  };
+  for (const Json& row : rows) {
+    if (row.number("fraction") != fraction || row.text("method") == "random") continue;
+    const interpret::Interval ci = interval_in(row.at("similarity").at(headline), "ci");
+    ++others;
+    above += ci.low > band.high ? 1 : 0;
+    below += ci.high < band.low ? 1 : 0;
+    if (best == nullptr || similarity(row) > similarity(*best)) best = &row;
+  }
+  if (best == nullptr) return text;
+  text += " " + best->text("method") + " has " + text_of(similarity(*best), 3);
+  if (others == 1) {
+    return text + (above > 0   ? ", above the interval of random."
+                   : below > 0 ? ", below the interval of random."
+                               : "; the intervals overlap.");
+  }
+  return text + join_text(
+                    ", the most of ", others, " other methods; ", above,
+                    " lie wholly above the interval of random, ", below, " wholly below.");
+}
+
 void add_curves_of_methods(Report& report, const Json& result) {
   std::vector<std::string> methods = methods_in(result.at("rows"));
   const auto erased = std::erase(methods, "random");
@@ -240,6 +284,7 @@ void add_protocol(
       join_text(
           source_of(result), ", ", result.integer("count"),
           " samples. How alike is the interpretation on a part of the data to that on all?"));
+  if (const std::string text = reading_of(result); !text.empty()) report.paragraph(text);
   add_curves_of_methods(report, result);
   add_similarities(report, result);
   add_ablation(report, result);

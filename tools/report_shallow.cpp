@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -164,6 +165,31 @@ void add_examples(Report& report, const Json& result) {
       "prediction minus the mean over the background.");
 }
 
+// What says most for the output of an example and against it, in words.
+std::string reading_of(const Json& example) {
+  constexpr size_t kFor = 3;
+  const Json& kind = example.at("kinds").items().front();
+  const std::vector<double> values = numbers_in(kind, "shap");
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return values[a] > values[b]; });
+  std::string most;
+  for (size_t k = 0; k < std::min(kFor, order.size()) && values[order[k]] > 0; ++k) {
+    most += join_text(most.empty() ? "" : ", ", order[k], " (+", brief(values[order[k]], 3), ")");
+  }
+  std::string text = join_text(
+      "Example ", example.integer("index"), " gives ", brief(example.number("prediction")), " for ",
+      example.text("output_name"), ", the background ", brief(kind.number("base")),
+      " in the mean.");
+  if (!most.empty()) text += " For it speak above all the inputs " + most;
+  if (!order.empty() && values[order.back()] < 0) {
+    text += join_text(
+        most.empty() ? " Against" : "; against", " it most ", order.back(), " (",
+        brief(values[order.back()], 3), ")");
+  }
+  return text + ".";
+}
+
 std::string caption_of(const std::string& path) {
   const std::string name = std::filesystem::path(path).stem().string();
   if (name == "beeswarm") {
@@ -239,6 +265,11 @@ void add_shallow_values(
     add_importance(report, result.at("summary"), !has_importance);
   }
   add_examples(report, result);
+  constexpr size_t kRead = 3;
+  const Json::Items& examples = result.at("values").items();
+  for (size_t k = 0; k < std::min(kRead, examples.size()); ++k) {
+    report.paragraph(reading_of(examples[k]));
+  }
   // The summary was drawn last and is shown first
   std::ranges::stable_partition(
       pictures, [](const auto& p) { return !p.second.starts_with("From the base"); });

@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
+#include "framework/ops/pointwise.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/heatmap.h"
 #include "interpret/report/markup.h"
@@ -32,6 +33,13 @@ std::string flips_of(const Json& flips) {
   return join_text(
       share_of(number_in(flips, "share")), " (", flips.integer("flipped"), " of ",
       flips.integer("count"), ")");
+}
+
+// From the least value, 0, to the greatest, 1
+Tensor stretched(const Tensor& image) {
+  const std::vector<double> values = image.to_vector();
+  const auto [low, high] = std::ranges::minmax(values);
+  return high > low ? (image - low) * (1 / (high - low)) : image;
 }
 
 // The column of a list of objects.
@@ -93,6 +101,22 @@ void add_quarters(Report& report, const Json& result) {
       {"quarter", "vectors", "mean alpha", "mean entropy", "mean margin"}, cells,
       "Vectors in quarters by lambda. alpha = lambda |p - y| is what support vector machines call "
       "the multiplier.");
+}
+
+// Chosen vectors beside all, in words.
+std::string reading_of(const Json& result) {
+  const auto beside_all = [&](const std::string& key, const char* more, const char* less) {
+    const double chosen = number_in(result, key + "_selected"),
+                 all = number_in(result, key + "_all");
+    return join_text(
+        chosen > all ? more : less, " (", key, " ", text_of(chosen, 3), " against ",
+        text_of(all, 3), ")");
+  };
+  return "In the mean the network is " + beside_all("entropy", "less", "more") +
+         " certain of the chosen images than of all, and they lie " +
+         beside_all("margin", "farther from", "nearer to") +
+         " the decision boundary. The residual says how far the weights are from what all vectors "
+         "give: the conditions are those of training to the end with weight decay.";
 }
 
 // ---- Audit ----
@@ -241,6 +265,7 @@ void add_extraction(Report& report, const Json& result) {
         "nats, chosen; all: " + text_of(number_in(result, "entropy_all"), 3)},
        {"Margin", text_of(number_in(result, "margin_selected"), 2),
         "chosen; all: " + text_of(number_in(result, "margin_all"), 2)}});
+  report.paragraph(reading_of(result));
   add_quarters(report, result);
   report.figure(
       interpret::line_chart(
@@ -371,11 +396,12 @@ void add_vectors(Report& report, const std::vector<VectorFile>& files, int64_t m
   constexpr size_t kShown = 4;  // of each file and class
   std::map<int64_t, std::vector<std::vector<Image>>> by_class;
   std::vector<std::string> titles;
-  size_t used = 0;
+  std::vector<size_t> columns;  // of each file
   for (const VectorFile& file : files) {
     const SupportSet set = read_support(file.path);
     if (set.images.rank() != 4) continue;
-    for (size_t k = 0; k < kShown; ++k) titles.push_back(join_text(file.title, " ", k + 1));
+    const size_t used = columns.size();
+    columns.push_back(0);
     const std::vector<int64_t> classes = classes_of(set);
     const Shape one(set.images.shape().sizes().subspan(1));
     for (size_t i = 0; i < classes.size(); ++i) {
@@ -383,22 +409,27 @@ void add_vectors(Report& report, const std::vector<VectorFile>& files, int64_t m
       row.resize(files.size());
       if (row[used].size() == kShown) continue;
       const auto at = static_cast<int64_t>(i);
-      row[used].push_back(
-          for_grid(interpret::image_of(reshape(slice(set.images, 0, at, at + 1), one))));
+      const Tensor image = reshape(slice(set.images, 0, at, at + 1), one);
+      row[used].push_back(for_grid(interpret::image_of(stretched(image))));
+      columns[used] = std::max(columns[used], row[used].size());
     }
-    ++used;
+    for (size_t k = 0; k < columns[used]; ++k) {
+      titles.push_back(join_text(file.title, " ", k + 1));
+    }
   }
+  const size_t used = columns.size();
   if (used == 0) return;
   report.section(
       "Support vectors by class",
       "One row per class. What the vectors of a class share, and those of others have not, is a "
-      "guess at what decides; limpid dsv audit tests it.");
+      "guess at what decides; limpid dsv audit tests it. Each image is stretched from black to "
+      "white.");
   std::vector<interpret::ImageRow> rows;
   int64_t bytes = 0, left_out = 0;
   for (const auto& [label, parts] : by_class) {
     interpret::ImageRow row{.label = join_text("class ", label), .images = {}};
     for (size_t f = 0; f < used; ++f) {
-      for (size_t k = 0; k < kShown; ++k) {
+      for (size_t k = 0; k < columns[f]; ++k) {
         const bool is_there = k < parts[f].size();
         row.images.push_back(is_there ? parts[f][k] : Image{});
         if (is_there) bytes += bytes_in_page(parts[f][k]);

@@ -3,7 +3,8 @@
 #
 # Silent when everything is there. Needs root or sudo only when something is missing.
 # LIMPID_SKIP_SETUP=1 turns it off, for packages that no package manager knows of. LIMPID_MPI=1 asks
-# for Open MPI as well, for builds with -DLIMPID_MPI=ON.
+# for Open MPI as well, for builds with -DLIMPID_MPI=ON. Python is for the test that compares README
+# with stored results; doxygen, for `make docs`, is not installed.
 set -euo pipefail
 
 fail() {
@@ -40,7 +41,7 @@ missing() {
 setup_apt() {  # Debian, Ubuntu: the system this project is tested on
   local wanted present absent
   wanted="g++ cmake make pkg-config libopenblas-pthread-dev libtbb-dev doctest-dev libstb-dev"
-  wanted+=" zlib1g-dev nlohmann-json3-dev libcli11-dev"
+  wanted+=" zlib1g-dev nlohmann-json3-dev libcli11-dev python3"
   [ -z "${LIMPID_MPI:-}" ] || wanted+=" libopenmpi-dev openmpi-bin"
   # shellcheck disable=SC2086
   present=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
@@ -58,7 +59,7 @@ setup_apt() {  # Debian, Ubuntu: the system this project is tested on
 
 setup_dnf() {  # Fedora, best effort
   local wanted="gcc-c++ cmake make pkgconf-pkg-config openblas-devel tbb-devel doctest-devel"
-  wanted+=" stb-devel zlib-devel json-devel cli11-devel"
+  wanted+=" stb-devel zlib-devel json-devel cli11-devel python3"
   [ -z "${LIMPID_MPI:-}" ] || wanted+=" openmpi-devel"
   # shellcheck disable=SC2086
   rpm -q --whatprovides $wanted >/dev/null 2>&1 && return 0
@@ -68,7 +69,7 @@ setup_dnf() {  # Fedora, best effort
 }
 
 setup_pacman() {  # Arch Linux, best effort
-  local wanted="gcc cmake make pkgconf openblas onetbb doctest stb zlib nlohmann-json cli11"
+  local wanted="gcc cmake make pkgconf openblas onetbb doctest stb zlib nlohmann-json cli11 python"
   [ -z "${LIMPID_MPI:-}" ] || wanted+=" openmpi"
   # shellcheck disable=SC2086
   pacman -T $wanted >/dev/null 2>&1 && return 0

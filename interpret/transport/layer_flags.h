@@ -21,9 +21,9 @@
 // Remarks are what may be worth a look, also in a network in order (the second conditions of the
 // first two were added after networks in order had shown them):
 //
-//   distance    log kappa_l lies more than 3.5 MAD from the median of the steps, and kappa_l is more
-//               than twice the median or less than half of it: where all steps are nearly alike,
-//               3.5 MAD are little
+//   distance    log kappa_l lies more than 3.5 MAD from the median of the steps, and kappa_l is
+//               more than twice the median or less than half of it: where all steps are nearly
+//               alike, 3.5 MAD are little
 //   separation  D grows by more than 10 %, beyond the spread over subsamples, and the share of the
 //               variance between the classes falls. D alone hangs on the two classes that are
 //               nearest to each other, and grows where all others part

@@ -96,8 +96,9 @@ struct NetworkTransport {
 /// cloud; the estimator is biased beyond that.
 inline constexpr int64_t kEntropyAxes = 5;
 
-/// `labels`: one class per example, or none. Repeats and pairs of classes are shared out over threads
-/// and ranks (core/rank_map.h: all ranks must call this). Throws ValueError for fewer than 8 examples.
+/// `labels`: one class per example, or none. Repeats and pairs of classes are shared out over
+/// threads and ranks (core/rank_map.h: all ranks must call this). Throws ValueError for fewer than
+/// 8 examples.
 NetworkTransport network_transport(
     const std::vector<LayerFeatures>& steps, std::span<const int64_t> labels,
     const LayerTransportOptions& options = {});

@@ -126,11 +126,11 @@ def claims(rows):
     return "\n".join(lines) + "\n"
 
 
-def with_claims(text, name, rows):
-    """The text of README with the claims between the marks of that name."""
+def with_block(text, name, block):
+    """The text of README with the block between the marks of that name."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
     before, rest = text.split(begin)
-    return before + begin + claims(rows) + end + rest.split(end)[1]
+    return before + begin + block + end + rest.split(end)[1]
 
 
 def read(path):
@@ -138,8 +138,8 @@ def read(path):
         return file.read()
 
 
-def write_claims(name, rows):
-    text = with_claims(read(README), name, rows)
+def write_block(name, block):
+    text = with_block(read(README), name, block)
     with open(README, "w") as file:
         file.write(text)
 
@@ -188,7 +188,7 @@ class Table:
         with open(os.path.join(folder, name + ".json"), "w") as file:
             json.dump({"schema": 1, "command": "reproduce", "title": title, "note": note,
                        "commits": sorted(commits), **charts, "rows": self.rows}, file, indent=1)
-        write_claims(name, self.rows)
+        write_block(name, claims(self.rows))
         print(self.markdown())
 
 
@@ -197,11 +197,12 @@ def main():
     for path in sorted(glob.glob(os.path.join(HERE, "results", "*.json"))):
         name = os.path.basename(path)[:-len(".json")]
         table = Table(json.loads(read(path))["rows"])
-        text = with_claims(text, name, table.rows)
+        text = with_block(text, name, claims(table.rows))
         if is_checking and not read(path[:-len("json")] + "md").endswith(table.markdown()):
             sys.exit(f"results/{name}.md does not say what {name}.json says")
+    text = with_block(text, "ranks", read(os.path.join(HERE, "results/ranks.md")))
     if is_checking:
-        sys.exit(0 if text == read(README) else "README does not say what results/*.json say")
+        sys.exit(0 if text == read(README) else "README does not say what results/*.json and ranks.md say")
     with open(README, "w") as file:
         file.write(text)
 
