@@ -65,17 +65,17 @@
 #include "interpret/saliency/relevance.h"    // LRP and DeepLIFT
 #include "interpret/saliency/pixels.h"       // masks where 0 is black
 #include "interpret/saliency/target.h"       // what is explained
-#include "interpret/interpretable_gradients.h"  // paper 1: gradients that agree with the guided
-#include "interpret/interpretable_step.h"       // a training step with that penalty
-#include "interpret/interpretable_shift.h"      // what it shares with adversarial training
-#include "interpret/deep_kkt.h"                 // paper 2: the conditions of a deep support vector
-#include "interpret/deep_gradients.h"           // parameter gradients of many samples
-#include "interpret/deep_support_vectors.h"     // which samples of a data set are support vectors
-#include "interpret/deep_manifold.h"            // views and priors that keep images images
-#include "interpret/deep_synthesis.h"           // support vectors from weights alone
-#include "interpret/deep_editing.h"             // labels as latent variables
-#include "interpret/deep_retraining.h"          // networks made from support vectors
-#include "interpret/deep_audit.h"               // what support vectors tell about a classifier
+#include "interpret/gradient_penalty/penalty.h"  // paper 1: gradients that agree with the guided
+#include "interpret/gradient_penalty/step.h"     // a training step with that penalty
+#include "interpret/gradient_penalty/shift.h"    // what it shares with adversarial training
+#include "interpret/support_vectors/deep_kkt.h"  // paper 2: the conditions of a deep support vector
+#include "interpret/support_vectors/sample_gradients.h"  // parameter gradients of many samples
+#include "interpret/support_vectors/extraction.h"  // which samples of a data set support a model
+#include "interpret/support_vectors/manifold.h"    // views and priors that keep images images
+#include "interpret/support_vectors/synthesis.h"   // support vectors from weights alone
+#include "interpret/support_vectors/editing.h"     // labels as latent variables
+#include "interpret/support_vectors/retraining.h"  // networks made from support vectors
+#include "interpret/support_vectors/audit.h"       // what support vectors tell about a classifier
 #include "interpret/shallow/piecewise_linear.h"  // paper 4: a network as stages with rectifiers
 #include "interpret/shallow/regions.h"           // all its activation regions
 #include "interpret/shallow/polygons.h"          // the same in the plane

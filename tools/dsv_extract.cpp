@@ -1,7 +1,7 @@
 // tools/dsv_extract.cpp: limpid dsv extract.
 #include "framework/core/error.h"
-#include "interpret/deep_support_vectors.h"
 #include "interpret/numerics/statistics.h"
+#include "interpret/support_vectors/extraction.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/extracting.h"

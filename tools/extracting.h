@@ -1,7 +1,7 @@
 // tools/extracting.h: support vectors of a part of the data; serves dsv extract and audit.
 #pragma once
 
-#include "interpret/deep_support_vectors.h"
+#include "interpret/support_vectors/extraction.h"
 #include "tools/run_folder.h"
 #include "tools/support_file.h"
 

@@ -1,7 +1,7 @@
 // tools/gradient_output.h: the figures of `metrics --gradients`: measured, printed and as JSON.
 #pragma once
 
-#include "interpret/interpretable_shift.h"
+#include "interpret/gradient_penalty/shift.h"
 #include "interpret/metrics/gradient_quality.h"
 #include "tools/run_folder.h"
 

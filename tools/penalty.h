@@ -2,7 +2,7 @@
 #pragma once
 
 #include "framework/train/trainer.h"
-#include "interpret/interpretable_step.h"
+#include "interpret/gradient_penalty/step.h"
 #include "tools/objective.h"
 #include "tools/run_folder.h"
 

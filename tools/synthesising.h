@@ -2,7 +2,7 @@
 #pragma once
 
 #include "framework/tensor/tensor.h"
-#include "interpret/deep_synthesis.h"
+#include "interpret/support_vectors/synthesis.h"
 #include "tools/arguments.h"
 #include "tools/run_folder.h"
 

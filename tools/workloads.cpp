@@ -11,7 +11,7 @@
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 #include "interpret/coreset/select.h"
-#include "interpret/interpretable_gradients.h"
+#include "interpret/gradient_penalty/penalty.h"
 #include "interpret/numerics/squared_distances.h"
 #include "interpret/numerics/wasserstein.h"
 #include "tools/arguments.h"

@@ -1,5 +1,5 @@
 // tests/interpret/deep_kkt_test.cpp: DeepKKT against differences and known multipliers.
-#include "interpret/deep_kkt.h"
+#include "interpret/support_vectors/deep_kkt.h"
 
 #include "framework/autograd/grad.h"
 #include "framework/core/rng.h"
