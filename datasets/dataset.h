@@ -42,6 +42,7 @@ struct Dataset {
 struct Split {
   Dataset train = {};
   Dataset test = {};
+  std::vector<std::string> passed_over = {};  // files among the pictures of a folder that are none
 };
 
 /// Checks that a set can be used: some examples, as many labels and masks as images, f32 values,

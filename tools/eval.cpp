@@ -75,7 +75,8 @@ Command eval_command() {
                 -1, INT64_MAX);
             a.flag("each", options->each, "--json: also the class of every example and its label");
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "eval.json"};
 }
 
 }  // namespace limpid::tools

@@ -102,7 +102,11 @@ const std::vector<ResultKind>& result_kinds() {
        },
        "shallow.json"},
       {"shallow certify",
-       [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); }},
+       [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); },
+       "certify.json"},
+      {"shallow visited",
+       [](Report& r, const ResultFile& f, int64_t) { add_shallow_visited(r, f.json); },
+       "visited.json"},
       {"transport report",
        [](Report& r, const ResultFile& f, int64_t most_bytes) {
          add_layer_transport(r, f.json, folder_of(f), most_bytes);

@@ -267,6 +267,7 @@ std::string layer_chart(const Json& result, const std::string& key, const std::s
 
 struct ExplainedImage {
   std::string label;
+  std::string picture;                      // its file; empty in results of older versions
   std::map<std::string, const Json*> maps;  // by method
 };
 
@@ -282,8 +283,14 @@ std::vector<ExplainedImage> by_image(const Json& maps, std::vector<std::string>&
       const std::string name = has_value(map, "class_name")
                                    ? map.text("class_name")
                                    : join_text("class ", map.integer("target"));
+      const std::string input = text_in(map, "input");
+      const std::string predicted = text_in(map, "predicted_name");
       images.push_back(
-          {join_text("image ", index, ": ", name, ", p ", fixed_text(number_in(map, "score"), 3)),
+          {join_text(
+               input.empty() ? join_text("image ", index) : short_name(input), ": ", name, ", p ",
+               fixed_text(number_in(map, "score"), 3),
+               predicted.empty() || predicted == name ? "" : "; predicted: " + predicted),
+           text_in(map, "picture"),
            {}});
     }
     images[place->second].maps[method] = &map;
@@ -387,27 +394,43 @@ void add_explanations(
   const std::vector<ExplainedImage> images = by_image(result.at("maps"), methods);
   report.section(
       "Maps" + (model.empty() ? "" : " of " + short_name(model)),
-      "One row per image. Yellow: strong, violet: none; each map has a scale of its own, so that "
+      "One row per image, with the class that is explained and its probability p. Yellow: strong, "
+      "violet: none; each map has a scale of its own, so that "
       "strengths cannot be compared from picture to picture." +
           (layer.empty() ? "" : " Maps of a layer are those of " + layer + "."));
 
   std::vector<interpret::ImageRow> rows;
   int64_t bytes = 0;
+  const bool has_pictures =
+      std::ranges::none_of(images, &std::string::empty, &ExplainedImage::picture);
   for (const ExplainedImage& image : images) {
     interpret::ImageRow row{.label = image.label, .images = {}};
+    const auto add_image = [&](const std::string& png) {
+      row.images.push_back(picture_at(png, folder));
+      bytes += std::ssize(png_bytes(row.images.back())) * 4 / 3;  // in base64
+    };
+    if (has_pictures) {
+      add_image(image.picture);
+      row.notes.push_back("");
+    }
     for (const std::string& method : methods) {
       const auto map = image.maps.find(method);
       const bool is_there = map != image.maps.end();
-      row.images.push_back(is_there ? picture_at(map->second->text("png"), folder) : Image{});
+      if (is_there) {
+        add_image(map->second->text("png"));
+      } else {
+        row.images.push_back({});
+      }
       row.notes.push_back(is_there ? text_in(*map->second, "note") : "");
-      if (is_there) bytes += std::ssize(png_bytes(row.images.back())) * 4 / 3;  // in base64
     }
     if (bytes > most_bytes && !rows.empty()) break;
     rows.push_back(row);
   }
   const size_t left_out = images.size() - rows.size();
+  std::vector<std::string> columns = methods;
+  if (has_pictures) columns.insert(columns.begin(), "image");
   report.image_grid(
-      methods, rows,
+      columns, rows,
       left_out == 0 ? ""
                     : join_text(left_out, " more images are left out to keep the page small."));
 }
