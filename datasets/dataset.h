@@ -27,6 +27,7 @@ struct Dataset {
   Tensor labels = {};                         // [N], i64 or f32
   int64_t classes = 0;                        // the same for training and test part
   std::vector<std::string> class_names = {};  // one per class
+  std::vector<std::string> files = {};        // where each example came from; empty for most data
   Tensor masks = {};                          // [N, 1, H, W], f32, 1 on the object; often undefined
 
   /// N; 0 for a set that was never filled.

@@ -170,6 +170,7 @@ Dataset assemble(Part part, int64_t channels, const std::vector<std::string>& cl
   std::byte* target = planes.data();
   for (Picture& picture : part) {
     *label++ = picture.label;
+    out.files.push_back(picture.path);
     write_planes(picture.image, channels, target);
     target += channels * height * width;
     picture.image = {};  // the set is in memory once

@@ -37,7 +37,7 @@ struct ExplainOptions {
 // The images to explain, with everything the output says about them.
 struct Subject {
   std::vector<int64_t> indices;    // in the test part, or positions in --input
-  std::vector<std::string> names;  // of the files of --input, one each
+  std::vector<std::string> names;  // of the files they came from, one each, if known
   Tensor pictures;                 // [N, ...] raw values
   Tensor labels;                   // [N], undefined for --input
   Tensor masks;                    // [N, 1, H, W], undefined for most data
@@ -77,6 +77,7 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
   s.pictures = chosen.images.tensor();
   s.labels = chosen.labels;
   s.masks = chosen.masks;
+  s.names = chosen.files;
   return s;
 }
 

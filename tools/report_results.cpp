@@ -354,6 +354,63 @@ void add_metrics(Report& report, const Json& result) {
   if (has_value(result, "roar")) add_roar(report, result.at("roar"));
 }
 
+void add_evaluation(Report& report, const Json& result) {
+  constexpr size_t kMostClasses = 12;  // of a table with one column for each
+  report.section("Evaluation of " + short_name(result.text("model")));
+  if (!has_value(result, "accuracy")) {
+    report.tiles(
+        {{"Loss", fixed_text(result.number("loss"), 4),
+          join_text("over ", result.integer("count"), " examples")}});
+    return;
+  }
+  report.tiles(
+      {{"Accuracy", share_of(result.number("accuracy")),
+        join_text("of ", result.integer("count"), " examples")},
+       {"Loss", fixed_text(result.number("loss"), 4), "cross-entropy"},
+       {"Calibration error", fixed_text(result.number("ece"), 4), "15 bins; 0 is perfect"}});
+
+  // A row for each class: its accuracy and what it is taken for
+  const Json::Items& names = result.at("class_names").items();
+  const Json::Items& confusion = result.at("confusion").items();
+  const Json::Items& accuracy = result.at("per_class").items();
+  check_value(
+      confusion.size() == names.size() && accuracy.size() == names.size(), "eval",
+      "has lists of unequal length");
+  const bool is_whole = names.size() <= kMostClasses;
+  std::vector<std::string> head = {"class", "examples", "accuracy"};
+  for (size_t k = 0; is_whole && k < names.size(); ++k) head.push_back(names[k].text());
+  if (!is_whole) head.emplace_back("most often taken for");
+  Rows cells;
+  for (size_t k = 0; k < names.size(); ++k) {
+    std::vector<std::string> row = {names[k].text(), "", ""};
+    const Json::Items& counts = confusion[k].items();
+    check_value(counts.size() == names.size(), "eval", "has lists of unequal length");
+    int64_t all = 0;
+    size_t other = names.size();
+    for (size_t j = 0; j < counts.size(); ++j) {
+      const int64_t count = counts[j].integer();
+      all += count;
+      if (is_whole) row.push_back(join_text(count));
+      const bool is_more = other == names.size() || count > counts[other].integer();
+      if (j != k && count > 0 && is_more) other = j;
+    }
+    row[1] = join_text(all);
+    row[2] = all == 0 ? "-" : share_of(accuracy[k].number());
+    if (!is_whole) {
+      row.push_back(
+          other == names.size() ? "-"
+                                : join_text(names[other].text(), ", ", counts[other].integer()));
+    }
+    cells.push_back(row);
+  }
+  report.table(
+      head, cells,
+      is_whole
+          ? "Columns with the name of a class: how many examples of the row's class were taken "
+            "for it."
+          : "");
+}
+
 void add_sanity(Report& report, const Json& result) {
   const std::string model = text_in(result, "model");
   report.section(

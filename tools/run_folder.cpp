@@ -154,11 +154,33 @@ RunFolder open_run(const std::string& path) {
   return run;
 }
 
+namespace {
+
+// Labels by name: classes in another order than the model's, or some of its classes
+void number_as_model(datasets::Dataset& part, const ModelCard& card) {
+  if (part.is_empty() || part.is_regression() || part.class_names == card.class_names) return;
+  std::vector<int64_t> numbers;
+  for (const std::string& name : part.class_names) {
+    const auto found = std::ranges::find(card.class_names, name);
+    if (found == card.class_names.end()) return;
+    numbers.push_back(found - card.class_names.begin());
+  }
+  part.labels = part.labels.clone();
+  for (int64_t n = 0; n < part.size(); ++n) {
+    int64_t& label = part.labels.mutable_data<int64_t>()[n];
+    label = numbers[static_cast<size_t>(label)];
+  }
+  part.classes = card.classes();
+  part.class_names = card.class_names;
+}
+
+}  // namespace
+
 datasets::Split load_data(
     const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card) {
   datasets::Split split = as_usage([&] { return datasets::load(spec, options); });
   if (card == nullptr) return split;
-  for (const datasets::Dataset* part : {&split.train, &split.test}) {
+  for (datasets::Dataset* part : {&split.train, &split.test}) {
     if (part->size() == 0) continue;
     if (part->example_shape() != card->input) {
       throw UsageError(join_text(
@@ -169,6 +191,7 @@ datasets::Split load_data(
       throw UsageError(join_text(
           "the data have ", part->classes, " classes, the model knows ", card->classes()));
     }
+    if (card->task == Task::classify) number_as_model(*part, *card);
   }
   return split;
 }

@@ -62,7 +62,8 @@ int64_t class_from(const std::string& text, const ModelCard& card, const std::st
 RunFolder open_run(const std::string& path);
 
 /// The data that --data names, with the run's own split unless options say otherwise; refused with
-/// both shapes in the text if it does not fit the model.
+/// both shapes in the text if it does not fit the model. Where the model knows all names of classes
+/// in the data, each class gets the model's number for its name.
 datasets::Split load_data(
     const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card);
 
