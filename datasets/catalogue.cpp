@@ -301,7 +301,9 @@ Split load(const std::string& spec, const LoadOptions& options) {
     become_targets(out.test);
   }
   if (out.test.is_empty()) {
-    out = stratified_split(out.train, options.test_fraction, options.split_seed);
+    Split parts = stratified_split(out.train, options.test_fraction, options.split_seed);
+    parts.passed_over = std::move(out.passed_over);
+    out = std::move(parts);
   }
   if (options.limit_train > 0) out.train = limit_balanced(out.train, options.limit_train);
   if (options.limit_test > 0) out.test = limit_balanced(out.test, options.limit_test);

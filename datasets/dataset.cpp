@@ -123,6 +123,10 @@ Dataset take(const Dataset& dataset, std::span<const int64_t> indices) {
   out.images = dataset.images.take(indices);
   out.labels = gather(dataset.labels, indices);
   if (dataset.masks.defined()) out.masks = gather(dataset.masks, indices);
+  if (!dataset.files.empty()) {
+    out.files.clear();
+    for (const int64_t i : indices) out.files.push_back(dataset.files[static_cast<size_t>(i)]);
+  }
   return out;
 }
 

@@ -27,6 +27,7 @@ struct Dataset {
   Tensor labels = {};                         // [N], i64 or f32
   int64_t classes = 0;                        // the same for training and test part
   std::vector<std::string> class_names = {};  // one per class
+  std::vector<std::string> files = {};        // where each example came from; empty for most data
   Tensor masks = {};                          // [N, 1, H, W], f32, 1 on the object; often undefined
 
   /// N; 0 for a set that was never filled.
@@ -42,6 +43,7 @@ struct Dataset {
 struct Split {
   Dataset train = {};
   Dataset test = {};
+  std::vector<std::string> passed_over = {};  // files among the pictures of a folder that are none
 };
 
 /// Checks that a set can be used: some examples, as many labels and masks as images, f32 values,

@@ -4,7 +4,12 @@
 #include "framework/core/error.h"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <filesystem>
+#include <fstream>
+#include <span>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -20,6 +25,7 @@ struct Picture {
   Image image;
 };
 using Part = std::vector<Picture>;
+using Paths = std::vector<std::string>;
 
 // What a folder holds, sorted by name, without hidden files.
 std::vector<fs::path> entries_of(const fs::path& folder) {
@@ -39,28 +45,78 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
-// The names of the folders in a folder, which must hold nothing else.
-std::vector<std::string> folders_in(const fs::path& folder) {
+// Whether the name says that the file is a picture, of a kind that is read or not.
+bool is_named_as_picture(const fs::path& file) {
+  constexpr std::array kEndings = {".png", ".jpg", ".jpeg", ".bmp",  ".pgm",  ".ppm", ".pnm",
+                                   ".gif", ".tif", ".tiff", ".webp", ".heic", ".avif"};
+  std::string ending = file.extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::ranges::find(kEndings, std::string_view(ending)) != kEndings.end();
+}
+
+// The names of the folders in a folder, beside which no picture may lie.
+std::vector<std::string> folders_in(const fs::path& folder, Paths& strays) {
   std::vector<std::string> names;
   for (const fs::path& entry : entries_of(folder)) {
-    if (!is_folder(entry)) {
+    if (is_folder(entry)) {
+      names.push_back(entry.filename().string());
+    } else if (!is_picture_file(entry.string())) {
+      strays.push_back(entry.string());
+    } else {
       throw FormatError(entry.string(), "", "not a folder; expected one folder per class");
     }
-    names.push_back(entry.filename().string());
   }
   return names;
 }
 
-// All pictures of the classes, as they are.
-Part read_part(const fs::path& folder, const std::vector<std::string>& classes) {
+// RGB without alpha, or grey without it.
+Image without_alpha(Image image) {
+  if (image.channels % 2 == 1) return image;
+  const int64_t kept = image.channels - 1;
+  auto to = image.pixels.begin();
+  for (auto from = image.pixels.begin(); from != image.pixels.end(); from += kept + 1) {
+    to = std::copy_n(from, kept, to);
+  }
+  image.pixels.erase(to, image.pixels.end());
+  image.channels = kept;
+  return image;
+}
+
+// Refuses the pictures that could not be read: why for the first, by name for the others.
+void check_damage(const Paths& files, const std::string& first_error) {
+  constexpr size_t kNamed = 20;
+  if (files.empty()) return;
+  std::string others;
+  for (size_t i = 1; i < std::min(files.size(), kNamed); ++i) {
+    others += (i == 1 ? "; also refused: " : ", ") + files[i];
+  }
+  if (files.size() > kNamed) others += join_text(" and ", files.size() - kNamed, " more");
+  throw FormatError(files[0], "", first_error.substr(files[0].size() + 2) + others);
+}
+
+// All pictures of the classes in their size.
+Part read_part(const fs::path& folder, const std::vector<std::string>& classes, Paths& strays) {
   Part part;
+  Paths damaged;
+  std::string first_error;
   for (size_t k = 0; k < classes.size(); ++k) {
     if (!is_folder(folder / classes[k])) continue;  // a class that the test part lacks
     for (const fs::path& file : entries_of(folder / classes[k])) {
       const std::string path = file.string();
-      part.push_back({.path = path, .label = static_cast<int64_t>(k), .image = load_image(path)});
+      if (!is_folder(file) && !is_picture_file(path)) {
+        strays.push_back(path);
+        continue;
+      }
+      try {
+        const auto label = static_cast<int64_t>(k);
+        part.push_back({.path = path, .label = label, .image = without_alpha(load_image(path))});
+      } catch (const FormatError& error) {
+        if (damaged.empty()) first_error = error.what();
+        damaged.push_back(path);
+      }
     }
   }
+  check_damage(damaged, first_error);
   return part;
 }
 
@@ -75,28 +131,27 @@ void unite_sizes(Part& part, const Picture& first, const ImageFolderOptions& opt
     const bool is_given = options.side > 0;
     const int64_t width = is_given ? options.side : first.image.width;
     const int64_t height = is_given ? options.side : first.image.height;
-    if (is_given && options.resize) {
-      image = options.resize(image, options.side);
-    }
+    if (is_given && options.resize) image = options.resize(image, options.side);
     if (image.width == width && image.height == height) continue;
     const std::string other = is_given ? join_text(width, " x ", height, " pixels were asked for")
                                        : join_text(first.path, " has ", size_text(first.image));
     throw FormatError(
         picture.path, "",
-        "has " + size_text(image) + " but " + other + "; all pictures need the same size");
+        "has " + size_text(image) + " but " + other +
+            "; all pictures need the same size (--resize N scales and cuts them)");
   }
 }
 
 bool is_coloured(const Part& part) {
-  return std::ranges::any_of(part, [](const Picture& p) { return p.image.channels >= 3; });
+  return std::ranges::any_of(part, [](const Picture& p) { return p.image.channels == 3; });
 }
 
-// From [H, W, channels] to planes [C, H, W]. Grey becomes three equal planes, alpha is dropped.
+// From [H, W, channels] to planes [C, H, W]. Grey becomes three equal planes.
 void write_planes(const Image& image, int64_t channels, std::byte* out) {
   const int64_t pixels = image.width * image.height;
   const int64_t stored = image.channels;
   for (int64_t c = 0; c < channels; ++c) {
-    const int64_t from = stored >= 3 ? c : 0;
+    const int64_t from = stored == 3 ? c : 0;
     for (int64_t i = 0; i < pixels; ++i) {
       *out++ = std::byte{image.pixels[static_cast<size_t>(i * stored + from)]};
     }
@@ -115,6 +170,7 @@ Dataset assemble(Part part, int64_t channels, const std::vector<std::string>& cl
   std::byte* target = planes.data();
   for (Picture& picture : part) {
     *label++ = picture.label;
+    out.files.push_back(picture.path);
     write_planes(picture.image, channels, target);
     target += channels * height * width;
     picture.image = {};  // the set is in memory once
@@ -143,29 +199,41 @@ void check_classes(
 
 }  // namespace
 
+bool is_picture_file(const std::string& path) {
+  if (is_named_as_picture(path)) return true;
+  std::array<char, 16> first = {};
+  std::ifstream(path, std::ios::binary).read(first.data(), first.size());
+  return is_image(std::as_bytes(std::span(first)));
+}
+
 Split load_image_folder(const std::string& folder, const ImageFolderOptions& options) {
   check_value(
       options.side >= 0 && options.side <= kMaxImageSide, "images", "side must be 1 to ",
       kMaxImageSide, " pixels, got ", options.side);
   const fs::path root = folder;
+  Paths strays;
   const bool is_parted = is_folder(root / "train");
   if (is_parted) {
     for (const fs::path& entry : entries_of(root)) {
       const std::string name = entry.filename().string();
       if (is_folder(entry) && (name == "train" || name == "test")) continue;
+      if (!is_picture_file(entry.string())) {
+        strays.push_back(entry.string());
+        continue;
+      }
       throw FormatError(entry.string(), "", "expected nothing but train and test here");
     }
   }
 
   // Read both parts
   const fs::path training = is_parted ? root / "train" : root;
-  const std::vector<std::string> classes = folders_in(training);
-  Part train = read_part(training, classes);
+  const std::vector<std::string> classes = folders_in(training, strays);
+  Part train = read_part(training, classes, strays);
   Part test;
   std::vector<std::string> tested;
   if (is_parted && is_folder(root / "test")) {
-    tested = folders_in(root / "test");
-    test = read_part(root / "test", classes);
+    tested = folders_in(root / "test", strays);
+    test = read_part(root / "test", classes, strays);
     if (test.empty()) throw FormatError((root / "test").string(), "", "holds no pictures");
   }
   check_classes(is_parted ? root / "train" : root, classes, train, tested);
@@ -181,6 +249,7 @@ Split load_image_folder(const std::string& folder, const ImageFolderOptions& opt
     out.test = assemble(std::move(test), channels, classes);
     out.test.name = out.train.name;
   }
+  out.passed_over = std::move(strays);
   return out;
 }
 

@@ -89,6 +89,18 @@ std::string as_argument(const Json& value) {
 
 }  // namespace
 
+std::string shell_word(const std::string& text) {
+  const auto is_plain = [](char c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return is_letter || (c >= '0' && c <= '9') ||
+           std::string_view("-_./:,=+%@").find(c) != std::string_view::npos;
+  };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string alternatives(const std::vector<std::string>& names) {
   std::string list;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -416,7 +428,7 @@ class Parser {
     const std::string name = (help.is_positional ? "" : "--") + help.name;
     if (help.value_name.empty()) return app.add_flag(name)->description(help.help);
     CLI::Option* option = app.add_option(name)->description(help.help);
-    if (help.is_many) option->expected(1, 1000)->allow_extra_args();
+    if (help.is_many) option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
     if (help.is_positional) return option->required(help.is_required);
     option->type_name(help.value_name);
     return help.value.empty() ? option : option->default_str(help.value);
@@ -560,7 +572,7 @@ std::string command_line(const Command& command, const Json& values, const std::
   command.declare(arguments);
   std::string words, options;
   for (const Json::Member& member : values.members()) {
-    const std::string value = as_argument(member.value);
+    const std::string value = shell_word(as_argument(member.value));
     if (arguments.is_word(member.key)) {
       words += " " + value;
     } else {

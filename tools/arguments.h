@@ -33,6 +33,9 @@ decltype(auto) as_usage(F&& f) {
   }
 }
 
+/// A word as a shell reads it back: quoted if it holds a space or another special sign.
+std::string shell_word(const std::string& text);
+
 /// Options that every command has.
 struct Common {
   int64_t seed = 0;

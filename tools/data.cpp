@@ -56,9 +56,9 @@ Json numbers(const Values& values) {
   return items;
 }
 
-Json info(const Invocation& in, const std::string& name) {
-  const std::string data_dir = data_folder(in.common.data_dir);
-  const datasets::Split split = load_data(name, {.data_dir = data_dir}, nullptr);
+Json info(const Invocation& in, const std::string& name, const datasets::LoadOptions& options) {
+  const datasets::Split split = load_data(name, options, nullptr);
+  if (const std::string note = passed_over_note(split); !note.empty()) in.console.note(note);
   const datasets::Dataset& train = split.train;
   const datasets::ChannelStatistics statistics = datasets::channel_statistics(train);
   const std::string kind = train.is_regression() ? "targets" : join_text(train.classes, " classes");
@@ -86,7 +86,7 @@ Json info(const Invocation& in, const std::string& name) {
        {"class_counts", numbers(counts)},
        {"mean", numbers(statistics.mean)},
        {"std", numbers(statistics.std)},
-       {"path", place_of(name, data_dir)}});
+       {"path", place_of(name, options.data_dir)}});
 }
 
 // Brings the files of a set to the data folder, then reads them.
@@ -102,7 +102,7 @@ Json get(const Invocation& in, const std::string& name, const std::string& from)
   }
   if (known->files.empty()) {
     in.console.note(name + ": built in, there is nothing to get");
-    return info(in, name);
+    return info(in, name, {.data_dir = data_folder(in.common.data_dir)});
   }
   in.console.note(known->name + ": " + known->what + "; licence: " + known->licence);
   const std::string folder = data_folder(in.common.data_dir) + "/" + known->name;
@@ -116,7 +116,7 @@ Json get(const Invocation& in, const std::string& name, const std::string& from)
     if (interrupted()) return Json::object({{"name", name}, {"path", folder}});
     throw;
   }
-  return info(in, name);
+  return info(in, name, {.data_dir = data_folder(in.common.data_dir)});
 }
 
 }  // namespace
@@ -131,17 +131,33 @@ Command data_list_command() {
 }
 
 Command data_info_command() {
-  auto name = std::make_shared<std::string>();
+  struct Options {
+    std::string name, label_column;
+    int64_t resize = 0;
+  };
+  auto o = std::make_shared<Options>();
   return {
       .name = "data info",
       .summary = "size, classes and statistics of a data set",
       .example = "limpid data info digits",
       .declare =
-          [name](Arguments& a) {
+          [o](Arguments& a) {
             a.positional(
-                "DATA", *name, "a name from `limpid data list`, or a form like idx:FOLDER");
+                "DATA", o->name,
+                "a name from `limpid data list`, or a form like idx:FOLDER or images:FOLDER");
+            a.integer(
+                "resize", o->resize, "scale and cut pictures to squares of so many pixels", 0,
+                16384);
+            a.text("label-column", o->label_column, "column of a csv table that holds the labels");
           },
-      .run = [name](const Invocation& in) { return info(in, *name); }};
+      .run =
+          [o](const Invocation& in) {
+            return info(
+                in, o->name,
+                {.data_dir = data_folder(in.common.data_dir),
+                 .label_column = o->label_column,
+                 .resize = o->resize});
+          }};
 }
 
 Command data_get_command() {

@@ -63,7 +63,7 @@ Json run(const Invocation& in, const EditArguments& o) {
   check_classifier(folder, "dsv edit");
   if (folder.card.input.rank() != 3) throw UsageError("dsv edit: needs a model of images");
   const int64_t target = class_from(o.label, folder.card, "--label");
-  const Tensor sources = read_inputs(o.input, folder.card);
+  const Tensor sources = read_inputs(o.input, folder.card).values;
   const Tensor images = standardised(sources, folder.card);
   const interpret::EditOptions options{
       .synthesis = synthesis_options(o.synthesis, folder, static_cast<uint64_t>(in.common.seed)),

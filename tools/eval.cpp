@@ -5,7 +5,9 @@
 #include "tools/model.h"
 #include "tools/objective.h"
 
+#include <algorithm>
 #include <memory>
+#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -17,6 +19,39 @@ struct EvalOptions {
   bool each = false;
 };
 
+// "  (3 of 12: balls)" for the class that most of the errors of class k were taken for.
+std::string taken_for(const Metrics& m, size_t k, const ModelCard& card) {
+  std::vector<int64_t> errors = m.confusion[k];
+  errors[k] = 0;
+  const auto most = std::ranges::max_element(errors);
+  if (*most == 0) return "";
+  const auto other = static_cast<size_t>(most - errors.begin());
+  const int64_t all = std::accumulate(m.confusion[k].begin(), m.confusion[k].end(), int64_t{0});
+  return join_text("  (", *most, " of ", all, ": ", card.class_names[other], ")");
+}
+
+Json names_of(const std::vector<std::string>& names) {
+  Json list = Json::array();
+  for (const std::string& name : names) list.push(name);
+  return list;
+}
+
+// One line for each example of another class than predicted.
+void print_errors(
+    const std::vector<int64_t>& predicted, const datasets::Dataset& data, const ModelCard& card,
+    const Console& console) {
+  const auto name = [&](int64_t k) { return card.class_names[static_cast<size_t>(k)]; };
+  console.result("wrong: index, label, predicted");
+  for (int64_t i = 0; i < data.size(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    const int64_t label = data.labels.values<int64_t>()[at];
+    if (label == predicted[at]) continue;
+    console.result(join_text(
+        "  ", i, "  ", name(label), "  ", name(predicted[at]), data.files.empty() ? "" : "  ",
+        data.files.empty() ? "" : data.files[at]));
+  }
+}
+
 Json run(const Invocation& in, const EvalOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
   const datasets::Dataset data = test_part(o.data, in.common, folder, o.limit_test);
@@ -24,7 +59,8 @@ Json run(const Invocation& in, const EvalOptions& o) {
   if (!e.classes) {
     const auto [name, value] = headline(e);
     in.console.result(join_text(name, "  ", value, " over ", e.count, " examples"));
-    Json json = Json::object({{"accuracy", nullptr}, {"loss", e.loss}, {"count", e.count}});
+    Json json = Json::object(
+        {{"model", name_of(folder)}, {"accuracy", nullptr}, {"loss", e.loss}, {"count", e.count}});
     if (e.targets) json.set("mse", e.targets->mse).set("r2", e.targets->r2);
     return json;
   }
@@ -32,6 +68,7 @@ Json run(const Invocation& in, const EvalOptions& o) {
   in.console.result("accuracy  " + percent(m.accuracy) + " of " + std::to_string(m.count));
   in.console.result("loss      " + fixed(m.loss, 4));
   in.console.result("ece       " + fixed(m.ece, 4) + "  (15 bins; 0 is perfectly calibrated)");
+  in.console.result("accuracy of each class, and what most of its errors were taken for:");
   Json per_class = Json::array();
   Json confusion = Json::array();
   for (size_t k = 0; k < m.per_class.size(); ++k) {
@@ -39,21 +76,28 @@ Json run(const Invocation& in, const EvalOptions& o) {
     Json row = Json::array();
     for (const int64_t count : m.confusion[k]) row.push(count);
     confusion.push(row);
-    in.console.result("  " + folder.card.class_names[k] + ": " + percent(m.per_class[k]));
+    in.console.result(
+        "  " + folder.card.class_names[k] + ": " + percent(m.per_class[k]) +
+        taken_for(m, k, folder.card));
   }
   Json json = Json::object(
-      {{"accuracy", m.accuracy},
+      {{"model", name_of(folder)},
+       {"accuracy", m.accuracy},
        {"loss", m.loss},
        {"count", m.count},
        {"ece", m.ece},
        {"per_class", per_class},
-       {"confusion", confusion}});
+       {"confusion", confusion},
+       {"class_names", names_of(folder.card.class_names)}});
   if (!o.each) return json;
   Json predicted = Json::array();
   Json labels = Json::array();
   for (const int64_t k : m.predicted) predicted.push(k);
   for (const int64_t k : data.labels.values<int64_t>()) labels.push(k);
-  return json.set("predicted", predicted).set("labels", labels);
+  print_errors(m.predicted, data, folder.card, in.console);
+  json.set("predicted", predicted).set("labels", labels);
+  if (!data.files.empty()) json.set("files", names_of(data.files));
+  return json;
 }
 
 }  // namespace
@@ -73,9 +117,13 @@ Command eval_command() {
                 "use so many test examples, as many of each class; 0: all; -1: as many as the run "
                 "did",
                 -1, INT64_MAX);
-            a.flag("each", options->each, "--json: also the class of every example and its label");
+            a.flag(
+                "each", options->each,
+                "also every example that is wrong; with --json the class of every example and its "
+                "label");
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "eval.json"};
 }
 
 }  // namespace limpid::tools

@@ -36,10 +36,11 @@ struct ExplainOptions {
 
 // The images to explain, with everything the output says about them.
 struct Subject {
-  std::vector<int64_t> indices;  // in the test part, or positions in --input
-  Tensor pictures;               // [N, ...] raw values
-  Tensor labels;                 // [N], undefined for --input
-  Tensor masks;                  // [N, 1, H, W], undefined for most data
+  std::vector<int64_t> indices;    // in the test part, or positions in --input
+  std::vector<std::string> names;  // of the files they came from, one each, if known
+  Tensor pictures;                 // [N, ...] raw values
+  Tensor labels;                   // [N], undefined for --input
+  Tensor masks;                    // [N, 1, H, W], undefined for most data
 };
 
 int64_t whole_number(const std::string& text, int64_t below, const std::string& what) {
@@ -55,7 +56,9 @@ int64_t whole_number(const std::string& text, int64_t below, const std::string& 
 Subject read_subject(const ExplainOptions& o, const Common& common, const RunFolder& folder) {
   Subject s;
   if (!o.input.empty()) {
-    s.pictures = read_inputs(o.input, folder.card);
+    Examples examples = read_inputs(o.input, folder.card);
+    s.pictures = examples.values;
+    s.names = std::move(examples.names);
     s.indices.resize(static_cast<size_t>(s.pictures.size(0)));
     std::iota(s.indices.begin(), s.indices.end(), int64_t{0});
     return s;
@@ -74,12 +77,20 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
   s.pictures = chosen.images.tensor();
   s.labels = chosen.labels;
   s.masks = chosen.masks;
+  s.names = chosen.files;
   return s;
+}
+
+std::vector<int64_t> predicted_classes(const Tensor& logits) {
+  const Tensor best = arg_max(logits, 1);
+  const auto classes = best.values<int64_t>();
+  return {classes.begin(), classes.end()};
 }
 
 // The class explained for each image.
 std::vector<int64_t> target_classes(
-    const ExplainOptions& o, const Subject& s, const Tensor& logits) {
+    const ExplainOptions& o, const Subject& s, const std::vector<int64_t>& predicted,
+    const ModelCard& card) {
   const std::string target = !o.target.empty()    ? o.target
                              : s.labels.defined() ? "label"
                                                   : "predicted";
@@ -88,13 +99,8 @@ std::vector<int64_t> target_classes(
     const auto labels = s.labels.values<int64_t>();
     return {labels.begin(), labels.end()};
   }
-  if (target == "predicted") {
-    const Tensor best = arg_max(logits, 1);
-    const auto classes = best.values<int64_t>();
-    return {classes.begin(), classes.end()};
-  }
-  const int64_t fixed_class = whole_number(target, logits.size(1), "--target: class");
-  return std::vector<int64_t>(s.indices.size(), fixed_class);
+  if (target == "predicted") return predicted;
+  return std::vector<int64_t>(s.indices.size(), class_from(target, card, "--target"));
 }
 
 // A method's name in file names, where colons do not belong: "smooth-gradient".
@@ -109,7 +115,8 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   const Subject s = read_subject(o, in.common, folder);
   const Tensor images = standardised(s.pictures, folder.card);
   const Tensor logits = logits_of(folder, images);
-  const std::vector<int64_t> classes = target_classes(o, s, logits);
+  const std::vector<int64_t> predicted = predicted_classes(logits);
+  const std::vector<int64_t> classes = target_classes(o, s, predicted, folder.card);
   const std::vector<double> scores = select(softmax(logits), classes).to_vector();
 
   // Everything that can be refused is refused before the first file is written
@@ -122,6 +129,17 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       explain_images(folder, o.method, layer, images, classes, seed);
   const std::string out = in.common.out.empty() ? "explanations" : in.common.out;
   make_folder(out);
+  const auto one = [](const Tensor& all, int64_t n) {
+    return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
+  };
+  const auto class_name = [&](int64_t k) {
+    return folder.card.class_names[static_cast<size_t>(k)];
+  };
+  std::vector<std::string> pictures;  // the images alone, to be seen beside their maps
+  for (size_t k = 0; k < s.indices.size(); ++k) {
+    pictures.push_back(join_text(out, "/", s.indices[k], ".png"));
+    save_png(pictures[k], picture_alone(one(s.pictures, static_cast<int64_t>(k))));
+  }
 
   Json rows = Json::array();
   Json games = Json::array();
@@ -132,22 +150,24 @@ Json run(const Invocation& in, const ExplainOptions& o) {
     for (int64_t n = 0; n < count; ++n) {
       const auto k = static_cast<size_t>(n);
       const std::string stem = join_text(out, "/", s.indices[k], "-", file_part(method));
-      const auto one = [n](const Tensor& all) {
-        return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
-      };
       std::string note;
-      const Image picture = picture_with_map(one(s.pictures), one(maps.shown), &note);
+      const Image picture = picture_with_map(one(s.pictures, n), one(maps.shown, n), &note);
       if (!maps.notes[k].empty()) note = maps.notes[k];
-      save_npy(stem + ".npy", one(maps.raw));
+      save_npy(stem + ".npy", one(maps.raw, n));
       save_png(stem + ".png", picture);
       in.console.progress(method, n + 1, count);
-      const std::string& target = folder.card.class_names[static_cast<size_t>(classes[k])];
+      const std::string target = class_name(classes[k]);
+      const bool is_predicted = classes[k] == predicted[k];
       Json row = Json::object(
           {{"index", s.indices[k]},
            {"method", method},
            {"target", classes[k]},
            {"class_name", target},
            {"score", scores[k]},
+           {"predicted", predicted[k]},
+           {"predicted_name", class_name(predicted[k])},
+           {"input", s.names.empty() ? Json() : Json(s.names[k])},
+           {"picture", pictures[k]},
            {"npy", stem + ".npy"},
            {"png", stem + ".png"},
            {"note", note}});
@@ -158,7 +178,9 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       }
       rows.push(row);
       in.console.result(join_text(
-          stem, ".png  ", target, " ", percent(scores[k]), note.empty() ? "" : "  (" + note + ")"));
+          stem, ".png  ", target, " ", percent(scores[k]),
+          is_predicted ? "" : ", predicted " + class_name(predicted[k]),
+          s.names.empty() ? "" : "  " + s.names[k], note.empty() ? "" : "  (" + note + ")"));
     }
     if (s.masks.defined()) {
       const double rate = interpret::hit_rate(interpret::pointing_game(maps.shown, s.masks));
@@ -201,12 +223,15 @@ Command explain_command() {
                 "indices", options->indices,
                 "which examples, by position; the first eight unless given");
             a.integer("count", options->count, "so many examples, from the first on", 0, INT64_MAX);
-            a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
+            a.list("input", options->input, kInputHelp);
             a.list("method", options->method, method_list());
             a.text(
                 "layer", options->layer,
                 "layer of the class activation maps; the last spatial one unless given");
-            a.text("target", options->target, "class to explain: label, predicted or a number");
+            a.text(
+                "target", options->target,
+                "class to explain: label, predicted, a number or a name; label unless --input is "
+                "given");
           },
       .run = [options](const Invocation& in) { return run(in, *options); },
       .result_file = "explain.json"};

@@ -101,4 +101,13 @@ Image picture_alone(const Tensor& picture) {
   return interpret::enlarge(interpret::image_of(shown), enlargement(shown));
 }
 
+Image signed_map(const Tensor& map, const interpret::ColourLimits& limits) {
+  const Tensor shown = as_picture(map);
+  const auto scale = interpret::MapScale::symmetric;
+  const bool has_contrast = limits.low < limits.high;
+  const interpret::ColouredMap coloured =
+      has_contrast ? interpret::colour(shown, scale, limits) : interpret::colour(shown, scale);
+  return interpret::enlarge(coloured.image, enlargement(shown));
+}
+
 }  // namespace limpid::tools

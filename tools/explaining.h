@@ -3,6 +3,7 @@
 
 #include "framework/io/image.h"
 #include "framework/tensor/tensor.h"
+#include "interpret/report/heatmap.h"
 #include "interpret/saliency/methods.h"
 #include "tools/run_folder.h"
 
@@ -32,5 +33,7 @@ std::vector<interpret::Maps> explain_images(
 Image picture_with_map(const Tensor& picture, const Tensor& map, std::string* note);
 /// The picture alone at the same size.
 Image picture_alone(const Tensor& picture);
+/// A signed map [H, W] alone at that size, between given limits: blue, white at 0, red.
+Image signed_map(const Tensor& map, const interpret::ColourLimits& limits);
 
 }  // namespace limpid::tools

@@ -1,6 +1,7 @@
 // tools/inputs.cpp: files into one input tensor.
 #include "tools/inputs.h"
 
+#include "datasets/image_folder.h"
 #include "datasets/photographs.h"
 #include "framework/core/error.h"
 #include "framework/io/image.h"
@@ -9,7 +10,10 @@
 #include "framework/ops/pointwise.h"
 #include "tools/arguments.h"
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <system_error>
 
 namespace limpid::tools {
 namespace {
@@ -51,20 +55,52 @@ Tensor from_picture(const std::string& path, const ModelCard& card) {
   if (shape != card.input) {
     throw UsageError(join_text(
         path, ": has shape ", shape, ", the model takes ", card.input,
-        "; see --resize and --crop"));
+        "; see --resize, --crop and, for weights from elsewhere, --input-shape"));
   }
   return reshape(datasets::to_tensor(image), with_batch(1, shape));
 }
 
+// The pictures of a folder in place of it, by name; names that begin with a point are left out.
+std::vector<std::string> unfolded(const std::vector<std::string>& paths) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (auto entry = fs::directory_iterator(path, error); !error && entry != end(entry);
+         entry.increment(error)) {
+      const bool is_hidden = entry->path().filename().string().starts_with('.');
+      if (!is_hidden && datasets::is_picture_file(entry->path().string())) {
+        found.push_back(entry->path().string());
+      }
+    }
+    if (error) throw FormatError(path, "", "cannot read folder: " + error.message());
+    if (found.empty()) throw UsageError(path + ": holds no pictures");
+    std::ranges::sort(found);
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
 }  // namespace
 
-Tensor read_inputs(const std::vector<std::string>& files, const ModelCard& card) {
+Examples read_inputs(const std::vector<std::string>& files, const ModelCard& card) {
   if (files.empty()) throw UsageError("--input names no file");
+  Examples all;
   std::vector<Tensor> parts;
-  for (const std::string& file : files) {
+  for (const std::string& file : unfolded(files)) {
     parts.push_back(file.ends_with(".npy") ? from_array(file, card) : from_picture(file, card));
+    const int64_t count = parts.back().size(0);
+    for (int64_t n = 0; n < count; ++n) {
+      all.names.push_back(count == 1 ? file : join_text(file, "[", n, "]"));
+    }
   }
-  return concat(parts, 0);
+  all.values = concat(parts, 0);
+  return all;
 }
 
 }  // namespace limpid::tools

@@ -83,7 +83,8 @@ Command layers_command() {
       .summary = "every layer with shapes, parameters and cost",
       .example = "limpid layers runs/digits",
       .declare = [options](Arguments& a) { declare_model(a, *options); },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "layers.json"};
 }
 
 }  // namespace limpid::tools

@@ -9,10 +9,13 @@
 #include "tools/console.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
+#include <string_view>
 
 namespace limpid::tools {
 namespace {
@@ -116,6 +119,26 @@ Shape input_of(const std::string& architecture, const Tensors& tensors, const st
   return {channels(first), side, side};
 }
 
+// The weights of a file by name and shape, for error texts: "a.weight [4, 8], ..., z.weight [2,
+// 4]".
+std::string weights_in(const Tensors& tensors) {
+  constexpr size_t kNamed = 8;
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.rank() >= 2) names.push_back(join_text(name, " ", tensor.shape()));
+  }
+  if (names.empty()) return "no tensor of two dimensions or more";
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i + kNamed / 2 >= names.size() || i < kNamed / 2) {
+      text += (i == 0 ? "" : ", ") + names[i];
+    } else if (i == kNamed / 2) {
+      text += ", ...";
+    }
+  }
+  return text;
+}
+
 // How many classes the weights distinguish: rows of the last weight.
 int64_t classes_of(
     const std::string& architecture, const Shape& input, const Tensors& tensors,
@@ -128,7 +151,10 @@ int64_t classes_of(
   }
   const auto found = tensors.find(last);
   if (found == tensors.end() || found->second.rank() < 2 || found->second.size(0) < 1) {
-    throw FormatError(file, last, "missing; the last weight says how many classes there are");
+    throw FormatError(
+        file, last,
+        "missing; the last weight says how many classes there are; the file has " +
+            weights_in(tensors) + "; see --map");
   }
   return found->second.size(0);
 }
@@ -149,13 +175,38 @@ void apply_options(ModelCard& card, const ModelOptions& o) {
   }
   if (!o.labels.empty()) set_class_names(card, card.classes(), o.labels);
   if (o.resize > 0) card.resize = o.resize;
-  if (o.crop > 0) card.crop = o.crop;
+  if (o.crop > 0) {
+    card.crop = o.crop;
+  } else if (o.resize > 0 && card.input.rank() == 3 && card.input[1] == card.input[2]) {
+    card.crop = card.input[1];
+  }
+}
+
+// Refuses what torch.save writes, which is a zip or a pickle, and says what to do with it.
+void check_not_pickled(const std::string& file) {
+  std::array<char, 2> first = {};
+  std::ifstream(file, std::ios::binary).read(first.data(), first.size());
+  if (std::string_view(first.data(), 2) != "PK" && first[0] != '\x80') return;
+  throw FormatError(
+      file, "",
+      "is not safetensors but a file of torch.save; in Python: from safetensors.torch import "
+      "save_file; save_file(torch.load(\"" +
+          file + "\"), \"weights.safetensors\")");
+}
+
+// A hint if the other stem is meant: "resnet18-imagenet" for "resnet18:0.5".
+std::string other_stem(const std::string& architecture, const std::string& differences) {
+  const std::string base = architecture.substr(0, architecture.find(':'));
+  const bool is_twofold = base == "resnet18" || base == "mobilenet_v2" || base == "vgg11";
+  if (!is_twofold || differences.find(" the model needs ") == std::string::npos) return "";
+  return "; networks for photographs are " + base + "-imagenet";
 }
 
 // ARCH:FILE.safetensors
 RunFolder open_weights(const ModelOptions& o, Console& console) {
   const size_t colon = o.model.rfind(':');
   const std::string architecture = o.model.substr(0, colon), file = o.model.substr(colon + 1);
+  check_not_pickled(file);
   Tensors tensors = load_weights_file(file);
   if (!o.map.empty()) tensors = renamed(tensors, o.map);
 
@@ -190,7 +241,9 @@ RunFolder open_weights(const ModelOptions& o, Console& console) {
   const std::string differences = state_differences(*folder.model, tensors);
   if (!o.is_partial) {
     if (!differences.empty()) {
-      throw FormatError(file, "weights", differences + "; see --map and --partial");
+      throw FormatError(
+          file, "weights",
+          differences + other_stem(architecture, differences) + "; see --map and --partial");
     }
     load_state(*folder.model, tensors);
     return folder;
@@ -248,7 +301,9 @@ void declare_model(Arguments& a, ModelOptions& o, bool is_required) {
   a.flag(
       "partial", o.is_partial, "allow missing and unexpected tensors in ARCH:FILE, and list them");
   a.integer("resize", o.resize, "scale the shorter side of pictures to so many pixels", 0, 16384);
-  a.integer("crop", o.crop, "then cut so many pixels out of the middle", 0, 16384);
+  a.integer(
+      "crop", o.crop,
+      "then cut so many pixels out of the middle; what the model takes unless given", 0, 16384);
 }
 
 RunFolder open_model(const ModelOptions& o, Console& console) {

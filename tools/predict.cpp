@@ -22,8 +22,8 @@ struct PredictOptions {
 
 Json run(const Invocation& in, const PredictOptions& o) {
   const RunFolder folder = open_model(o.model, in.console);
-  const Tensor inputs = standardised(read_inputs(o.input, folder.card), folder.card);
-  if (inputs.size(0) == 0) throw UsageError("the input holds no examples");
+  const Examples examples = read_inputs(o.input, folder.card);
+  const Tensor inputs = standardised(examples.values, folder.card);
   const Recording off(false);
   Tensor logits = logits_of(folder, inputs);  // [N, K]
   const bool has_classes = folder.card.task == Task::classify;
@@ -49,8 +49,10 @@ Json run(const Invocation& in, const PredictOptions& o) {
     const int64_t label = best.data<int64_t>()[n];
     const std::string& name = folder.card.class_names[static_cast<size_t>(label)];
     const double p = probability[static_cast<size_t>(n)];
-    in.console.result(join_text(n, "  ", name, "  ", percent(p)));
-    top.push(Json::object({{"index", n}, {"class", label}, {"name", name}, {"probability", p}}));
+    const std::string& input = examples.names[static_cast<size_t>(n)];
+    in.console.result(join_text(n, "  ", name, "  ", percent(p), "  ", input));
+    top.push(Json::object(
+        {{"index", n}, {"class", label}, {"name", name}, {"probability", p}, {"input", input}}));
   }
   return Json::object(
       {{"count", logits.size(0)},
@@ -65,12 +67,12 @@ Command predict_command() {
   auto options = std::make_shared<PredictOptions>();
   return {
       .name = "predict",
-      .summary = "logits of arrays or pictures",
+      .summary = "the class of pictures or arrays, and their logits as .npy with --out",
       .example = "limpid predict runs/digits --input digits.npy --out logits.npy",
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
+            a.list("input", options->input, kInputHelp);
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

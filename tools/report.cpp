@@ -61,6 +61,8 @@ const std::vector<ResultKind>& result_kinds() {
   static const std::vector<ResultKind> kinds = {
       {"metrics", [](Report& r, const ResultFile& f, int64_t) { add_metrics(r, f.json); },
        "metrics.json"},
+      {"eval", [](Report& r, const ResultFile& f, int64_t) { add_evaluation(r, f.json); },
+       "eval.json"},
       {"sanity", [](Report& r, const ResultFile& f, int64_t) { add_sanity(r, f.json); },
        "sanity.json"},
       {"explain",
@@ -102,7 +104,11 @@ const std::vector<ResultKind>& result_kinds() {
        },
        "shallow.json"},
       {"shallow certify",
-       [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); }},
+       [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); },
+       "certify.json"},
+      {"shallow visited",
+       [](Report& r, const ResultFile& f, int64_t) { add_shallow_visited(r, f.json); },
+       "visited.json"},
       {"transport report",
        [](Report& r, const ResultFile& f, int64_t most_bytes) {
          add_layer_transport(r, f.json, folder_of(f), most_bytes);
@@ -252,7 +258,7 @@ std::vector<std::pair<std::string, std::string>> chosen_options(const RunFolder&
 std::string command_of(const RunFolder& folder) {
   std::string line = "limpid train";
   for (const auto& [name, value] : chosen_options(folder)) {
-    line += " --" + name + (value == "true" ? "" : " " + value);
+    line += " --" + name + (value == "true" ? "" : " " + shell_word(value));
   }
   return line;
 }

@@ -267,6 +267,7 @@ std::string layer_chart(const Json& result, const std::string& key, const std::s
 
 struct ExplainedImage {
   std::string label;
+  std::string picture;                      // its file; empty in results of older versions
   std::map<std::string, const Json*> maps;  // by method
 };
 
@@ -282,8 +283,14 @@ std::vector<ExplainedImage> by_image(const Json& maps, std::vector<std::string>&
       const std::string name = has_value(map, "class_name")
                                    ? map.text("class_name")
                                    : join_text("class ", map.integer("target"));
+      const std::string input = text_in(map, "input");
+      const std::string predicted = text_in(map, "predicted_name");
       images.push_back(
-          {join_text("image ", index, ": ", name, ", p ", fixed_text(number_in(map, "score"), 3)),
+          {join_text(
+               input.empty() ? join_text("image ", index) : short_name(input), ": ", name, ", p ",
+               fixed_text(number_in(map, "score"), 3),
+               predicted.empty() || predicted == name ? "" : "; predicted: " + predicted),
+           text_in(map, "picture"),
            {}});
     }
     images[place->second].maps[method] = &map;
@@ -347,6 +354,63 @@ void add_metrics(Report& report, const Json& result) {
   if (has_value(result, "roar")) add_roar(report, result.at("roar"));
 }
 
+void add_evaluation(Report& report, const Json& result) {
+  constexpr size_t kMostClasses = 12;  // of a table with one column for each
+  report.section("Evaluation of " + short_name(result.text("model")));
+  if (!has_value(result, "accuracy")) {
+    report.tiles(
+        {{"Loss", fixed_text(result.number("loss"), 4),
+          join_text("over ", result.integer("count"), " examples")}});
+    return;
+  }
+  report.tiles(
+      {{"Accuracy", share_of(result.number("accuracy")),
+        join_text("of ", result.integer("count"), " examples")},
+       {"Loss", fixed_text(result.number("loss"), 4), "cross-entropy"},
+       {"Calibration error", fixed_text(result.number("ece"), 4), "15 bins; 0 is perfect"}});
+
+  // A row for each class: its accuracy and what it is taken for
+  const Json::Items& names = result.at("class_names").items();
+  const Json::Items& confusion = result.at("confusion").items();
+  const Json::Items& accuracy = result.at("per_class").items();
+  check_value(
+      confusion.size() == names.size() && accuracy.size() == names.size(), "eval",
+      "has lists of unequal length");
+  const bool is_whole = names.size() <= kMostClasses;
+  std::vector<std::string> head = {"class", "examples", "accuracy"};
+  for (size_t k = 0; is_whole && k < names.size(); ++k) head.push_back(names[k].text());
+  if (!is_whole) head.emplace_back("most often taken for");
+  Rows cells;
+  for (size_t k = 0; k < names.size(); ++k) {
+    std::vector<std::string> row = {names[k].text(), "", ""};
+    const Json::Items& counts = confusion[k].items();
+    check_value(counts.size() == names.size(), "eval", "has lists of unequal length");
+    int64_t all = 0;
+    size_t other = names.size();
+    for (size_t j = 0; j < counts.size(); ++j) {
+      const int64_t count = counts[j].integer();
+      all += count;
+      if (is_whole) row.push_back(join_text(count));
+      const bool is_more = other == names.size() || count > counts[other].integer();
+      if (j != k && count > 0 && is_more) other = j;
+    }
+    row[1] = join_text(all);
+    row[2] = all == 0 ? "-" : share_of(accuracy[k].number());
+    if (!is_whole) {
+      row.push_back(
+          other == names.size() ? "-"
+                                : join_text(names[other].text(), ", ", counts[other].integer()));
+    }
+    cells.push_back(row);
+  }
+  report.table(
+      head, cells,
+      is_whole
+          ? "Columns with the name of a class: how many examples of the row's class were taken "
+            "for it."
+          : "");
+}
+
 void add_sanity(Report& report, const Json& result) {
   const std::string model = text_in(result, "model");
   report.section(
@@ -387,27 +451,43 @@ void add_explanations(
   const std::vector<ExplainedImage> images = by_image(result.at("maps"), methods);
   report.section(
       "Maps" + (model.empty() ? "" : " of " + short_name(model)),
-      "One row per image. Yellow: strong, violet: none; each map has a scale of its own, so that "
+      "One row per image, with the class that is explained and its probability p. Yellow: strong, "
+      "violet: none; each map has a scale of its own, so that "
       "strengths cannot be compared from picture to picture." +
           (layer.empty() ? "" : " Maps of a layer are those of " + layer + "."));
 
   std::vector<interpret::ImageRow> rows;
   int64_t bytes = 0;
+  const bool has_pictures =
+      std::ranges::none_of(images, &std::string::empty, &ExplainedImage::picture);
   for (const ExplainedImage& image : images) {
     interpret::ImageRow row{.label = image.label, .images = {}};
+    const auto add_image = [&](const std::string& png) {
+      row.images.push_back(picture_at(png, folder));
+      bytes += std::ssize(png_bytes(row.images.back())) * 4 / 3;  // in base64
+    };
+    if (has_pictures) {
+      add_image(image.picture);
+      row.notes.push_back("");
+    }
     for (const std::string& method : methods) {
       const auto map = image.maps.find(method);
       const bool is_there = map != image.maps.end();
-      row.images.push_back(is_there ? picture_at(map->second->text("png"), folder) : Image{});
+      if (is_there) {
+        add_image(map->second->text("png"));
+      } else {
+        row.images.push_back({});
+      }
       row.notes.push_back(is_there ? text_in(*map->second, "note") : "");
-      if (is_there) bytes += std::ssize(png_bytes(row.images.back())) * 4 / 3;  // in base64
     }
     if (bytes > most_bytes && !rows.empty()) break;
     rows.push_back(row);
   }
   const size_t left_out = images.size() - rows.size();
+  std::vector<std::string> columns = methods;
+  if (has_pictures) columns.insert(columns.begin(), "image");
   report.image_grid(
-      methods, rows,
+      columns, rows,
       left_out == 0 ? ""
                     : join_text(left_out, " more images are left out to keep the page small."));
 }

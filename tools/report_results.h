@@ -16,6 +16,9 @@ namespace limpid::tools {
 /// asked for.
 void add_metrics(interpret::Report& report, const Json& result);
 
+/// Accuracy of each class, and which class is taken for which.
+void add_evaluation(interpret::Report& report, const Json& result);
+
 /// How the maps of each method change from layer to layer.
 void add_sanity(interpret::Report& report, const Json& result);
 

@@ -161,8 +161,43 @@ void add_examples(Report& report, const Json& result) {
   report.table(
       {"example", "values", "output", "prediction", "base", "residual", "gap", "affine up to"},
       cells,
-      "The values of the inputs add up to prediction - base - residual. Gap: what they miss of the "
-      "prediction minus the mean over the background.");
+      "The values of the inputs add up to prediction - base - residual (the residual is rounding). "
+      "Gap: what they miss of the prediction minus the mean over the background. Affine up to: the "
+      "distance, in standardised inputs, within which the network is one affine function.");
+}
+
+// Examples with their values as maps, for networks of images.
+void add_value_maps(
+    Report& report, const Json& result, const std::string& folder, int64_t most_bytes) {
+  std::vector<std::string> columns = {"image"};
+  std::vector<interpret::ImageRow> rows;
+  int64_t bytes = 0;
+  const Json::Items& all = result.at("maps").items();
+  for (size_t k = 0; k < all.size() && bytes < most_bytes; ++k) {
+    const Json& value = result.at("values").items().at(k);
+    interpret::ImageRow row{
+        .label = join_text(
+            "example ", all[k].integer("index"), ": ", value.text("output_name"), " = ",
+            brief(value.number("prediction")), ", strongest colour ",
+            brief(all[k].number("largest"), 3)),
+        .images = {picture_at(all[k].text("picture"), folder)}};
+    for (const Json& map : all[k].at("maps").items()) {
+      row.images.push_back(picture_at(map.text(), folder));
+    }
+    for (const Image& image : row.images) bytes += std::ssize(png_bytes(image)) * 4 / 3;
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) return;
+  for (const Json& kind : result.at("values").items()[0].at("kinds").items()) {
+    columns.push_back(kind.text("kind"));
+  }
+  report.image_grid(
+      columns, rows,
+      join_text(
+          "What each pixel adds to the output: red raises it, blue lowers it, white adds nothing. "
+          "One scale per example.",
+          rows.size() < all.size() ? " Further examples are left out to keep the page small."
+                                   : ""));
 }
 
 // What says most for the output of an example and against it, in words.
@@ -270,6 +305,7 @@ void add_shallow_values(
   for (size_t k = 0; k < std::min(kRead, examples.size()); ++k) {
     report.paragraph(reading_of(examples[k]));
   }
+  if (has_value(result, "maps")) add_value_maps(report, result, folder, most_bytes / 2);
   // The summary was drawn last and is shown first
   std::ranges::stable_partition(
       pictures, [](const auto& p) { return !p.second.starts_with("From the base"); });
@@ -277,6 +313,23 @@ void add_shallow_values(
   if (left_out > 0) {
     report.paragraph(join_text(left_out, " pictures are left out to keep the page small."));
   }
+}
+
+void add_shallow_visited(Report& report, const Json& result) {
+  const bool is_all = result.text("build") == "all";
+  report.section(
+      "Regions that data visit in " + short_name(result.text("model")),
+      "On each region the network is one affine function. A region is known once an example lies "
+      "in it; the visited regions describe the network there and nowhere else.");
+  report.tiles(
+      {{"Regions visited", integer_of(result, "regions"),
+        join_text("by ", result.integer("points"), is_all ? " examples" : " training examples")},
+       {"With one example", integer_of(result, "single_point_regions"),
+        join_text("at most ", result.integer("largest_region"), " in one region")},
+       {is_all ? "Covered" : "Test examples covered", share_of(result.number("coverage")),
+        join_text(result.integer("covered"), " of ", result.integer("test_points"))},
+       {"Largest error", brief(number_in(result, "max_abs_error"), 3),
+        "of the regions' models beside the network"}});
 }
 
 void add_shallow_certificates(Report& report, const Json& result) {

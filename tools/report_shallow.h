@@ -21,6 +21,8 @@ void add_shallow_regions(interpret::Report& report, const Json& result, const st
 void add_shallow_values(
     interpret::Report& report, const Json& result, const std::string& folder, int64_t most_bytes);
 /// Distances to the decision boundary, beside what attacks found.
+/// Throws ValueError if a key is missing.
+void add_shallow_visited(interpret::Report& report, const Json& result);
 void add_shallow_certificates(interpret::Report& report, const Json& result);
 
 }  // namespace limpid::tools

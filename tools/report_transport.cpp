@@ -133,7 +133,8 @@ void add_layer_table(Report& report, const Json& layers) {
       "the distance of two samples of one layer. Share: of the way in one frame. Twist: 1 where no "
       "example is moved past another. Classes D: small where they are narrow and far apart. "
       "Entropy: nats, of the first principal axes. Directions: how many are in use. Dead: units "
-      "that say the same for every example.");
+      "that say the same for every example. Axes: whether a layer has those of the one before, or "
+      "is rotated onto it as well as possible.");
 }
 
 void add_flags(Report& report, const Json& flags) {

@@ -8,6 +8,8 @@
 #include "framework/train/checkpoint.h"
 #include "tools/arguments.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 
@@ -101,6 +103,26 @@ const std::string& name_of(const RunFolder& folder) {
   return folder.path.empty() ? folder.card.architecture : folder.path;
 }
 
+int64_t class_from(const std::string& text, const ModelCard& card, const std::string& what) {
+  int64_t value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (is_number && value >= 0 && value < card.classes()) return value;
+  const std::vector<std::string>& names = card.class_names;
+  const auto name = std::ranges::find(names, text);
+  if (name != names.end()) return name - names.begin();
+
+  constexpr size_t kNamed = 20;
+  std::string known;
+  for (size_t k = 0; k < std::min(names.size(), kNamed); ++k) {
+    known += (k == 0 ? "" : ", ") + names[k];
+  }
+  const bool is_numbered = names == datasets::numbered_classes(card.classes());
+  throw UsageError(join_text(
+      what, ": class ", excerpt(text), " is not in 0 to ", card.classes() - 1,
+      is_numbered ? "" : " and none of " + known + (names.size() > kNamed ? ", ..." : "")));
+}
+
 RunFolder open_run(const std::string& path) {
   if (!std::filesystem::exists(path + "/config.json")) {
     throw UsageError(
@@ -132,11 +154,33 @@ RunFolder open_run(const std::string& path) {
   return run;
 }
 
+namespace {
+
+// Labels by name: classes in another order than the model's, or some of its classes
+void number_as_model(datasets::Dataset& part, const ModelCard& card) {
+  if (part.is_empty() || part.is_regression() || part.class_names == card.class_names) return;
+  std::vector<int64_t> numbers;
+  for (const std::string& name : part.class_names) {
+    const auto found = std::ranges::find(card.class_names, name);
+    if (found == card.class_names.end()) return;
+    numbers.push_back(found - card.class_names.begin());
+  }
+  part.labels = part.labels.clone();
+  for (int64_t n = 0; n < part.size(); ++n) {
+    int64_t& label = part.labels.mutable_data<int64_t>()[n];
+    label = numbers[static_cast<size_t>(label)];
+  }
+  part.classes = card.classes();
+  part.class_names = card.class_names;
+}
+
+}  // namespace
+
 datasets::Split load_data(
     const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card) {
   datasets::Split split = as_usage([&] { return datasets::load(spec, options); });
   if (card == nullptr) return split;
-  for (const datasets::Dataset* part : {&split.train, &split.test}) {
+  for (datasets::Dataset* part : {&split.train, &split.test}) {
     if (part->size() == 0) continue;
     if (part->example_shape() != card->input) {
       throw UsageError(join_text(
@@ -147,8 +191,23 @@ datasets::Split load_data(
       throw UsageError(join_text(
           "the data have ", part->classes, " classes, the model knows ", card->classes()));
     }
+    if (card->task == Task::classify) number_as_model(*part, *card);
   }
   return split;
+}
+
+std::string passed_over_note(const datasets::Split& split) {
+  constexpr size_t kNamed = 5;
+  const std::vector<std::string>& files = split.passed_over;
+  if (files.empty()) return "";
+  std::string names;
+  for (size_t i = 0; i < std::min(files.size(), kNamed); ++i) {
+    names += (i == 0 ? "" : ", ") + files[i];
+  }
+  return join_text(
+      "note: ", files.size(),
+      files.size() == 1 ? " file that is no picture was" : " files that are no pictures were",
+      " passed over: ", names, files.size() > kNamed ? ", ..." : "");
 }
 
 datasets::Split parts_of(

@@ -53,14 +53,22 @@ struct RunFolder {
 /// What people call it: the path of its run, or the architecture of weights from elsewhere.
 const std::string& name_of(const RunFolder& folder);
 
+/// A class of the model by its number or, failing that, by its name: "3", "cat". Throws UsageError
+/// naming `what` and the classes.
+int64_t class_from(const std::string& text, const ModelCard& card, const std::string& what);
+
 /// Opens a run folder and loads its last weights. Throws UsageError if it is no such folder,
 /// FormatError if its files are damaged.
 RunFolder open_run(const std::string& path);
 
 /// The data that --data names, with the run's own split unless options say otherwise; refused with
-/// both shapes in the text if it does not fit the model.
+/// both shapes in the text if it does not fit the model. Where the model knows all names of classes
+/// in the data, each class gets the model's number for its name.
 datasets::Split load_data(
     const std::string& spec, const datasets::LoadOptions& options, const ModelCard* card);
+
+/// "3 files that are no pictures were passed over: a/notes.txt, ..."; empty if there are none.
+std::string passed_over_note(const datasets::Split& split);
 
 /// Both parts of --data (the run's own data if that is empty), with the split of the run; so many
 /// test examples as the run had if limit_test is negative, all if it is 0. Throws UsageError if

@@ -158,6 +158,7 @@ Command shallow_certify_command() {
                 100'000'000);
           },
       .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "certify.json",
       .if_rank_dies = kNoResult};
 }
 

@@ -1,15 +1,19 @@
 // tools/shallow_explain.cpp: limpid shallow explain.
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
+#include "framework/io/image.h"
 #include "framework/ops/linear_maps.h"
+#include "framework/ops/reduce.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/attribution_plot.h"
+#include "interpret/report/heatmap.h"
 #include "interpret/report/plot.h"
 #include "interpret/shallow/importance.h"
 #include "interpret/shallow/local_model.h"
 #include "interpret/shallow/shapley.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/explaining.h"
 #include "tools/shallow.h"
 #include "tools/stopwatch.h"
 
@@ -70,6 +74,7 @@ struct Subject {
 
 struct Explained {
   int64_t index = 0, output = 0;
+  std::string label;  // the class that the data set names; empty for a network of one output
   std::vector<double> x;
   std::vector<double> y;
   LocalModel local;
@@ -77,7 +82,15 @@ struct Explained {
   std::vector<double> seconds;
 };
 
-std::string input_name(size_t i) { return join_text("input ", i); }
+// "input 43" of a table; of a picture "row 5, column 3", and before it the channel if it has
+// several.
+std::string input_name(const ModelCard& card, size_t i) {
+  if (card.input.rank() != 3) return join_text("input ", i);
+  const auto at = static_cast<int64_t>(i);
+  const int64_t width = card.input[2], pixels = card.input[1] * width;
+  const std::string place = join_text("row ", at % pixels / width, ", column ", at % width);
+  return card.input[0] == 1 ? place : join_text("channel ", at / pixels, ", ", place);
+}
 
 void check_kinds(const std::vector<std::string>& kinds) {
   static const std::vector<std::string> known = {"global", "region", "interventional", "path"};
@@ -163,13 +176,14 @@ void print_half_spaces(const Explained& e, const Console& console) {
 }
 
 void print_values(const Subject& s, const Explained& e, const Console& console) {
+  const size_t first = s.model.folder.card.input.rank() == 3 ? 28 : 12;  // columns
   const auto line = [&](const std::string& name, const std::string& slope, const auto& cell) {
-    std::string text = padded(name, 12) + padded(slope, 14);
+    std::string text = padded(name, first) + padded(slope, 14);
     for (const ShapleyValues& v : e.values) text += padded(cell(v), 16);
     text.erase(text.find_last_not_of(' ') + 1);
     return text;
   };
-  std::string head = padded("", 12) + padded("slope", 14);
+  std::string head = padded("", first) + padded("slope", 14);
   for (const std::string& kind : s.o.shap) head += padded(kind, 16);
   head.erase(head.find_last_not_of(' ') + 1);
   console.result(console.bold(head));
@@ -177,9 +191,9 @@ void print_values(const Subject& s, const Explained& e, const Console& console) 
   for (size_t k = 0; k < std::min(order.size(), kMostShown); ++k) {
     const size_t i = order[k];
     const size_t slope = static_cast<size_t>(e.output) * e.x.size() + i;
-    console.result(line(input_name(i), number(e.local.map.weight[slope]), [&](const auto& v) {
-      return number(v.values[i]);
-    }));
+    console.result(line(
+        input_name(s.model.folder.card, i), number(e.local.map.weight[slope]),
+        [&](const auto& v) { return number(v.values[i]); }));
   }
   if (order.size() > kMostShown) {
     console.result(line("others", "", [&](const ShapleyValues& v) {
@@ -197,9 +211,10 @@ void print(const Subject& s, const Explained& e, const Console& console) {
   const auto on = std::ranges::count(e.local.pattern, uint8_t{1});
   console.result(console.bold(join_text("example ", e.index)));
   console.result(join_text(
-      name_of_output(s.model, e.output), " = ", e.y[static_cast<size_t>(e.output)], "; ", on,
-      " of ", e.local.pattern.size(), " units on; affine up to distance ", e.local.radius,
-      " with constant ", e.local.map.bias[static_cast<size_t>(e.output)]));
+      "prediction of ", name_of_output(s.model, e.output), ": ", e.y[static_cast<size_t>(e.output)],
+      e.label.empty() ? "" : "; label: " + e.label, "; ", on, " of ", e.local.pattern.size(),
+      " units on; affine up to distance ", e.local.radius, " with constant ",
+      e.local.map.bias[static_cast<size_t>(e.output)]));
   print_half_spaces(e, console);
   print_values(s, e, console);
 }
@@ -256,6 +271,7 @@ Json to_json(const Subject& s, const Explained& e) {
       {{"index", e.index},
        {"output", e.output},
        {"output_name", name_of_output(s.model, e.output)},
+       {"label", e.label.empty() ? Json() : Json(e.label)},
        {"prediction", e.y[static_cast<size_t>(e.output)]},
        {"region", region},
        {"local", to_json(e.local, e.output, e.x.size())},
@@ -280,7 +296,7 @@ std::string waterfall(const Subject& s, const Explained& e, size_t kind) {
   const std::vector<size_t> order = by_size(v.values);
   for (size_t k = 0; k < order.size(); ++k) {
     if (k <= kMostShown) {
-      chart.names.push_back(input_name(order[k]));
+      chart.names.push_back(input_name(s.model.folder.card, order[k]));
       chart.values.push_back(v.values[order[k]]);
     } else {
       chart.names.back() = "others";
@@ -288,6 +304,31 @@ std::string waterfall(const Subject& s, const Explained& e, size_t kind) {
     }
   }
   return interpret::waterfall_chart(chart);
+}
+
+// The values [C, H, W] as one map [H, W], summed over the channels
+Tensor map_of(const std::vector<double>& values, const Shape& image) {
+  const Tensor all = Tensor::of(image, values);
+  return sum(all, 0);
+}
+
+// An example and its values as pictures on one scale for all kinds; their names for the page
+Json draw_maps(
+    const Subject& s, const Explained& e, const Tensor& picture, const std::string& out) {
+  std::vector<Tensor> maps;
+  for (const ShapleyValues& v : e.values) maps.push_back(map_of(v.values, picture.shape()));
+  const interpret::ColourLimits limits =
+      interpret::common_limits(maps, interpret::MapScale::symmetric);
+  const std::string image = join_text(out, "/example-", e.index, ".png");
+  save_png(image, picture_alone(picture));
+  Json files = Json::array();
+  for (size_t k = 0; k < maps.size(); ++k) {
+    const std::string path = join_text(out, "/values-", e.index, "-", s.o.shap[k], ".png");
+    save_png(path, signed_map(maps[k], limits));
+    files.push(path);
+  }
+  return Json::object(
+      {{"index", e.index}, {"picture", image}, {"maps", files}, {"largest", limits.high}});
 }
 
 // ---- All together ----
@@ -339,18 +380,19 @@ Summary summarise(Subject& s, std::vector<double> points) {
 void print(const Subject& s, const Summary& m, const Console& console) {
   const bool has_volume = !m.by_volume.value.empty();
   const auto count = std::ssize(m.values[0]);
+  const size_t first = s.model.folder.card.input.rank() == 3 ? 28 : 12;  // columns
   console.result(console.bold(join_text(
       "over ", count, " test examples in ", m.by_data.regions, " regions, ",
       m.by_data.single_point_regions, " of them with one: ", name_of_output(s.model, m.output))));
   console.result(console.bold(
-      padded("", 12) + padded("mean |" + s.o.shap[0] + "|", 24) + padded("slope x spread", 18) +
+      padded("", first) + padded("mean |" + s.o.shap[0] + "|", 24) + padded("slope x spread", 18) +
       padded("rising", 10) + padded("falling", 10) +
       (has_volume ? "slope x spread in the box" : "")));
   const std::vector<size_t> order = by_size(m.mean_size);
   for (size_t k = 0; k < std::min(order.size(), kMostShown); ++k) {
     const size_t i = order[k];
-    std::string line = padded(input_name(i), 12) + padded(number(m.mean_size[i]), 24) +
-                       padded(number(m.by_data.value[i]), 18) +
+    std::string line = padded(input_name(s.model.folder.card, i), first) +
+                       padded(number(m.mean_size[i]), 24) + padded(number(m.by_data.value[i]), 18) +
                        padded(percent(m.by_data.rising[i]), 10) +
                        padded(percent(m.by_data.falling[i]), 10);
     if (has_volume) line += number(m.by_volume.value[i]);
@@ -401,10 +443,10 @@ void write_pictures(const Subject& s, const Summary& m, const std::string& folde
     const size_t i = order[k];
     std::vector<double> inputs;
     for (size_t at = i; at < m.points.size(); at += n) inputs.push_back(m.points[at]);
-    swarm.names.push_back(input_name(i));
+    swarm.names.push_back(input_name(s.model.folder.card, i));
     swarm.values.push_back(m.values[i]);
     swarm.inputs.push_back(std::move(inputs));
-    bars.bars.push_back({.label = input_name(i), .value = m.mean_size[i]});
+    bars.bars.push_back({.label = input_name(s.model.folder.card, i), .value = m.mean_size[i]});
   }
   write_svg(folder + "/beeswarm.svg", interpret::beeswarm_chart(swarm), files);
   write_svg(folder + "/importance.svg", interpret::bar_chart(bars), files);
@@ -428,9 +470,14 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   // Everything before anything is printed or written
   const std::vector<int64_t> indices = indices_from(o.indices, data.test.size());
   const std::vector<double> points = points_of(data.test, indices, card);
+  const datasets::Dataset chosen = datasets::take(data.test, indices);
+  const bool has_labels = card.task == Task::classify && model.net.outputs() == card.classes();
   std::vector<Explained> explained;
   for (size_t k = 0; k < indices.size(); ++k) {
     explained.push_back(explain(s, indices[k], std::span(points).subspan(k * n, n)));
+    if (has_labels) {
+      explained[k].label = name_of_output(model, chosen.labels.values<int64_t>()[k]);
+    }
     in.console.progress("explain", static_cast<int64_t>(k + 1), std::ssize(indices));
   }
   std::unique_ptr<Summary> summary;
@@ -440,7 +487,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
     summary = std::make_unique<Summary>(summarise(s, points_of(data.test, first, card)));
   }
 
-  Json rows = Json::array(), files = Json::array();
+  Json rows = Json::array(), files = Json::array(), maps = Json::array();
   for (const Explained& e : explained) {
     print(s, e, in.console);
     rows.push(to_json(s, e));
@@ -456,6 +503,12 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       }
     }
     if (summary) write_pictures(s, *summary, out, files);
+    const Tensor pictures = chosen.images.tensor();
+    for (size_t k = 0; card.input.rank() == 3 && k < explained.size(); ++k) {
+      const auto at = static_cast<int64_t>(k);
+      const Tensor picture = reshape(slice(pictures, 0, at, at + 1), card.input);
+      maps.push(draw_maps(s, explained[k], picture, out));
+    }
   }
   in.console.result(
       "slope and values are of standardised inputs; sum of values = prediction - base - residual; "
@@ -465,6 +518,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
        {"background", std::ssize(s.background) / model.net.inputs()},
        {"values", rows},
        {"summary", summary ? to_json(s, *summary) : Json()},
+       {"maps", maps},
        {"files", files}});
 }
 

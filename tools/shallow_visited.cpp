@@ -50,8 +50,8 @@ Json run(const Invocation& in, const VisitedOptions& o) {
       largest, " together"));
   in.console.result(join_text(
       is_all ? "the same examples" : "test examples", " in visited regions: ", check.covered,
-      " of ", check.points, " (", percent(covered), "); the other ", check.points - check.covered,
-      " have no value"));
+      " of ", check.points, " (", percent(covered), "); of the regions of the other ",
+      check.points - check.covered, " nothing is known"));
   if (check.covered > 0) {
     in.console.result(join_text(
         "there the regions' models differ from the network by at most ", check.max_abs_error));
@@ -90,7 +90,8 @@ Command shallow_visited_command() {
                 "themselves",
                 {"train", "all"});
           },
-      .run = [options](const Invocation& in) { return run(in, *options); }};
+      .run = [options](const Invocation& in) { return run(in, *options); },
+      .result_file = "visited.json"};
 }
 
 }  // namespace limpid::tools

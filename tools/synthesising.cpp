@@ -86,17 +86,6 @@ double number_from(const std::string& text, const std::string& option) {
   return value;
 }
 
-int64_t class_from(const std::string& text, const ModelCard& card, const std::string& what) {
-  int64_t value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
-  if (!is_number || value < 0 || value >= card.classes()) {
-    throw UsageError(
-        join_text(what, ": class ", excerpt(text), " is not in 0 to ", card.classes() - 1));
-  }
-  return value;
-}
-
 interpret::SynthesisOptions synthesis_options(
     const SynthesisArguments& o, const RunFolder& folder, uint64_t seed) {
   if (o.weights.size() != 4) {

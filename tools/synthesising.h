@@ -73,9 +73,6 @@ std::vector<Judgement> judged(
 /// "FILE.safetensors" -> "FILE.png".
 std::string with_ending(const std::string& path, const std::string& ending);
 
-/// "3" as a class of the model. Throws UsageError naming `what` and the range.
-int64_t class_from(const std::string& text, const ModelCard& card, const std::string& what);
-
 /// A number of a list. Throws UsageError naming the option.
 double number_from(const std::string& text, const std::string& option);
 

@@ -225,6 +225,7 @@ void TrainingRun::load() {
        .resize = o_.resize,
        .is_regression = card.task == Task::regress},
       nullptr);
+  if (const std::string note = passed_over_note(split); !note.empty()) notes_.push_back(note);
   if (split.test.is_empty()) throw UsageError(o_.data + " has no test part; see --test-fraction");
   if (o_.validation > 0) {
     datasets::Split cut = as_usage([&] {

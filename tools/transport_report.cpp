@@ -275,9 +275,24 @@ Json run(const Invocation& in, const ReportOptions& o) {
   in.console.stage(join_text(std::ssize(recorded.steps) - 1, " steps compared"));
 
   print_layers(in.console, all);
+  in.console.result(
+      "of normalised features: W2 before: distance from the layer before; floor: that of two "
+      "samples "
+      "of one layer;");
+  in.console.result(
+      "share: of the way; twist: 1 where no example is moved past another; classes D: small where "
+      "classes are narrow and far apart;");
+  in.console.result(
+      "entropy: nats; dead: units that never change; axes: same axes, or rotated onto the layer "
+      "before as well as possible");
   print_flags(in.console, flags, !health.empty());
   for (const std::string& line : advice) in.console.result("depth: " + line);
   for (const std::string& note : all.notes) in.console.note("note: " + note);
+  if (all.samples < o.transport.samples) {
+    in.console.note(join_text(
+        "note: ", seen.inputs.size(0), " examples are there: clouds of ", all.samples, ", not of ",
+        o.transport.samples));
+  }
 
   Json layers = Json::array(), healths = Json::array(), flag_list = Json::array(),
        advice_list = Json::array(), notes = Json::array();

@@ -20,6 +20,16 @@ constexpr int64_t kMaxFileBytes = int64_t{1} << 30;  // stb counts in int
 
 using Bytes = std::span<const std::byte>;
 
+enum class Kind { png, jpeg, bmp, pnm, other };
+
+Kind kind_of(Bytes bytes) {
+  const std::string_view text = as_text(bytes);
+  if (text.starts_with("\x89PNG\r\n\x1A\n")) return Kind::png;
+  if (text.starts_with("\xFF\xD8\xFF")) return Kind::jpeg;
+  if (text.starts_with("BM")) return Kind::bmp;
+  return text.starts_with("P5") || text.starts_with("P6") ? Kind::pnm : Kind::other;
+}
+
 /// Decodes one file; the name stands in all error texts.
 class Decoder {
  public:
@@ -27,12 +37,14 @@ class Decoder {
       : bytes_(bytes), name_(name), channels_(channels) {}
 
   Image decode() const {
-    const std::string_view text = as_text(bytes_);
     if (std::ssize(bytes_) > kMaxFileBytes) fail("", "file too large");
-    if (text.starts_with("\x89PNG\r\n\x1A\n")) return decode_by_stb("PNG", check_png);
-    if (text.starts_with("\xFF\xD8\xFF")) return decode_by_stb("JPEG", check_jpeg);
-    if (text.starts_with("BM")) return decode_by_stb("BMP", check_bmp);
-    if (text.starts_with("P5") || text.starts_with("P6")) return decode_pnm();
+    switch (kind_of(bytes_)) {
+      case Kind::png: return decode_by_stb("PNG", check_png);
+      case Kind::jpeg: return decode_by_stb("JPEG", check_jpeg);
+      case Kind::bmp: return decode_by_stb("BMP", check_bmp);
+      case Kind::pnm: return decode_pnm();
+      case Kind::other: break;
+    }
     fail("", "unknown image type; PNG, JPEG, BMP, PGM and PPM are read");
   }
 
@@ -148,6 +160,10 @@ class Decoder {
 };
 
 }  // namespace
+
+bool is_image(std::span<const std::byte> first_bytes) {
+  return kind_of(first_bytes) != Kind::other;
+}
 
 Image read_image(Bytes bytes, const std::string& name, int64_t channels) {
   check_value(

@@ -26,6 +26,9 @@ inline constexpr int64_t kMaxImagePixels = 64 << 20;
 Image read_image(std::span<const std::byte> bytes, const std::string& name, int64_t channels = 0);
 Image load_image(const std::string& path, int64_t channels = 0);
 
+/// Whether a file that begins so is one of these kinds.
+bool is_image(std::span<const std::byte> first_bytes);
+
 /// The same bytes for the same image, on every machine. Throws ValueError unless the pixels are
 /// height * width * channels with 1 to 4 channels and both sides are 1 to kMaxImageSide.
 std::vector<std::byte> png_bytes(const Image& image);

@@ -92,10 +92,14 @@ Report::Report(std::string title, std::string subtitle)
 Report& Report::section(const std::string& heading, const std::string& text) {
   check_value(!heading.empty(), "report", "the heading of a section is empty");
   if (!headings_.empty()) body_ += "</section>\n";
-  headings_.push_back(heading);
+  std::string title = heading;  // a heading of its own in the list of contents
+  for (int n = 2; std::ranges::find(headings_, title) != headings_.end(); ++n) {
+    title = join_text(heading, " (", n, ")");
+  }
+  headings_.push_back(title);
   const std::string id = join_text("section-", headings_.size());
   body_ += "<section id=\"" + id + "\" aria-labelledby=\"" + id + "-heading\">\n<h2 id=\"" + id +
-           "-heading\">" + escape_markup(heading) + "</h2>\n";
+           "-heading\">" + escape_markup(title) + "</h2>\n";
   return paragraph(text);
 }
 

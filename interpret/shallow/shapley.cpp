@@ -445,7 +445,9 @@ ShapleyValues Shapley::interventional(std::span<const double> x, double max_oper
       "exact interventional values of ", m, " inputs over ", p.rows.size(),
       " background points take 2^", m, " coalitions each, ", price.evaluations, " evaluations and ",
       price.operations, " multiplications in all; the limit is ", max_operations, " and ",
-      kMostPlayers, " inputs; sample permutations instead, or take fewer background points");
+      kMostPlayers,
+      " inputs; sample permutations instead (--permutations 2 or more), or take fewer background "
+      "points");
   ShapleyValues result;
   result.values.assign(x.size(), 0.0);
 

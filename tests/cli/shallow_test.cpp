@@ -1,10 +1,12 @@
 // tests/cli/shallow_test.cpp: limpid shallow convert, plot and certify.
+#include "framework/io/image.h"
 #include "framework/io/safetensors.h"
 #include "interpret/shallow/shallow_network.h"
 #include "tests/cli/limpid.h"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -192,13 +194,17 @@ TEST_CASE("shallow: a page of all results") {
   keep("shallow plot r --box -3,3 --out r.svg", "plot.json");
   keep("shallow certify r --indices 0,1,2 --attack 100", "certify.json");
   succeed(folder, "shallow explain r --indices 2 --summary 20 --out e");
-  const Json result = run_json(folder, "report convert.json plot.json certify.json e --out p.html");
+  succeed(folder, "shallow visited r --count 100 --out v");
+  succeed(folder, "shallow certify r --indices 0 --attack 0 --out c");
+  const Json result =
+      run_json(folder, "report convert.json plot.json certify.json e v c --out p.html");
   const std::string page = content(folder.file("p.html"));
   CHECK(result.integer("bytes") == std::ssize(page));
   for (const char* part :
        {"Shallow form of r", "of the bound", "paper: closed faces", "not continuous",
         "Regions of r", "Thick lines", "What inputs add in r", "at least the median", "waterfall-2",
-        "Certificates of r", "3 of 3", "0 of 330", "gradient attack"}) {
+        "Regions that data visit in r", "Certificates of r", "Certificates of r (2)", "3 of 3",
+        "0 of 330", "gradient attack"}) {
     INFO(part);
     CHECK(page.find(part) != std::string::npos);
   }
@@ -300,6 +306,25 @@ TEST_CASE("shallow explain: too many inputs for exact values are sampled (bad in
   CHECK(sampled.boolean("sampled"));
   CHECK(std::abs(sampled.number("additivity_error")) <= 1e-9);
   CHECK(sampled.at("low").items().size() == 64);
+
+  // Values of a picture are drawn as maps, blue and red, on one scale
+  const Json drawn = run_json(
+      folder, "shallow explain many --indices 0,3 --shap path,region --background 10 --out e");
+  const Json::Items& maps = drawn.at("maps").items();
+  REQUIRE(maps.size() == 2);
+  CHECK(maps[1].integer("index") == 3);
+  double largest = 0;
+  for (const Json& kind : drawn.at("values").items()[1].at("kinds").items()) {
+    for (const Json& v : kind.at("shap").items()) largest = std::max(largest, std::abs(v.number()));
+  }
+  CHECK(maps[1].number("largest") == doctest::Approx(largest));
+  const Image map = load_image(folder.file("e/values-3-path.png"));
+  CHECK(map.width == load_image(folder.file(maps[1].text("picture"))).width);
+  CHECK(map.channels == 3);
+  CHECK(drawn.at("values").items()[1].text("label").size() == 1);
+  succeed(folder, "report e --out p.html");
+  CHECK(content(folder.file("p.html")).find("What each pixel adds") != std::string::npos);
+  CHECK(succeed(folder, "shallow explain many --shap path").out.find("row ") != std::string::npos);
   check_refused(folder, "shallow explain many --permutations 1", 2, {"2 rounds"});
   check_refused(folder, "shallow explain many --shap nope", 2, {"--shap", "\"nope\""});
   check_refused(folder, "shallow explain many --shap path --target 10", 2, {"--target", "0 to 9"});

@@ -53,6 +53,10 @@ TEST_CASE("images: one folder per class, sorted") {
   CHECK(set.labels.to_vector() == std::vector<double>{0, 1, 1});
   CHECK(set.images.shape() == Shape{3, 1, 2, 3});
   CHECK(set.images.are_bytes());
+  REQUIRE(set.files.size() == 3);
+  CHECK(set.files[1] == (dir.path() / "dog" / "a.png").string());
+  const std::vector<int64_t> last = {2};
+  CHECK(take(set, last).files == std::vector<std::string>{set.files[2]});
   CHECK(set.images.tensor().values<float>()[6] == 10.0F / 255);
   CHECK(set.images.tensor().values<float>()[17] == 25.0F / 255);
   CHECK_NOTHROW(check_dataset("test", set));
@@ -105,6 +109,13 @@ TEST_CASE("images: different sizes are refused, or brought to one size") {
   CHECK_THROWS_AS(load_image_folder(dir.path().string(), {.side = -1}), ValueError);
   const Split scaled = load("images:" + dir.path().string(), {.resize = 4, .crop = 2});
   CHECK(scaled.train.example_shape() == Shape{1, 2, 2});
+  picture(dir.path() / "dog" / "grey with alpha.png", 0, 2, 4);
+  picture(dir.path() / "dog" / "colour with alpha.png", 0, 4, 5);
+  CHECK(
+      load("images:" + dir.path().string(), {.resize = 4, .crop = 2}).train.example_shape() ==
+      Shape{3, 2, 2});
+  fs::remove(dir.path() / "dog" / "grey with alpha.png");
+  fs::remove(dir.path() / "dog" / "colour with alpha.png");
 
   const auto shrink = [](const Image& image, int64_t side) {
     return Image{side, side, image.channels, std::vector<uint8_t>(4, image.pixels[0])};
@@ -120,9 +131,28 @@ TEST_CASE("images: everything that is no picture is named") {
   CHECK(contains(load_failure(folder), "holds no folders of pictures"));
   write_two_classes(folder);
   CHECK(load_failure(folder) == "");
-  SUBCASE("a text among the pictures") {
+  SUBCASE("a text among the pictures is passed over") {
     write_file_atomic((folder / "dog" / "notes.txt").string(), as_bytes("hello"));
-    CHECK(contains(load_failure(folder), "dog/notes.txt: unknown image type"));
+    write_file_atomic((folder / "list.csv").string(), as_bytes("hello"));
+    const Split split = load_image_folder(folder.string());
+    CHECK(split.train.size() == 3);
+    REQUIRE(split.passed_over.size() == 2);
+    CHECK(split.passed_over[0] == (folder / "list.csv").string());
+    CHECK(split.passed_over[1] == (folder / "dog" / "notes.txt").string());
+    const Split parted = load("images:" + folder.string());  // cut into two parts
+    CHECK(parted.passed_over == split.passed_over);
+  }
+  SUBCASE("a kind of picture that is not read") {
+    write_file_atomic((folder / "dog" / "c.GIF").string(), as_bytes("GIF89a"));
+    CHECK(contains(load_failure(folder), "dog/c.GIF: unknown image type"));
+  }
+  SUBCASE("several damaged pictures are named together") {
+    write_file_atomic((folder / "Cat" / "y.png").string(), as_bytes("hello"));
+    write_file_atomic((folder / "dog" / "c.jpg").string(), as_bytes("hello"));
+    const std::string text = load_failure(folder);
+    CHECK(contains(text, "Cat/y.png: unknown image type"));
+    CHECK(contains(text, "also refused: "));
+    CHECK(contains(text, "dog/c.jpg"));
   }
   SUBCASE("a picture that is cut") {
     const auto bytes = read_file((folder / "dog" / "b.png").string(), 1 << 20);

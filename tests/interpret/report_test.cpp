@@ -95,6 +95,9 @@ TEST_CASE("report: contents lead to the sections") {
   CHECK(has(page, "<section id=\"section-1\" aria-labelledby=\"section-1-heading\">"));
   CHECK(has(page, "<h2 id=\"section-2-heading\">Second &amp; last</h2>"));
   CHECK(has(page, "<p>one</p>\n<p>two</p>"));
+  // A heading that is there already gets a number
+  report.section("First");
+  CHECK(has(report.html(), "<h2 id=\"section-3-heading\">First (2)</h2>"));
   // Nothing to choose from: no list
   CHECK_FALSE(has(Report("Title").section("Only").html(), "<nav"));
 }
