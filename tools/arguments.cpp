@@ -428,7 +428,8 @@ class Parser {
     const std::string name = (help.is_positional ? "" : "--") + help.name;
     if (help.value_name.empty()) return app.add_flag(name)->description(help.help);
     CLI::Option* option = app.add_option(name)->description(help.help);
-    if (help.is_many) option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
+    if (help.is_many)
+      option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
     if (help.is_positional) return option->required(help.is_required);
     option->type_name(help.value_name);
     return help.value.empty() ? option : option->default_str(help.value);

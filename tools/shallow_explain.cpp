@@ -309,7 +309,7 @@ std::string waterfall(const Subject& s, const Explained& e, size_t kind) {
 // The values [C, H, W] as one map [H, W], summed over the channels
 Tensor map_of(const std::vector<double>& values, const Shape& image) {
   const Tensor all = Tensor::of(image, values);
-  return sum(all, 0);
+  return sum(all, {0});
 }
 
 // An example and its values as pictures on one scale for all kinds; their names for the page

@@ -52,7 +52,7 @@ void declare(Arguments& a, TrainingOptions& o) {
       "normalize", o.normalize,
       "imagenet, cifar, or mean and deviation such as 0.5,0.25 or M1,M2,M3,S1,S2,S3; those of the "
       "training part unless given");
-  a.text("init", o.init, "start from the fitting weights of this run");
+  a.text("init", o.init, "start from the fitting weights of this run or FILE.safetensors");
   a.list("freeze", o.freeze, "do not train these parameters, such as 'conv1.*'");
   a.number(
       "validation", o.validation, "share of the training part held out to choose the best epoch", 0,

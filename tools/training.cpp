@@ -264,10 +264,16 @@ void TrainingRun::build() {
     return make_model(o_.model, {run_.card.input, run_.card.outputs()}, weights);
   });
   if (!o_.init.empty()) {
-    if (!std::filesystem::exists(o_.init + "/last.safetensors")) {
-      throw UsageError("--init " + o_.init + ": no run folder, there is no last.safetensors in it");
+    const bool is_file = o_.init.ends_with(".safetensors");
+    const std::string weights = is_file ? o_.init : o_.init + "/last.safetensors";
+    if (!std::filesystem::exists(weights)) {
+      throw UsageError(
+          "--init " + o_.init +
+          (is_file ? ": there is no such file"
+                   : ": no run folder, there is no last.safetensors in it; FILE.safetensors is "
+                     "taken too"));
     }
-    const std::string left_out = load_fitting_weights(o_.init + "/last.safetensors", *run_.model);
+    const std::string left_out = load_fitting_weights(weights, *run_.model);
     if (!left_out.empty()) notes_.push_back("--init: left out: " + left_out);
   }
   for (const std::string& pattern : o_.freeze) {

@@ -118,6 +118,13 @@ TEST_CASE("own pictures: a foreign network counts classes by their names") {
   write(p.folder.file("same"), "bright\ndark\n");
   write(p.folder.file("swapped"), "dark\nbright\n");
   write(p.folder.file("other"), "white\nblack\n");
+  const ProcessResult tuned = succeed(p.folder, p.train + "--init w.safetensors --lr 1e-12 --out t");
+  CHECK(tuned.err.find("left out") == std::string::npos);
+  CHECK(
+      run_json(p.folder, "eval t").number("loss") ==
+      doctest::Approx(run_json(p.folder, "eval r").number("loss")));
+  check_refused(
+      p.folder, p.train + "--init none.safetensors --out u", 2, {"--init", "no such file"});
   const double same = run_json(p.folder, foreign + "same").number("accuracy");
   CHECK(run_json(p.folder, foreign + "other").number("accuracy") == same);
   CHECK(run_json(p.folder, foreign + "swapped").number("accuracy") == doctest::Approx(1 - same));
