@@ -265,15 +265,15 @@ void TrainingRun::build() {
   });
   if (!o_.init.empty()) {
     const bool is_file = o_.init.ends_with(".safetensors");
-    const std::string weights = is_file ? o_.init : o_.init + "/last.safetensors";
-    if (!std::filesystem::exists(weights)) {
+    const std::string path = is_file ? o_.init : o_.init + "/last.safetensors";
+    if (!std::filesystem::exists(path)) {
       throw UsageError(
           "--init " + o_.init +
           (is_file ? ": there is no such file"
                    : ": no run folder, there is no last.safetensors in it; FILE.safetensors is "
                      "taken too"));
     }
-    const std::string left_out = load_fitting_weights(weights, *run_.model);
+    const std::string left_out = load_fitting_weights(path, *run_.model);
     if (!left_out.empty()) notes_.push_back("--init: left out: " + left_out);
   }
   for (const std::string& pattern : o_.freeze) {
