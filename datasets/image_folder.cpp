@@ -217,7 +217,7 @@ Split load_image_folder(const std::string& folder, const ImageFolderOptions& opt
     for (const fs::path& entry : entries_of(root)) {
       const std::string name = entry.filename().string();
       if (is_folder(entry) && (name == "train" || name == "test")) continue;
-      if (!is_picture_file(entry.string())) {
+      if (!is_folder(entry) && !is_picture_file(entry.string())) {
         strays.push_back(entry.string());
         continue;
       }

@@ -478,11 +478,11 @@ Command report_command() {
           [options](Arguments& a) {
             a.positionals(
                 "PATH", options->paths,
-                "run folders; folders that metrics, sanity, explain, dsv edit, dsv audit, coreset "
-                "interpret, coreset grow, shallow explain or transport named with --out; JSON "
-                "files "
-                "with what these, dsv extract, dsv synthesize or shallow convert, plot or certify "
-                "print with --json");
+                "run folders; folders that eval, metrics, sanity, explain, dsv edit, dsv audit, "
+                "coreset interpret, coreset grow, shallow certify, visited or explain, or "
+                "transport "
+                "named with --out; JSON files with what these, dsv extract, dsv synthesize or "
+                "shallow convert or plot print with --json");
             a.text("title", options->title, "heading of the page");
             a.list(
                 "method", options->comparison.methods,

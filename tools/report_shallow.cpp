@@ -177,9 +177,10 @@ void add_value_maps(
     const Json& value = result.at("values").items().at(k);
     interpret::ImageRow row{
         .label = join_text(
-            "example ", all[k].integer("index"), ": ", value.text("output_name"), " = ",
-            brief(value.number("prediction")), ", strongest colour ",
-            brief(all[k].number("largest"), 3)),
+            "example ", all[k].integer("index"),
+            has_value(value, "label") ? ", label " + value.text("label") : "", ": ",
+            value.text("output_name"), " scores ", brief(value.number("prediction")),
+            "; strongest colour ", brief(all[k].number("largest"), 3)),
         .images = {picture_at(all[k].text("picture"), folder)}};
     for (const Json& map : all[k].at("maps").items()) {
       row.images.push_back(picture_at(map.text(), folder));
@@ -232,7 +233,8 @@ std::string caption_of(const std::string& path) {
            "median.";
   }
   if (name == "importance") return "Mean size of the values of each input.";
-  return "From the base, input by input, to the prediction (" + name + ").";
+  return "From the base, input by input, to the prediction; blue raises, orange lowers (" + name +
+         ").";
 }
 
 }  // namespace

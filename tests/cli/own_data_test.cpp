@@ -118,7 +118,8 @@ TEST_CASE("own pictures: a foreign network counts classes by their names") {
   write(p.folder.file("same"), "bright\ndark\n");
   write(p.folder.file("swapped"), "dark\nbright\n");
   write(p.folder.file("other"), "white\nblack\n");
-  const ProcessResult tuned = succeed(p.folder, p.train + "--init w.safetensors --lr 1e-12 --out t");
+  const ProcessResult tuned =
+      succeed(p.folder, p.train + "--init w.safetensors --lr 1e-12 --out t");
   CHECK(tuned.err.find("left out") == std::string::npos);
   CHECK(
       run_json(p.folder, "eval t").number("loss") ==
