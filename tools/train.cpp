@@ -14,8 +14,8 @@ namespace {
 void declare(Arguments& a, TrainingOptions& o) {
   a.text(
       "data", o.data,
-      "what to train on: digits, fashion-2k, shapes, moons, gaussians, swiss-roll, mnist, "
-      "idx:FOLDER, ...");
+      "what to train on: digits, fashion-2k, shapes, moons, mnist, images:FOLDER (of pictures), "
+      "csv:FILE, ...; `limpid data list` names all");
   a.text("model", o.model, "the network: " + model_names());
   a.text(
       "task", o.task,

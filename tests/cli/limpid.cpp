@@ -154,7 +154,8 @@ std::vector<HelpRow> help_rows(const std::string& help) {
       HelpRow row{.name = line.substr(2, end - 2), .value = "", .help = ""};
       if (end != std::string::npos) {
         // The rest: "TEXT=adam       sgd, adam, ..."; a long value ends with one space
-        const std::string rest = line.substr(end + 1);
+        std::string rest = line.substr(end + 1);
+        if (rest.starts_with("... ")) rest = rest.substr(4);  // a word that may be several
         const bool has_value = !rest.starts_with(' ');
         const size_t after = has_value ? std::min(rest.find(' '), rest.size()) : 0;
         row.value = rest.substr(0, after);

@@ -147,7 +147,7 @@ TEST_CASE("own pictures: --resize cuts to what the model takes") {
   std::filesystem::copy(p.folder.file("r/last.safetensors"), p.folder.file("w.safetensors"));
   const std::string line =
       "predict convnet:4x1:w.safetensors --partial --input-shape 3,8,8 --input new ";
-  check_refused(p.folder, line, 2, {"[3, 8, 8]", "--resize"});
+  check_refused(p.folder, line + "--quiet", 2, {"[3, 8, 8]", "--resize"});
   CHECK(run_json(p.folder, line + "--resize 8").at("top").items().size() == 2);
 }
 

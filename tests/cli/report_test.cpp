@@ -174,14 +174,14 @@ TEST_CASE("report: results of metrics, sanity and explain, from folders and from
   }
   const double drop = metrics.at("rows").items()[0].number("ad");
   CHECK(has(page, std::to_string(drop).substr(0, std::to_string(drop).find('.') + 1)));
-  CHECK(count_of(page, "<img ") == 2);
+  CHECK(count_of(page, "<img ") == 4);  // two images, two maps
 
   // What --json prints is the same; pictures are found from elsewhere beside their file
   write(folder.file("e.json"), to_text(explained));
-  CHECK(count_of(page_of(folder, "report e.json"), "<img ") == 2);
+  CHECK(count_of(page_of(folder, "report e.json"), "<img ") == 4);
   std::filesystem::rename(folder.file("e"), folder.file("moved"));
-  CHECK(count_of(page_of(folder, "report moved"), "<img ") == 2);
-  check_refused(folder, "report e.json", 3, {"3-gradient.png", "cannot read"});
+  CHECK(count_of(page_of(folder, "report moved"), "<img ") == 4);
+  check_refused(folder, "report e.json", 3, {"3.png", "cannot read"});
   const std::string single =
       succeed(folder, "sanity a --count 4 --method gradient --mode independent --json").out;
   write(folder.file("s.json"), single);
@@ -282,8 +282,9 @@ TEST_CASE("report: what cannot be reported") {
   check_refused(folder, "report bare.json", 3, {"bare.json: ", "no \"command\""});
   write(folder.file("cut.json"), sanity.substr(0, sanity.size() / 2));
   check_refused(folder, "report cut.json", 3, {"cut.json: "});
-  write(folder.file("eval.json"), succeed(folder, "eval a --json").out);
-  check_refused(folder, "report eval.json", 3, {"eval.json: ", "\"eval\"", "metrics, sanity"});
+  write(folder.file("layers.json"), succeed(folder, "layers a --json").out);
+  check_refused(
+      folder, "report layers.json", 3, {"layers.json: ", "\"layers\"", "metrics, eval, sanity"});
 
   // Keys that are missing or of another kind
   write_changed(folder, "m/sanity.json", "rows.json", "rows", 7);
