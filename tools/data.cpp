@@ -139,9 +139,11 @@ Command data_info_command() {
                 "DATA", o->name,
                 "a name from `limpid data list`, or a form like idx:FOLDER or images:FOLDER");
             a.integer(
-                "resize", o->resize, "scale and cut pictures to squares of so many pixels", 0,
-                16384);
-            a.text("label-column", o->label_column, "column of a csv table that holds the labels");
+                "resize", o->resize,
+                "scale and cut pictures of images:FOLDER to squares of so many pixels", 0, 16384);
+            a.text(
+                "label-column", o->label_column,
+                "column of a csv table to predict, by name or number");
           },
       .run =
           [o](const Invocation& in) {

@@ -132,7 +132,7 @@ Command dsv_edit_command() {
       .declare =
           [options](Arguments& a) {
             declare_model(a, options->model);
-            a.list("input", options->input, "files: .npy arrays or pictures, comma-separated");
+            a.list("input", options->input, kInputHelp);
             a.text("label", options->label, "the class to reach");
             a.number(
                 "probability", options->probability, "of that class, then it ends", 1e-6, 1 - 1e-6);
