@@ -3,9 +3,9 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace limpid::datasets {
 namespace {
@@ -58,8 +58,7 @@ Batch Batches::get(int64_t epoch, int64_t index) {
     if (options_.shuffle) {
       order_ = Rng(options_.seed).child(static_cast<uint64_t>(epoch)).permutation(examples());
     } else {
-      order_.resize(static_cast<size_t>(examples()));
-      std::iota(order_.begin(), order_.end(), int64_t{0});
+      order_ = index_range(0, examples());
     }
     epoch_ = epoch;
   }

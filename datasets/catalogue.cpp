@@ -11,6 +11,7 @@
 #include "datasets/synthetic.h"
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/core/text.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -284,9 +285,8 @@ Split load_whole(const std::string& spec, const LoadOptions& options) {
   const Known* known = find_known(spec);
   if (known != nullptr && !known->files.empty()) return load_known(*known, options.data_dir);
 
-  std::string names;
-  for (const Known& entry : catalogue()) names += (names.empty() ? "" : ", ") + entry.name;
-  raise<ValueError>("data", "unknown data set ", spec, "; known are ", names);
+  raise<ValueError>(
+      "data", "unknown data set ", spec, "; known are ", joined(catalogue(), ", ", &Known::name));
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 namespace limpid::datasets {
@@ -19,12 +19,7 @@ int64_t block_of_rows(int64_t row) { return std::max<int64_t>(1, kBlockValues / 
 
 // The examples of each class, in file order; for targets, all of them in one.
 std::vector<std::vector<int64_t>> members(const Dataset& dataset) {
-  if (dataset.is_regression()) {
-    std::vector<std::vector<int64_t>> all(
-        1, std::vector<int64_t>(static_cast<size_t>(dataset.size())));
-    std::iota(all[0].begin(), all[0].end(), int64_t{0});
-    return all;
-  }
+  if (dataset.is_regression()) return {index_range(0, dataset.size())};
   std::vector<std::vector<int64_t>> result(static_cast<size_t>(dataset.classes));
   const int64_t* labels = dataset.labels.data<int64_t>();  // [N]
   for (int64_t i = 0; i < dataset.size(); ++i) {
@@ -128,6 +123,10 @@ Dataset take(const Dataset& dataset, std::span<const int64_t> indices) {
     for (const int64_t i : indices) out.files.push_back(dataset.files[static_cast<size_t>(i)]);
   }
   return out;
+}
+
+Dataset first(const Dataset& dataset, int64_t n) {
+  return take(dataset, index_range(0, std::min(n, dataset.size())));
 }
 
 Dataset limit_balanced(const Dataset& dataset, int64_t n) {

@@ -62,6 +62,8 @@ std::vector<std::string> numbered_classes(int64_t classes);
 /// The examples at these positions, in this order; a position may occur more than once.
 /// Throws as check_dataset and gather do.
 Dataset take(const Dataset& dataset, std::span<const int64_t> indices);
+/// The first n examples, or all if there are fewer.
+Dataset first(const Dataset& dataset, int64_t n);
 
 /// A class-balanced cut of n examples in file order: n places are dealt to the classes in turn,
 /// and each class fills its places with its first examples. A class that runs out passes its

@@ -4,11 +4,11 @@
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/io/gzip.h"
+#include "framework/tensor/integers.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -37,12 +37,6 @@ void for_rows(std::span<const int64_t> indices, int64_t row, const F& f) {
   parallel::for_blocks(std::ssize(indices), block, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) f(k, indices[static_cast<size_t>(k)]);
   });
-}
-
-std::vector<int64_t> range(int64_t begin, int64_t end) {
-  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
-  std::iota(indices.begin(), indices.end(), begin);
-  return indices;
 }
 
 }  // namespace
@@ -80,7 +74,7 @@ Tensor Examples::rows(int64_t begin, int64_t end) const {
   check_value(
       0 <= begin && begin < end && end <= shape()[0], "examples", "no rows ", begin, " to ", end,
       " in ", shape());
-  return rows(range(begin, end));
+  return rows(index_range(begin, end));
 }
 
 Tensor Examples::rows(std::span<const int64_t> indices) const {

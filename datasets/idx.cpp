@@ -2,6 +2,7 @@
 #include "datasets/idx.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/io/files.h"
 #include "framework/io/gzip.h"
 
@@ -122,12 +123,6 @@ std::vector<std::string> file_names(const std::vector<std::string>& prefixes) {
   return names;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 // The parts of a folder: {train, t10k} or one prefix. Throws unless all their files are there.
 std::vector<std::string> parts_of(const fs::path& folder) {
   const std::set<std::string> found = prefixes_in(folder);
@@ -136,18 +131,19 @@ std::vector<std::string> parts_of(const fs::path& folder) {
   if (found.empty() || found.contains("train") || found.contains("t10k")) parts = both;
   if (parts != both && parts.size() > 1) {
     throw FormatError(
-        folder.string(), "", "holds several pairs (" + joined(parts) + "); keep one per folder");
+        folder.string(), "",
+        "holds several pairs (" + joined(parts, ", ") + "); keep one per folder");
   }
 
   const std::vector<std::string> expected = file_names(parts);
   std::vector<std::string> missing = expected;
   std::erase_if(missing, [&](const auto& name) { return !find_file(folder, name).empty(); });
   if (missing.empty()) return parts;
-  const std::string why = found.empty() ? "holds no IDX files" : "missing " + joined(missing);
+  const std::string why = found.empty() ? "holds no IDX files" : "missing " + joined(missing, ", ");
   throw FormatError(
       folder.string(), "",
-      why + "; expected " + joined(expected) + ", or one pair " + joined(file_names({"NAME"})) +
-          ", each plain or .gz");
+      why + "; expected " + joined(expected, ", ") + ", or one pair " +
+          joined(file_names({"NAME"}), ", ") + ", each plain or .gz");
 }
 
 Dataset load_part(const fs::path& folder, const std::string& prefix, const IdxOptions& options) {

@@ -25,6 +25,7 @@
 #include "framework/optim/sgd.h"             // optimisers
 #include "framework/optim/weight_average.h"  // moving averages of weights
 #include "framework/tensor/gates.h"          // piecewise linear ops as linear ones
+#include "framework/tensor/integers.h"       // labels and positions as lists and tensors
 #include "framework/tensor/record.h"         // the tape
 #include "framework/tensor/tensor.h"         // the value handle
 #include "framework/train/checkpoint.h"      // exact resume

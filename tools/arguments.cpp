@@ -48,18 +48,12 @@ std::vector<std::string> split_commas(const std::string& text) {
   return parts;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
 // Throws UsageError unless the text is one of the choices, if there are any. `shown` is the option
 // as the user writes it.
 void check_choice(
     const std::string& shown, const std::string& text, const std::vector<std::string>& choices) {
   if (choices.empty() || std::ranges::find(choices, text) != choices.end()) return;
-  throw UsageError(shown + ": " + excerpt(text) + " is not one of " + joined(choices));
+  throw UsageError(shown + ": " + excerpt(text) + " is not one of " + joined(choices, ", "));
 }
 
 // Does a sentence hold this word, with no letter, digit or dash beside it?
@@ -78,11 +72,7 @@ bool holds_word(const std::string& sentence, const std::string& word) {
 std::string as_argument(const Json& value) {
   switch (value.kind()) {
     case Json::Kind::text: return value.text();
-    case Json::Kind::array: {
-      std::string list;
-      for (const Json& item : value.items()) list += (list.empty() ? "" : ",") + as_argument(item);
-      return list;
-    }
+    case Json::Kind::array: return joined(value.items(), ",", as_argument);
     default: return to_text(value);
   }
 }
@@ -165,16 +155,11 @@ void Arguments::flag(const std::string& name, bool& value, const std::string& he
 
 void Arguments::list(
     const std::string& name, std::vector<std::string>& value, const std::string& help) {
-  const auto get = [&value] {
-    Json items = Json::array();
-    for (const std::string& item : value) items.push(item);
-    return items;
-  };
   add(
       {.name = name,
        .help = help,
        .set = [&value](const std::string& text) { value = split_commas(text); },
-       .get = get});
+       .get = [&value] { return Json::array_of(value); }});
 }
 
 void Arguments::numbers(
@@ -187,12 +172,7 @@ void Arguments::numbers(
     }
     value = numbers;
   };
-  const auto get = [&value] {
-    Json items = Json::array();
-    for (const double item : value) items.push(item);
-    return items;
-  };
-  add({.name = name, .help = help, .set = set, .get = get});
+  add({.name = name, .help = help, .set = set, .get = [&value] { return Json::array_of(value); }});
 }
 
 void Arguments::positional(
@@ -370,11 +350,8 @@ class Parser {
     const int next = name.empty() ? 1 : 2;
     const std::string word = next < argc ? argv[next] : "";
     if (word.starts_with('-')) return "no option " + excerpt(word) + "; see limpid --help";
-    std::string names;
-    for (const CLI::App* app : group->get_subcommands(nullptr)) {
-      names += (names.empty() ? "" : ", ") + app->get_name();
-    }
-    return (word.empty() ? "no command" : "no command " + excerpt(word)) + "; there are: " + names;
+    return (word.empty() ? "no command" : "no command " + excerpt(word)) +
+           "; there are: " + joined(group->get_subcommands(nullptr), ", ", &CLI::App::get_name);
   }
 
   const Common& common() const { return chosen_->common; }

@@ -222,8 +222,7 @@ Command bench_command() {
             a.positional(
                 "WORKLOAD", options->workload,
                 "a name, or all; with --model: train, infer or interpretable; rank_sums: sums over "
-                "the "
-                "ranks of mpirun");
+                "the ranks of mpirun");
             a.text("model", options->model, "network to time in place of a named workload");
             a.integer("batch", options->batch, "examples per step", 1, 1 << 16);
             a.list("input", options->input, "its input: channels,height,width or features");

@@ -29,9 +29,9 @@ interpret/saliency:   framework interpret/numerics
 interpret/coreset:    framework interpret/numerics interpret/saliency
 interpret/shallow:    framework interpret/numerics interpret/saliency
 interpret/transport:  framework interpret/numerics interpret/metrics
-interpret/gradient_penalty: framework
+interpret/gradient_penalty: framework interpret/numerics
 interpret/support_vectors:  framework interpret/numerics interpret/metrics interpret/coreset
-interpret/report:     framework interpret/shallow
+interpret/report:     framework interpret/numerics interpret/shallow
 interpret:            framework interpret
 tools:                framework datasets interpret
 tests:                framework datasets interpret tools

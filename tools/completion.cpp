@@ -1,4 +1,5 @@
 // tools/completion.cpp: limpid completion, scripts for bash, zsh and fish.
+#include "framework/core/text.h"
 #include "framework/io/files.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -15,18 +16,6 @@ std::string replaced_all(std::string text, const std::string& from, const std::s
     text.replace(at, from.size(), to);
   }
   return text;
-}
-
-std::string spaced(const std::vector<std::string>& words, const std::string& space = " ") {
-  std::string line;
-  for (const std::string& word : words) line += (line.empty() ? "" : space) + word;
-  return line;
-}
-
-std::vector<std::string> names_of(const std::vector<NextWord>& words) {
-  std::vector<std::string> names;
-  for (const NextWord& word : words) names.push_back(word.name);
-  return names;
 }
 
 // A file or any other text: shells offer files.
@@ -78,19 +67,20 @@ complete -o default -F _limpid limpid
 )";
 
 std::string bash_case(const std::vector<std::string>& options, const std::string& action) {
-  return options.empty() ? "" : "        " + spaced(options, " | ") + ") " + action + " ;;\n";
+  return options.empty() ? "" : "        " + joined(options, " | ") + ") " + action + " ;;\n";
 }
 
 std::string bash_command(const CommandHelp& command) {
   const auto has_value = [](const OptionHelp& o) { return !o.value_name.empty(); };
   std::string text = "    \"" + command.name + "\")\n";
   text += "      options=\"" +
-          spaced(options_where(command, [](const OptionHelp&) { return true; })) + " --help\"\n";
+          joined(options_where(command, [](const OptionHelp&) { return true; }), " ") +
+          " --help\"\n";
   text += "      case \"$previous\" in\n";
   for (const OptionHelp& option : command.options) {
     if (option.is_positional || option.choices.empty()) continue;
-    text +=
-        bash_case({"--" + option.name}, "kind=choice choices=\"" + spaced(option.choices) + "\"");
+    text += bash_case(
+        {"--" + option.name}, "kind=choice choices=\"" + joined(option.choices, " ") + "\"");
   }
   text += bash_case(options_where(command, is_free_text), "kind=text");
   text += bash_case(
@@ -103,7 +93,7 @@ std::string bash_command(const CommandHelp& command) {
   text += "      esac\n";
   for (const OptionHelp& option : command.options) {
     if (!option.is_positional || option.choices.empty()) continue;
-    text += "      names=\"" + spaced(option.choices) + "\"\n";
+    text += "      names=\"" + joined(option.choices, " ") + "\"\n";
   }
   return text + "      ;;\n";
 }
@@ -127,7 +117,7 @@ std::string zsh_names(const std::vector<NextWord>& words, const std::string& ind
 }
 
 std::string zsh_option(const OptionHelp& option, int position) {
-  const std::string values = !option.choices.empty() ? "(" + spaced(option.choices) + ")"
+  const std::string values = !option.choices.empty() ? "(" + joined(option.choices, " ") + ")"
                              : is_free_text(option)  ? "_files"
                                                      : " ";
   if (option.is_positional) {
@@ -186,7 +176,7 @@ std::string fish_names(const std::vector<NextWord>& words, const std::string& co
 
 std::string fish_option(const OptionHelp& option) {
   const std::string values =
-      option.choices.empty() ? "" : " -a " + fish_text(spaced(option.choices));
+      option.choices.empty() ? "" : " -a " + fish_text(joined(option.choices, " "));
   if (option.is_positional) return values.empty() ? "" : "-f" + values;
   const std::string kind = option.value_name.empty() ? "" : is_free_text(option) ? " -r" : " -x";
   return "-l " + option.name + kind + values + " -d " + fish_text(option.help);
@@ -224,10 +214,10 @@ std::vector<NextWord> words_after(const HelpTable& help, const std::string& grou
 std::string bash_completion(const HelpTable& help) {
   std::string text = kBashStart;
   text += "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"" +
-          spaced(names_of(words_after(help, ""))) +
+          joined(words_after(help, ""), " ", &NextWord::name) +
           " --help --version\" -- \"$word\"))\n    return\n  fi\n  case \"$command\" in\n";
   for (const auto& [group, summary] : help.groups) {
-    text += "    " + group + ") names=\"" + spaced(names_of(words_after(help, group))) +
+    text += "    " + group + ") names=\"" + joined(words_after(help, group), " ", &NextWord::name) +
             " --help\" ;;\n";
   }
   text += R"(  esac

@@ -2,6 +2,7 @@
 #include "tools/coreset.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/ops/reduce.h"
 #include "interpret/coreset/deepfool.h"
 #include "interpret/coreset/last_layer.h"
@@ -74,11 +75,7 @@ interpret::SelectorInfo selector_named(const std::string& name) {
 }
 
 std::string selector_list() {
-  std::string names;
-  for (const interpret::SelectorInfo& info : interpret::selectors()) {
-    names += (names.empty() ? "" : ", ") + info.name;
-  }
-  return names;
+  return joined(interpret::selectors(), ", ", &interpret::SelectorInfo::name);
 }
 
 interpret::Samples samples_for(

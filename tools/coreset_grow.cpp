@@ -21,26 +21,18 @@ struct GrowingOptions {
   bool is_verified = false;
 };
 
-Json optional_json(const std::optional<double>& value) {
-  return value ? number_or_null(*value) : Json();
-}
-
-Json counts_json(const std::vector<int64_t>& counts) {
-  Json array = Json::array();
-  for (const int64_t count : counts) array.push(count);
-  return array;
-}
+Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 Json stage_json(const interpret::GrowStage& s) {
   return Json::object(
       {{"fraction", s.fraction},
        {"count", s.count},
-       {"per_class", counts_json(s.per_class)},
+       {"per_class", Json::array_of(s.per_class)},
        {"similarity", s.successive ? to_json(*s.successive) : Json()},
-       {"half", number_or_null(s.half)},
-       {"reliability", number_or_null(s.reliability)},
+       {"half", s.half},
+       {"reliability", s.reliability},
        {"against_random", optional_json(s.against_random)},
-       {"active", counts_json(s.active)},
+       {"active", Json::array_of(s.active)},
        {"seconds", Json::object(
                        {{"activations", s.seconds_activations},
                         {"fit", s.seconds_fit},
@@ -67,43 +59,57 @@ interpret::Selection everything(
 
 constexpr size_t kSearched = 500;  // images among which units and concepts find their own
 
+// All samples in the order of the method, whose prefixes are the selections for smaller fractions,
+// and in random order beside it.
+struct Ordering {
+  interpret::Samples samples;
+  interpret::Selection selection;
+  std::vector<int64_t> random;  // empty if the method itself is random
+  double seconds_features = 0, seconds_select = 0;
+};
+
+Ordering ordering(
+    const interpret::SelectorInfo& method, const GrowingOptions& o, Interpreted& all, uint64_t seed,
+    Console& console) {
+  WatchedTraining training = o.interpreting.training;
+  training.seed = seed;
+  const Stopwatch reading;
+  Ordering found;
+  found.samples = method.prefers_rows
+                      ? samples_with_rows(all)
+                      : samples_for(method, all.folder, all.data, training, console);
+  found.seconds_features = reading.seconds();
+  const Stopwatch selecting;
+  found.selection = everything(o.method, found.samples, seed);
+  found.seconds_select = selecting.seconds();
+  if (!found.selection.nested) {
+    throw UsageError("--method: " + o.method + " has no order whose parts are its selections");
+  }
+  if (!method.is_random) {
+    found.random = everything("random", {.labels = all.data.labels}, seed).indices;
+  }
+  return found;
+}
+
 Json run(const Invocation& in, const GrowingOptions& o) {
   const interpret::SelectorInfo method = selector_named(o.method);
   for (const double f : o.grow.fractions) as_usage([&] { return interpret::kept_of(1, f); });
   const auto seed = static_cast<uint64_t>(in.common.seed);
   const auto all = open_interpreted(o.interpreting, in.common, in.console);
   for (const std::string& note : all->notes) in.console.note("note: " + note);
-
-  // The order once: its prefixes are the selections for smaller fractions
-  WatchedTraining training = o.interpreting.training;
-  training.seed = seed;
-  const Stopwatch reading;
-  const interpret::Samples samples =
-      method.prefers_rows ? samples_with_rows(*all)
-                          : samples_for(method, all->folder, all->data, training, in.console);
-  const double seconds_features = reading.seconds();
-  const Stopwatch selecting;
-  const interpret::Selection order = everything(o.method, samples, seed);
-  const double seconds_select = selecting.seconds();
-  if (!order.nested) {
-    throw UsageError("--method: " + o.method + " has no order whose parts are its selections");
-  }
-  std::vector<int64_t> random_order;
-  if (!method.is_random) {
-    random_order = everything("random", {.labels = all->data.labels}, seed).indices;
-  }
+  const Ordering ordered = ordering(method, o, *all, seed, in.console);
 
   interpret::GrowOptions options = o.grow;
   options.seed = seed;
   if (method.has_weights) {
     options.weights = [&](double fraction) {
-      const interpret::Selection part =
-          interpret::select_coreset(o.method, samples, {.fraction = fraction, .seed = seed});
+      const interpret::Selection part = interpret::select_coreset(
+          o.method, ordered.samples, {.fraction = fraction, .seed = seed});
       return interpret::balanced_weights(part, all->data.labels);
     };
   }
   options.has_audit = o.is_verified;
-  options.seconds_before = seconds_features + seconds_select;
+  options.seconds_before = ordered.seconds_features + ordered.seconds_select;
   const std::string head = in.console.bold(
       padded("fraction", 10) + padded("samples", 9) + padded("before", 9) +
       padded("reliability", 12) + padded("seconds", 9) + "samples for the target");
@@ -111,8 +117,8 @@ Json run(const Invocation& in, const GrowingOptions& o) {
   interpret::Growth growth;
   as_usage([&] {
     growth = interpret::grow(
-        *all->interpreter, order.indices, all->labels, all->folder.card.classes(), options,
-        random_order, [&](const interpret::GrowStage& stage) {
+        *all->interpreter, ordered.selection.indices, all->labels, all->folder.card.classes(),
+        options, ordered.random, [&](const interpret::GrowStage& stage) {
           check_interrupt();
           if (stages.items().empty()) in.console.result(head);
           in.console.result(line_of(stage));
@@ -134,8 +140,8 @@ Json run(const Invocation& in, const GrowingOptions& o) {
        {"fraction", growth.fraction},
        {"smallest", optional_json(growth.smallest)},
        {"similarity_full", optional_json(growth.similarity_full)},
-       {"seconds_features", seconds_features},
-       {"seconds_select", seconds_select},
+       {"seconds_features", ordered.seconds_features},
+       {"seconds_select", ordered.seconds_select},
        {"seconds_grow", growth.seconds},
        {"seconds_full", optional_json(growth.seconds_full)},
        {"target", o.grow.target},
@@ -144,7 +150,7 @@ Json run(const Invocation& in, const GrowingOptions& o) {
   if (const std::string& folder = in.common.out; !folder.empty() && has_pictures(*all)) {
     make_folder(folder);
     const auto kept = static_cast<size_t>(growth.stages.back().count);
-    const interpret::SampleList part = interpret::SampleList(order.indices).first(kept);
+    const interpret::SampleList part = interpret::SampleList(ordered.selection.indices).first(kept);
     result.set("chosen", save_chosen(folder, o.method, *all, part))
         .set(
             "parts", save_parts(folder, *all, growth.found, part.first(std::min(kept, kSearched))));

@@ -1,5 +1,6 @@
 // tools/coreset_interpret.cpp: limpid coreset interpret.
 #include "framework/core/error.h"
+#include "framework/tensor/integers.h"
 #include "tools/ablating.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -100,8 +101,7 @@ Reference reference_of(
     interpret::Interpreter& interpreter, const Tensor& labels, const ProtocolOptions& o,
     uint64_t seed, Console& console) {
   Reference r;
-  r.all.resize(static_cast<size_t>(labels.numel()));
-  std::iota(r.all.begin(), r.all.end(), int64_t{0});
+  r.all = index_range(0, labels.numel());
   see_all(interpreter, labels, o.fractions, r);
   const Stopwatch fitting;
   r.full = interpreter.fit(r.all);
@@ -132,7 +132,7 @@ Json similarity_json(const Similarity& values, const Reference* r, uint64_t seed
     if (r != nullptr) {
       const double null = mean_of_known(r->null.at(name));
       const double floor = mean_of_known(r->floor.at(name));
-      entry.set("skill", number_or_null((estimate.mean - null) / (floor - null)));
+      entry.set("skill", (estimate.mean - null) / (floor - null));
     }
     result.set(name, entry);
   }
@@ -146,7 +146,7 @@ Json class_means(const std::vector<double>& values, int64_t runs) {
   for (size_t c = 0; c < classes; ++c) {
     std::vector<double> of_class;
     for (size_t at = c; at < values.size(); at += classes) of_class.push_back(values[at]);
-    means.push(number_or_null(mean_of_known(of_class)));
+    means.push(mean_of_known(of_class));
   }
   return means;
 }
@@ -241,7 +241,7 @@ Json ablation_json(const Measuring& m) {
   }
   return Json::object(
       {{"images", m.ablation->images()},
-       {"accuracy", number_or_null(mean_of_known(m.ablation->accuracy()))},
+       {"accuracy", mean_of_known(m.ablation->accuracy())},
        {"full", to_json(interpret::estimate_of(m.ablation->drops(full), m.seed))},
        {"random", to_json(interpret::estimate_of(random, m.seed))}});
 }

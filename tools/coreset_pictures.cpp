@@ -40,13 +40,8 @@ std::string text_of_class(const Interpreted& all, int64_t c) {
   return all.folder.card.class_names[static_cast<size_t>(c)];
 }
 
-// The n-th of images or maps, without the first dimension.
-Tensor one(const Tensor& all, int64_t n) {
-  return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
-}
-
 Tensor image_of(const Interpreted& all, int64_t sample) {
-  return one(all.data.images.rows(std::vector<int64_t>{sample}), 0);
+  return interpret::one_of(all.data.images.rows(std::vector<int64_t>{sample}), 0);
 }
 
 std::string save_row(
@@ -67,12 +62,12 @@ std::vector<Image> unit_row(
       {1, picture.average.size(0), picture.average.size(1), picture.average.size(2)});
   const Tensor average =
       resize_bilinear(as_data(crops, all.folder.card), images.size(2), images.size(3));
-  std::vector<Image> row = {plain(one(average, 0))};
+  std::vector<Image> row = {plain(interpret::one_of(average, 0))};
   for (size_t k = 0; k < picture.images.size(); ++k) {
     const int64_t n = picture.images[k], at = static_cast<int64_t>(k);
-    const Tensor image = one(images, n);
+    const Tensor image = interpret::one_of(images, n);
     row.push_back(plain(image));
-    row.push_back(with_map(image, one(picture.heat, at)));
+    row.push_back(with_map(image, interpret::one_of(picture.heat, at)));
   }
   return row;
 }
@@ -107,7 +102,7 @@ std::vector<Image> concept_row(const Interpreted& all, const interpret::ConceptP
     const Tensor large = resize_bilinear(
         reshape(map, {1, 1, map.size(1), map.size(2)}), image.size(1), image.size(2));
     row.push_back(plain(image));
-    row.push_back(with_map(image, one(large, 0)));
+    row.push_back(with_map(image, interpret::one_of(large, 0)));
   }
   return row;
 }
@@ -133,7 +128,7 @@ Json save_concepts(
           {{"class", found.concepts.size() > 1 ? text_of_class(all, group) : "all"},
            {"layer", ice.layer()},
            {"concept", t},
-           {"importance", number_or_null(importance[order[rank]])},
+           {"importance", importance[order[rank]]},
            {"png", save_row(folder, group, rank, row)}}));
     }
   }

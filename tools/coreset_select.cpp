@@ -1,6 +1,7 @@
 // tools/coreset_select.cpp: limpid coreset select.
 #include "framework/core/error.h"
 #include "framework/io/npy.h"
+#include "framework/tensor/integers.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/coreset.h"
@@ -39,15 +40,8 @@ interpret::SelectOptions settings_of(const SelectingOptions& o, uint64_t seed) {
       .greedy = o.greedy == "lazy" ? GreedyKind::lazy : GreedyKind::stochastic};
 }
 
-template <class T>
-Json array_of(const std::vector<T>& values) {
-  Json array = Json::array();
-  for (const T& value : values) array.push(value);
-  return array;
-}
-
 void save(const SelectingOptions& o, const std::string& out, const interpret::Selection& found) {
-  save_npy(out, Tensor::of_integers({std::ssize(found.indices)}, found.indices));
+  save_npy(out, integer_tensor(found.indices));
   if (o.weights_out.empty()) return;
   const std::vector<double> ones(found.indices.size(), 1.0);
   const std::vector<double>& weights = found.weights.empty() ? ones : found.weights;
@@ -92,10 +86,10 @@ Json run(const Invocation& in, const SelectingOptions& o) {
        {"mode", o.is_global || !method.is_per_class ? "global" : "per-class"},
        {"count", data.size()},
        {"indices_count", std::ssize(found.indices)},
-       {"per_class", array_of(found.per_class)},
+       {"per_class", Json::array_of(found.per_class)},
        {"nested", found.nested},
-       {"weights", found.weights.empty() ? Json() : array_of(found.weights)},
-       {"notes", array_of(found.notes)},
+       {"weights", found.weights.empty() ? Json() : Json::array_of(found.weights)},
+       {"notes", Json::array_of(found.notes)},
        {"out", out},
        {"seconds_features", seconds_features},
        {"seconds_select", seconds_select}});

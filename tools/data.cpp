@@ -49,13 +49,6 @@ Json place_of(const std::string& name, const std::string& data_dir) {
   return datasets::find_folder(*known, data_dir);
 }
 
-template <class Values>
-Json numbers(const Values& values) {
-  Json items = Json::array();
-  for (const auto value : values) items.push(value);
-  return items;
-}
-
 Json info(const Invocation& in, const std::string& name, const datasets::LoadOptions& options) {
   const datasets::Split split = load_data(name, options, nullptr);
   if (const std::string note = passed_over_note(split); !note.empty()) in.console.note(note);
@@ -80,12 +73,12 @@ Json info(const Invocation& in, const std::string& name, const datasets::LoadOpt
       {{"name", name},
        {"train", train.size()},
        {"test", split.test.size()},
-       {"shape", numbers(train.example_shape().sizes())},
+       {"shape", Json::array_of(train.example_shape().sizes())},
        {"classes", train.classes},
        {"class_names", class_names},
-       {"class_counts", numbers(counts)},
-       {"mean", numbers(statistics.mean)},
-       {"std", numbers(statistics.std)},
+       {"class_counts", Json::array_of(counts)},
+       {"mean", Json::array_of(statistics.mean)},
+       {"std", Json::array_of(statistics.std)},
        {"path", place_of(name, options.data_dir)}});
 }
 

@@ -5,6 +5,7 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "interpret/numerics/squared_distances.h"
+#include "interpret/report/heatmap.h"
 #include "interpret/report/plot.h"
 #include "interpret/report/report.h"
 #include "tools/commands.h"
@@ -135,16 +136,13 @@ void add_maps(
   // One row per image, one column per method
   std::vector<std::string> columns = {"image"};
   std::vector<interpret::ImageRow> rows(chosen.size());
-  const auto one = [](const Tensor& all, int64_t n) {
-    return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
-  };
   for (size_t k = 0; k < chosen.size(); ++k) {
     const auto n = static_cast<int64_t>(k);
     const auto name = [&](int64_t c) { return folder.card.class_names[static_cast<size_t>(c)]; };
     const int64_t label = shown.labels.data<int64_t>()[n];
     const double p = probability.to_vector()[static_cast<size_t>(chosen[k])];
     rows[k].label = label == classes[k] ? name(label) : name(label) + ", mistaken";
-    rows[k].images.push_back(picture_alone(one(shown.images.tensor(), n)));
+    rows[k].images.push_back(picture_alone(interpret::one_of(shown.images.tensor(), n)));
     rows[k].notes.push_back("predicted: " + name(classes[k]) + ", " + percent(p));
   }
   for (const std::string& method : methods) {
@@ -155,8 +153,8 @@ void add_maps(
     for (size_t k = 0; k < chosen.size(); ++k) {
       const auto n = static_cast<int64_t>(k);
       std::string note;
-      rows[k].images.push_back(
-          picture_with_map(one(shown.images.tensor(), n), one(maps.shown, n), &note));
+      rows[k].images.push_back(picture_with_map(
+          interpret::one_of(shown.images.tensor(), n), interpret::one_of(maps.shown, n), &note));
       rows[k].notes.push_back(maps.notes[k].empty() ? note : maps.notes[k]);
     }
   }
@@ -217,11 +215,7 @@ std::vector<Shown> shown_commands(
   const auto object = [](std::initializer_list<Json::Member> members) {
     return Json::object(members);
   };
-  const auto list = [](std::initializer_list<const char*> words) {
-    Json array = Json::array();
-    for (const char* word : words) array.push(word);
-    return array;
-  };
+  const auto list = [](std::initializer_list<const char*> words) { return Json::array_of(words); };
   const int64_t steps = is_quick ? 50 : 400;
   return {
       {"dsv", dsv_extract_command(),
@@ -316,11 +310,9 @@ interpret::Report build_report(
       "Each row is one test image: the first correctly classified one of five classes, and the "
       "first mistake. The maps explain the predicted class.\n\n"
       "gradient: how strongly each pixel changes the score. guided: the same, passing only "
-      "positive "
-      "influence back through every rectifier; it is sharp, but follows edges of the image even "
-      "where the class hardly matters. grad-cam: the last feature maps weighted by their "
-      "influence; "
-      "it is coarse, because those maps are small.");
+      "positive influence back through every rectifier; it is sharp, but follows edges of the "
+      "image even where the class hardly matters. grad-cam: the last feature maps weighted by "
+      "their influence; it is coarse, because those maps are small.");
   add_maps(
       report, fashion, {"gradient", "guided", "grad-cam"},
       "Yellow: strong, violet: none; each map has a scale of its own.");

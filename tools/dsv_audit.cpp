@@ -4,6 +4,7 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/heatmap.h"
 #include "interpret/support_vectors/audit.h"
@@ -81,14 +82,9 @@ struct Audited {
   std::vector<int64_t> predicted;
 };
 
-std::vector<int64_t> integers(const Tensor& t) {
-  const auto values = t.values<int64_t>();
-  return {values.begin(), values.end()};
-}
-
 std::vector<int64_t> predictions(const RunFolder& folder, const Tensor& images) {
   check_interrupt();
-  return integers(arg_max(logits_of(folder, images), 1));
+  return to_integers(arg_max(logits_of(folder, images), 1));
 }
 
 Audited opened(const Invocation& in, const AuditOptions& o) {
@@ -118,7 +114,7 @@ Audited opened(const Invocation& in, const AuditOptions& o) {
     a.set = support_set(a.parts.train, a.all, chosen);
   }
   a.classes = classes_of(a.set);
-  a.labels = integers(a.parts.test.labels);
+  a.labels = to_integers(a.parts.test.labels);
   a.predicted = predictions(a.folder, model_images(a.parts.test.images.tensor(), a.folder));
   return a;
 }
@@ -139,8 +135,7 @@ std::string flips_text(const Flips& f) {
 
 void add_coverage(const Audited& a, const Console& console, Json& result) {
   const int64_t K = a.folder.card.classes();
-  const Tensor labels = a.is_extracted ? a.parts.train.labels
-                                       : Tensor::of_integers({std::ssize(a.classes)}, a.classes);
+  const Tensor labels = a.is_extracted ? a.parts.train.labels : integer_tensor(a.classes);
   const Tensor& lambda = a.is_extracted ? a.all.lambda : a.set.lambda;
   const Tensor& alpha = a.is_extracted ? a.all.alpha : a.set.alpha;
   const Tensor alive = greater(lambda, Tensor::zeros(lambda.shape(), DType::f64));
@@ -180,8 +175,7 @@ void add_coverage(const Audited& a, const Console& console, Json& result) {
   if (a.is_extracted) {
     console.result(
         "             of training images, where either sign occurs; fitted on test images it would "
-        "follow "
-        "accuracy, since wrong ones lose their lambda");
+        "follow accuracy, since wrong ones lose their lambda");
   }
   result.set("coverage", rows)
       .set("coverage_of", a.is_extracted ? "training images" : "the vectors of the file")
@@ -189,10 +183,6 @@ void add_coverage(const Audited& a, const Console& console, Json& result) {
 }
 
 // ---- Cues ----
-
-Tensor one_of(const Tensor& images, int64_t i) {
-  return reshape(slice(images, 0, i, i + 1), Shape(images.shape().sizes().subspan(1)));
-}
 
 int64_t scale_for(int64_t height) { return height < 64 ? 4 : 1; }
 
@@ -209,16 +199,17 @@ Image cue_picture(const Audited& a, const interpret::Cue& cue, const Tensor& z) 
   for (size_t i = 0; i < a.classes.size(); ++i) {
     if (a.classes[i] == cue.label) mine.push_back(static_cast<int64_t>(i));
   }
-  for (size_t k = 0; k < std::min(kShown, mine.size()); ++k) add(one_of(a.set.images, mine[k]));
-  add(one_of(mean(datasets::gather(a.set.images, mine), {0}), 0));
+  for (size_t k = 0; k < std::min(kShown, mine.size()); ++k)
+    add(interpret::one_of(a.set.images, mine[k]));
+  add(interpret::one_of(mean(datasets::gather(a.set.images, mine), {0}), 0));
   const Tensor plane = reshape(slice(z, 0, cue.channel, cue.channel + 1), {z.size(1), z.size(2)});
   row.push_back(
       interpret::enlarge(interpret::colour(plane, interpret::MapScale::symmetric).image, factor));
   for (size_t i = 0; i < a.labels.size(); ++i) {
     if (a.labels[i] == cue.label) continue;
     const auto at = static_cast<int64_t>(i);
-    add(one_of(test, at));
-    add(one_of(interpret::pasted(slice(test, 0, at, at + 1), cue.patch, cue.place), 0));
+    add(interpret::one_of(test, at));
+    add(interpret::one_of(interpret::pasted(slice(test, 0, at, at + 1), cue.patch, cue.place), 0));
     break;
   }
   return interpret::grid({row});
@@ -231,7 +222,7 @@ void add_cues(const Audited& a, const Invocation& in, const AuditOptions& o, Jso
   if (a.set.images.rank() == 4 && has_others) {
     const interpret::CueOptions options{.patch = o.patch};
     const Tensor test = a.parts.test.images.tensor(), train = a.parts.train.images.tensor();
-    const std::vector<int64_t> train_labels = integers(a.parts.train.labels);
+    const std::vector<int64_t> train_labels = to_integers(a.parts.train.labels);
     const auto classify = [&](const Tensor& images) {
       return predictions(a.folder, model_images(images, a.folder));
     };
@@ -278,7 +269,7 @@ void add_cues(const Audited& a, const Invocation& in, const AuditOptions& o, Jso
 // Of each class as many training images as it has vectors, none of them a vector itself.
 datasets::Dataset real_images(const Audited& a) {
   const std::vector<int64_t> own =
-      a.set.indices.defined() ? integers(a.set.indices) : std::vector<int64_t>{};
+      a.set.indices.defined() ? to_integers(a.set.indices) : std::vector<int64_t>{};
   std::map<int64_t, int64_t> open;
   for (const int64_t c : a.classes) ++open[c];
   std::vector<int64_t> chosen;
@@ -299,7 +290,7 @@ void add_mixing(const Audited& a, const Console& console, Json& result) {
   if (!real.is_empty()) {
     const auto mixing = interpret::mixing_test(
         model_images(a.set.images, a.folder), a.classes,
-        model_images(real.images.tensor(), a.folder), integers(real.labels),
+        model_images(real.images.tensor(), a.folder), to_integers(real.labels),
         model_images(a.parts.test.images.tensor(), a.folder), a.labels, kMixed,
         [&](const Tensor& x) { return predictions(a.folder, x); });
     for (const interpret::Mixing& m : mixing) {
@@ -329,7 +320,7 @@ void add_suspects(const Audited& a, const Invocation& in, const AuditOptions& o,
   if (o.suspects > 0) {
     const Tensor logits =
         logits_of(a.folder, model_images(a.parts.train.images.tensor(), a.folder));
-    const std::vector<int64_t> predicted = integers(arg_max(logits, 1));
+    const std::vector<int64_t> predicted = to_integers(arg_max(logits, 1));
     const Tensor loss = interpret::cross_entropies(to(logits, DType::f64), a.parts.train.labels);
     const interpret::Suspects s = interpret::find_suspects(a.all, loss, o.suspects);
     by = Json::object(
@@ -351,7 +342,7 @@ void add_suspects(const Audited& a, const Invocation& in, const AuditOptions& o,
            {"loss", loss.data<double>()[i]}});
       if (!in.common.out.empty() && a.folder.card.input.rank() == 3) {
         const std::string png = join_text(in.common.out, "/suspect-", i, ".png");
-        const Tensor image = one_of(a.parts.train.images.rows(i, i + 1), 0);
+        const Tensor image = interpret::one_of(a.parts.train.images.rows(i, i + 1), 0);
         save_png(png, interpret::enlarge(interpret::image_of(image), scale_for(image.size(1))));
         row.set("png", png);
       }
@@ -441,7 +432,7 @@ void add_attributions(
     for (int64_t j = 0; j < count; ++j) {
       const interpret::Attribution& one = all[static_cast<size_t>(j)];
       const std::vector<double> parts = one.parts.to_vector();
-      const std::vector<int64_t> order = integers(arg_sort(abs(one.parts), 0, true));
+      const std::vector<int64_t> order = to_integers(arg_sort(abs(one.parts), 0, true));
       Json top = Json::array();
       for (size_t v = 0; v < std::min(kVoters, order.size()); ++v) {
         const auto i = static_cast<size_t>(order[v]);
@@ -541,14 +532,8 @@ Command dsv_audit_command() {
             a.integer(
                 "patch", options->patch, "side of a cue in pixels; 0: a quarter of the image", 0,
                 INT64_MAX);
-            a.integer(
-                "limit-train", options->limit_train,
-                "use so many training examples, as many of each class; 0: all", 0, INT64_MAX);
-            a.integer(
-                "limit-test", options->limit_test,
-                "use so many test examples, as many of each class; 0: all; -1: as many as the run "
-                "did",
-                -1, INT64_MAX);
+            declare_limit_train(a, options->limit_train);
+            declare_limit_test(a, options->limit_test);
           },
       .run = [options](const Invocation& in) { return run(in, *options); },
       .result_file = "audit.json"};

@@ -2,7 +2,6 @@
 #include "framework/core/error.h"
 #include "framework/io/image.h"
 #include "framework/io/npy.h"
-#include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/heatmap.h"
@@ -94,8 +93,7 @@ Json run(const Invocation& in, const EditArguments& o) {
     const auto at = static_cast<int64_t>(i);
     const auto picture = [&](const Tensor& all) {
       return interpret::enlarge(
-          interpret::image_of(reshape(slice(all, 0, at, at + 1), folder.card.input)),
-          folder.card.input[1] < 64 ? 4 : 1);
+          interpret::image_of(interpret::one_of(all, at)), folder.card.input[1] < 64 ? 4 : 1);
     };
     const std::string png = join_text(out, "/", i, ".png");
     save_png(

@@ -1,5 +1,7 @@
 // tools/dsv_extract.cpp: limpid dsv extract.
 #include "framework/core/error.h"
+#include "framework/core/text.h"
+#include "framework/tensor/integers.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/support_vectors/extraction.h"
 #include "tools/commands.h"
@@ -10,7 +12,6 @@
 #include "tools/objective.h"
 #include "tools/support_file.h"
 
-#include <cmath>
 #include <map>
 #include <memory>
 
@@ -54,17 +55,6 @@ std::vector<std::string> names_in(const std::map<std::string, T>& table) {
   std::vector<std::string> names;
   for (const auto& entry : table) names.push_back(entry.first);
   return names;
-}
-
-Json numbers(std::span<const double> values) {
-  Json list = Json::array();
-  for (const double v : values) list.push(v);
-  return list;
-}
-Json texts(const std::vector<std::string>& values) {
-  Json list = Json::array();
-  for (const std::string& v : values) list.push(v);
-  return list;
 }
 
 SupportOptions support_options(const ExtractOptions& o, const Common& common) {
@@ -142,111 +132,107 @@ Json forms_json(const SupportVectors& v) {
   return rows;
 }
 
-Json run(const Invocation& in, const ExtractOptions& o) {
-  in.arguments.require("out");
-  const RunFolder folder = open_model(o.model, in.console);
-  check_classifier(folder, "dsv extract");
-  datasets::Split split = parts_of(o.data, in.common, folder, o.limit_test);
-  if (o.limit_train > 0) split.train = datasets::limit_balanced(split.train, o.limit_train);
+// Support vectors of both parts, and the sums of lambda over a class beside its accuracy on test
+// images.
+struct Extraction {
+  datasets::Split split;
+  SupportVectors train = {}, test = {};
+  std::vector<int64_t> chosen = {};  // samples of the training part
+  std::vector<double> accuracy = {}, train_sums = {}, test_sums = {};
+  double with_train = 0, with_test = 0;  // Pearson's correlation of sums and accuracy
+};
+
+Extraction extract(const Invocation& in, const ExtractOptions& o, const RunFolder& folder) {
+  Extraction e{.split = parts_of(o.data, in.common, folder, o.limit_test)};
+  datasets::Dataset& train = e.split.train;
+  if (o.limit_train > 0) train = datasets::limit_balanced(train, o.limit_train);
 
   // An equation is satisfied exactly or not at all: rounding in f32 can make it either
   if (o.solver == "lp") convert(*folder.model, DType::f64);
   const SupportOptions options = support_options(o, in.common);
-  const SupportVectors v = extracted(folder, split.train, options, "train", in.console);
-  if (v.status == "infeasible") {
+  e.train = extracted(folder, train, options, "train", in.console);
+  if (e.train.status == "infeasible") {
     throw NumericError(
         "infeasible: no lambda >= 0 satisfies stationarity exactly; --solver nnls has the closest",
-        v.total_residual);
+        e.train.total_residual);
   }
-  const SupportVectors on_test = extracted(folder, split.test, options, "test", in.console);
+  e.test = extracted(folder, e.split.test, options, "test", in.console);
   const auto seed = static_cast<uint64_t>(in.common.seed);
-  const std::vector<int64_t> chosen =
-      interpret::select_support(v, split.train.labels, kScores.at(o.score), o.per_class, seed);
-  if (chosen.empty()) {
-    throw NumericError("no sample is both classified correctly and alive", v.total_residual);
+  e.chosen =
+      interpret::select_support(e.train, train.labels, kScores.at(o.score), o.per_class, seed);
+  if (e.chosen.empty()) {
+    throw NumericError("no sample is both classified correctly and alive", e.train.total_residual);
   }
-  const std::string data = o.data.empty() ? folder.card.data : o.data;
-  write_support(
-      in.common.out, support_set(
-                         split.train, v, chosen,
-                         {{"command", "dsv extract"}, {"score", o.score}, {"solver", o.solver}}));
-
-  // Sum of lambda per class against the accuracy of the class on test images
   const int64_t classes = folder.card.classes();
-  const std::vector<double> accuracy = class_accuracy(on_test, split.test.labels, classes);
-  const std::vector<double> train_sums =
-      interpret::class_sums(v.lambda, split.train.labels, classes);
-  const std::vector<double> test_sums =
-      interpret::class_sums(on_test.lambda, split.test.labels, classes);
-  const double with_test = interpret::pearson(test_sums, accuracy);
-  const double with_train = interpret::pearson(train_sums, accuracy);
-  const double entropy_selected = mean_at(v.entropy, chosen);
-  const double entropy_all = interpret::mean_of(v.entropy.to_vector());
-  const double alive = interpret::mean_of(v.alive.to_vector());
+  e.accuracy = class_accuracy(e.test, e.split.test.labels, classes);
+  e.train_sums = interpret::class_sums(e.train.lambda, train.labels, classes);
+  e.test_sums = interpret::class_sums(e.test.lambda, e.split.test.labels, classes);
+  e.with_train = interpret::pearson(e.train_sums, e.accuracy);
+  e.with_test = interpret::pearson(e.test_sums, e.accuracy);
+  return e;
+}
 
-  const Console& console = in.console;
+void print(const Extraction& e, const ExtractOptions& o, Console& console) {
+  const SupportVectors& v = e.train;
   console.result(join_text(
-      chosen.size(), " of ", split.train.size(), " images selected by ", o.score, ", ",
-      percent(alive), " have lambda > 0"));
+      e.chosen.size(), " of ", e.split.train.size(), " images selected by ", o.score, ", ",
+      percent(interpret::mean_of(v.alive.to_vector())), " have lambda > 0"));
   console.result(join_text(
-      "entropy   selected ", fixed(entropy_selected, 3), ", all ", fixed(entropy_all, 3), " nats"));
+      "entropy   selected ", fixed(mean_at(v.entropy, e.chosen), 3), ", all ",
+      fixed(interpret::mean_of(v.entropy.to_vector()), 3), " nats"));
   console.result(join_text(
-      "margin    selected ", fixed(mean_at(v.margin, chosen), 3), ", all ",
+      "margin    selected ", fixed(mean_at(v.margin, e.chosen), 3), ", all ",
       fixed(interpret::mean_of(v.margin.to_vector()), 3)));
   console.result(join_text(
       "residual  ", fixed(v.total_residual, 3),
       " of |theta| (0: stationary, 1: lambda does nothing)"));
   console.result(join_text(
-      "sum of lambda per class against its test accuracy: Pearson ", fixed(with_test, 3),
-      " fitted on test images, ", fixed(with_train, 3), " on training images"));
-  in.console.note(
+      "sum of lambda per class against its test accuracy: Pearson ", fixed(e.with_test, 3),
+      " fitted on test images, ", fixed(e.with_train, 3), " on training images"));
+  console.note(
       "on test images wrong ones lose their lambda, so that the sum follows accuracy almost by "
       "construction; on training images either sign occurs");
   if (!v.parameters.invariant.empty()) {
-    std::string names;
-    for (const std::string& name : v.parameters.invariant) names += " " + name;
-    console.result("left out, their length has no effect:" + names);
+    console.result("left out, their length has no effect: " + joined(v.parameters.invariant, " "));
   }
-  console.result(in.common.out);
+}
 
-  Json indices = Json::array();
-  Json labels = Json::array();
-  for (const int64_t i : chosen) {
-    indices.push(i);
-    labels.push(split.train.labels.data<int64_t>()[i]);
-  }
+Json to_json(
+    const Extraction& e, const ExtractOptions& o, const RunFolder& folder, const std::string& out) {
+  const SupportVectors& v = e.train;
   const auto at_chosen = [&](const Tensor& values) {
-    return numbers(datasets::gather(values, chosen).to_vector());
+    return Json::array_of(datasets::gather(values, e.chosen).to_vector());
   };
   return Json::object(
       {{"model", name_of(folder)},
-       {"data", data},
-       {"support", in.common.out},
+       {"data", o.data.empty() ? folder.card.data : o.data},
+       {"support", out},
        {"solver", o.solver},
        {"score", o.score},
        {"status", v.status},
-       {"count", split.train.size()},
-       {"indices", indices},
-       {"labels", labels},
+       {"count", e.split.train.size()},
+       {"indices", Json::array_of(e.chosen)},
+       {"labels", Json::array_of(to_integers(datasets::gather(e.split.train.labels, e.chosen)))},
        {"lambda", at_chosen(v.lambda)},
        {"alpha", at_chosen(v.alpha)},
        {"entropy", at_chosen(v.entropy)},
        {"margin", at_chosen(v.margin)},
-       {"entropy_selected", entropy_selected},
-       {"entropy_all", entropy_all},
-       {"margin_selected", mean_at(v.margin, chosen)},
+       {"entropy_selected", mean_at(v.entropy, e.chosen)},
+       {"entropy_all", interpret::mean_of(v.entropy.to_vector())},
+       {"margin_selected", mean_at(v.margin, e.chosen)},
        {"margin_all", interpret::mean_of(v.margin.to_vector())},
-       {"alive", alive},
-       {"lambda_accuracy_pearson", Json::object({{"test", with_test}, {"train", with_train}})},
+       {"alive", interpret::mean_of(v.alive.to_vector())},
+       {"lambda_accuracy_pearson", Json::object({{"test", e.with_test}, {"train", e.with_train}})},
        {"lambda_per_class",
-        Json::object({{"test", numbers(test_sums)}, {"train", numbers(train_sums)}})},
-       {"accuracy_per_class", numbers(accuracy)},
-       {"test_right", multipliers_where(on_test, true)},
-       {"test_wrong", multipliers_where(on_test, false)},
+        Json::object(
+            {{"test", Json::array_of(e.test_sums)}, {"train", Json::array_of(e.train_sums)}})},
+       {"accuracy_per_class", Json::array_of(e.accuracy)},
+       {"test_right", multipliers_where(e.test, true)},
+       {"test_wrong", multipliers_where(e.test, false)},
        {"stationarity_residual", residual_json(v)},
        {"total_residual", v.total_residual},
-       {"parameters", texts(v.parameters.chosen)},
-       {"excluded", texts(v.parameters.invariant)},
+       {"parameters", Json::array_of(v.parameters.chosen)},
+       {"excluded", Json::array_of(v.parameters.invariant)},
        {"rho", v.rho},
        {"objective", v.objective},
        {"gap", o.solver == "paper" ? Json() : Json(v.relative_gap)},
@@ -256,6 +242,20 @@ Json run(const Invocation& in, const ExtractOptions& o) {
        {"stages", Json::array(
                       {Json::object({{"name", "gradients"}, {"seconds", v.gradient_seconds}}),
                        Json::object({{"name", "multipliers"}, {"seconds", v.solver_seconds}})})}});
+}
+
+Json run(const Invocation& in, const ExtractOptions& o) {
+  in.arguments.require("out");
+  const RunFolder folder = open_model(o.model, in.console);
+  check_classifier(folder, "dsv extract");
+  const Extraction e = extract(in, o, folder);
+  write_support(
+      in.common.out, support_set(
+                         e.split.train, e.train, e.chosen,
+                         {{"command", "dsv extract"}, {"score", o.score}, {"solver", o.solver}}));
+  print(e, o, in.console);
+  in.console.result(in.common.out);
+  return to_json(e, o, folder, in.common.out);
 }
 
 }  // namespace
@@ -296,14 +296,8 @@ Command dsv_extract_command() {
             a.flag("project", options->projects, "paper: images that were dropped may return");
             a.integer(
                 "sketch-size", options->sketch_size, "sketch: numbers per gradient", 1, INT64_MAX);
-            a.integer(
-                "limit-train", options->limit_train,
-                "use so many training examples, as many of each class; 0: all", 0, INT64_MAX);
-            a.integer(
-                "limit-test", options->limit_test,
-                "use so many test examples, as many of each class; 0: all; -1: as many as the run "
-                "did",
-                -1, INT64_MAX);
+            declare_limit_train(a, options->limit_train);
+            declare_limit_test(a, options->limit_test);
           },
       .run = [options](const Invocation& in) { return run(in, *options); }};
 }

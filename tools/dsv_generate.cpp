@@ -98,8 +98,7 @@ Json run(const Invocation& in, const GenerateOptions& o) {
     total += probability;
     const std::string png = join_text(out, "/", i, ".png");
     const Image picture = interpret::enlarge(
-        interpret::image_of(reshape(slice(images, 0, at, at + 1), folder.card.input)),
-        folder.card.input[1] < 64 ? 4 : 1);
+        interpret::image_of(interpret::one_of(images, at)), folder.card.input[1] < 64 ? 4 : 1);
     save_png(png, picture);
     if (at % o.count == 0) pictures.emplace_back();
     pictures.back().push_back(picture);

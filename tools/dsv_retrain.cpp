@@ -265,12 +265,8 @@ Command dsv_retrain_command() {
                 "lr", options->lr, "largest learning rate of Adam, falling along a cosine", 0, 1e9);
             a.number(
                 "weight-decay", options->weight_decay, "weight decay on every parameter", 0, 1e9);
-            a.integer(
-                "limit-train", options->limit_train,
-                "use so many training examples, as many of each class; 0: all", 0, INT64_MAX);
-            a.integer(
-                "limit-test", options->limit_test,
-                "use so many test examples, as many of each class; 0: all", 0, INT64_MAX);
+            declare_limit_train(a, options->limit_train);
+            declare_limit_test(a, options->limit_test, false);
             a.text(
                 "labels", options->labels, "hard: the classes; soft: what --source says",
                 {"hard", "soft"});

@@ -1,11 +1,11 @@
 // tools/dsv_synthesize.cpp: limpid dsv synthesize.
 #include "framework/core/error.h"
-#include "framework/io/files.h"
 #include "framework/io/safetensors.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/model.h"
@@ -13,7 +13,6 @@
 #include "tools/support_file.h"
 #include "tools/synthesising.h"
 
-#include <cmath>
 #include <filesystem>
 #include <memory>
 
@@ -139,23 +138,14 @@ void run_to_end(interpret::Synthesis& synthesis, const Invocation& in, const Syn
 SupportSet support_of(
     const interpret::Synthesis& s, const RunFolder& folder, const Invocation& in) {
   const std::vector<int64_t> rows = s.alive();
-  const Tensor index = Tensor::of_integers({std::ssize(rows)}, rows);
-  const Tensor all = as_data(s.images(), folder.card);
-  const int64_t n = all.size(0);
-  const auto taken = [&](const Tensor& x) {
-    return reshape(
-        take_rows(reshape(x, {n, x.numel() / n}), index), x.shape().with(0, std::ssize(rows)));
-  };
   const Tensor residual =
       softmax(s.logits()) - one_hot(s.labels(), folder.card.classes(), s.lambda().dtype());
-  const Tensor alpha = s.lambda() * reshape(norm(residual, {1}), {n});
-  std::vector<int64_t> labels;
-  for (const int64_t row : rows) labels.push_back(s.labels().data<int64_t>()[row]);
+  const Tensor alpha = s.lambda() * reshape(norm(residual, {1}), {residual.size(0)});
   return {
-      .images = taken(all),
-      .labels = Tensor::of_integers({std::ssize(labels)}, labels),
-      .lambda = to(taken(s.lambda()), DType::f64),
-      .alpha = to(taken(alpha), DType::f64),
+      .images = take_rows(as_data(s.images(), folder.card), rows),
+      .labels = take_rows(s.labels(), rows),
+      .lambda = to(take_rows(s.lambda(), rows), DType::f64),
+      .alpha = to(take_rows(alpha, rows), DType::f64),
       .metadata = {
           {"origin", "synthesis"}, {"model", name_of(folder)}, {"options", signature(in)}}};
 }
@@ -183,8 +173,7 @@ Json run(const Invocation& in, const SynthesizeOptions& o) {
   if (interrupted()) return Json::object({{"steps_done", synthesis->steps_done()}});
 
   const SupportSet set = support_of(*synthesis, folder, in);
-  const auto all_labels = set.labels.values<int64_t>();
-  const std::vector<int64_t> classes(all_labels.begin(), all_labels.end());
+  const std::vector<int64_t> classes = to_integers(set.labels);
   write_support(in.common.out, set);
   Json result = Json::object({{"model", name_of(folder)}, {"out", in.common.out}});
   if (set.images.rank() == 4) {

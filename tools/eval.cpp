@@ -30,12 +30,6 @@ std::string taken_for(const Metrics& m, size_t k, const ModelCard& card) {
   return join_text("  (", *most, " of ", all, ": ", card.class_names[other], ")");
 }
 
-Json names_of(const std::vector<std::string>& names) {
-  Json list = Json::array();
-  for (const std::string& name : names) list.push(name);
-  return list;
-}
-
 // One line for each example of another class than predicted.
 void print_errors(
     const std::vector<int64_t>& predicted, const datasets::Dataset& data, const ModelCard& card,
@@ -69,13 +63,9 @@ Json run(const Invocation& in, const EvalOptions& o) {
   in.console.result("loss      " + fixed(m.loss, 4));
   in.console.result("ece       " + fixed(m.ece, 4) + "  (15 bins; 0 is perfectly calibrated)");
   in.console.result("accuracy of each class, and what most of its errors were taken for:");
-  Json per_class = Json::array();
   Json confusion = Json::array();
   for (size_t k = 0; k < m.per_class.size(); ++k) {
-    per_class.push(m.per_class[k]);
-    Json row = Json::array();
-    for (const int64_t count : m.confusion[k]) row.push(count);
-    confusion.push(row);
+    confusion.push(Json::array_of(m.confusion[k]));
     in.console.result(
         "  " + folder.card.class_names[k] + ": " + percent(m.per_class[k]) +
         taken_for(m, k, folder.card));
@@ -86,17 +76,14 @@ Json run(const Invocation& in, const EvalOptions& o) {
        {"loss", m.loss},
        {"count", m.count},
        {"ece", m.ece},
-       {"per_class", per_class},
+       {"per_class", Json::array_of(m.per_class)},
        {"confusion", confusion},
-       {"class_names", names_of(folder.card.class_names)}});
+       {"class_names", Json::array_of(folder.card.class_names)}});
   if (!o.each) return json;
-  Json predicted = Json::array();
-  Json labels = Json::array();
-  for (const int64_t k : m.predicted) predicted.push(k);
-  for (const int64_t k : data.labels.values<int64_t>()) labels.push(k);
   print_errors(m.predicted, data, folder.card, in.console);
-  json.set("predicted", predicted).set("labels", labels);
-  if (!data.files.empty()) json.set("files", names_of(data.files));
+  json.set("predicted", Json::array_of(m.predicted))
+      .set("labels", Json::array_of(data.labels.values<int64_t>()));
+  if (!data.files.empty()) json.set("files", Json::array_of(data.files));
   return json;
 }
 
@@ -112,11 +99,7 @@ Command eval_command() {
           [options](Arguments& a) {
             declare_model(a, options->model);
             a.text("data", options->data, "data set, its test part; the run's own unless given");
-            a.integer(
-                "limit-test", options->limit_test,
-                "use so many test examples, as many of each class; 0: all; -1: as many as the run "
-                "did",
-                -1, INT64_MAX);
+            declare_limit_test(a, options->limit_test);
             a.flag(
                 "each", options->each,
                 "also every example that is wrong; with --json the class of every example and its "

@@ -5,8 +5,10 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/metrics/localisation.h"
+#include "interpret/report/heatmap.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/explaining.h"
@@ -18,7 +20,6 @@
 #include <charconv>
 #include <cmath>
 #include <memory>
-#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -59,8 +60,7 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
     Examples examples = read_inputs(o.input, folder.card);
     s.pictures = examples.values;
     s.names = std::move(examples.names);
-    s.indices.resize(static_cast<size_t>(s.pictures.size(0)));
-    std::iota(s.indices.begin(), s.indices.end(), int64_t{0});
+    s.indices = index_range(0, s.pictures.size(0));
     return s;
   }
   const datasets::Dataset test = test_part(o.data, common, folder);
@@ -70,8 +70,7 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
   if (o.indices.empty()) {
     constexpr int64_t kDefault = 8;
     const int64_t count = std::min(test.size(), o.count > 0 ? o.count : kDefault);
-    s.indices.resize(static_cast<size_t>(count));
-    std::iota(s.indices.begin(), s.indices.end(), int64_t{0});
+    s.indices = index_range(0, count);
   }
   const datasets::Dataset chosen = datasets::take(test, s.indices);
   s.pictures = chosen.images.tensor();
@@ -79,12 +78,6 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
   s.masks = chosen.masks;
   s.names = chosen.files;
   return s;
-}
-
-std::vector<int64_t> predicted_classes(const Tensor& logits) {
-  const Tensor best = arg_max(logits, 1);
-  const auto classes = best.values<int64_t>();
-  return {classes.begin(), classes.end()};
 }
 
 // The class explained for each image.
@@ -96,8 +89,7 @@ std::vector<int64_t> target_classes(
                                                   : "predicted";
   if (target == "label") {
     if (!s.labels.defined()) throw UsageError("--target label: --input files have no labels");
-    const auto labels = s.labels.values<int64_t>();
-    return {labels.begin(), labels.end()};
+    return to_integers(s.labels);
   }
   if (target == "predicted") return predicted;
   return std::vector<int64_t>(s.indices.size(), class_from(target, card, "--target"));
@@ -115,7 +107,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   const Subject s = read_subject(o, in.common, folder);
   const Tensor images = standardised(s.pictures, folder.card);
   const Tensor logits = logits_of(folder, images);
-  const std::vector<int64_t> predicted = predicted_classes(logits);
+  const std::vector<int64_t> predicted = to_integers(arg_max(logits, 1));
   const std::vector<int64_t> classes = target_classes(o, s, predicted, folder.card);
   const std::vector<double> scores = select(softmax(logits), classes).to_vector();
 
@@ -129,16 +121,13 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       explain_images(folder, o.method, layer, images, classes, seed);
   const std::string out = in.common.out.empty() ? "explanations" : in.common.out;
   make_folder(out);
-  const auto one = [](const Tensor& all, int64_t n) {
-    return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
-  };
   const auto class_name = [&](int64_t k) {
     return folder.card.class_names[static_cast<size_t>(k)];
   };
   std::vector<std::string> pictures;  // the images alone, to be seen beside their maps
   for (size_t k = 0; k < s.indices.size(); ++k) {
     pictures.push_back(join_text(out, "/", s.indices[k], ".png"));
-    save_png(pictures[k], picture_alone(one(s.pictures, static_cast<int64_t>(k))));
+    save_png(pictures[k], picture_alone(interpret::one_of(s.pictures, static_cast<int64_t>(k))));
   }
 
   Json rows = Json::array();
@@ -151,9 +140,10 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       const auto k = static_cast<size_t>(n);
       const std::string stem = join_text(out, "/", s.indices[k], "-", file_part(method));
       std::string note;
-      const Image picture = picture_with_map(one(s.pictures, n), one(maps.shown, n), &note);
+      const Image picture = picture_with_map(
+          interpret::one_of(s.pictures, n), interpret::one_of(maps.shown, n), &note);
       if (!maps.notes[k].empty()) note = maps.notes[k];
-      save_npy(stem + ".npy", one(maps.raw, n));
+      save_npy(stem + ".npy", interpret::one_of(maps.raw, n));
       save_png(stem + ".png", picture);
       in.console.progress(method, n + 1, count);
       const std::string target = class_name(classes[k]);

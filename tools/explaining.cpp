@@ -2,6 +2,7 @@
 #include "tools/explaining.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/ops/linear_maps.h"
 #include "interpret/report/heatmap.h"
 #include "tools/arguments.h"
@@ -22,10 +23,8 @@ int64_t enlargement(const Tensor& picture) {
   return std::max<int64_t>(1, kPictureSide / std::max(picture.size(1), picture.size(2)));
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "none" : text;
+std::string listed(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : joined(names, ", ");
 }
 
 }  // namespace
@@ -35,7 +34,7 @@ std::string method_list() {
   for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
     names.push_back(method.name);
   }
-  return joined(names) +
+  return listed(names) +
          "; smooth:NAME is the mean over noisy copies of the image, smooth:N:NAME over N of them";
 }
 
@@ -64,7 +63,7 @@ std::string layer_for(const RunFolder& folder, const std::string& wanted) {
     return last;
   }
   if (std::find(spatial.begin(), spatial.end(), wanted) == spatial.end()) {
-    throw UsageError("no layer '" + wanted + "' with a spatial map; there are: " + joined(spatial));
+    throw UsageError("no layer '" + wanted + "' with a spatial map; there are: " + listed(spatial));
   }
   return wanted;
 }

@@ -2,6 +2,7 @@
 #include "tools/extracting.h"
 
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "tools/arguments.h"
 #include "tools/console.h"
 #include "tools/measuring.h"
@@ -41,7 +42,7 @@ SupportSet support_set(
       .labels = taken.labels,
       .lambda = datasets::gather(v.lambda, chosen),
       .alpha = datasets::gather(v.alpha, chosen),
-      .indices = Tensor::of_integers({std::ssize(chosen)}, chosen),
+      .indices = integer_tensor(chosen),
       .metadata = metadata};
 }
 

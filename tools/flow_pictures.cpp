@@ -7,6 +7,7 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "interpret/numerics/wasserstein.h"
 #include "interpret/report/flow_plot.h"
 #include "interpret/report/plot.h"
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -210,8 +210,7 @@ void draw_on_a_line(const FlowPictures& f, Folder& folder) {
   // Points nearest to equally spaced places
   const Tensor start = f.layers.at(0);
   const int64_t n = start.size(0);
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = index_range(0, n);
   const auto place = [&](int64_t i) { return start.data<double>()[i]; };
   std::ranges::stable_sort(order, {}, place);
   double low = place(order.front()), high = place(order.back());

@@ -104,8 +104,7 @@ const std::vector<QualityFigure>& quality_figures() {
 }
 
 GradientFigures gradient_figures(
-    const RunFolder& folder, const Tensor& images, const std::vector<int64_t>& labels,
-    uint64_t seed) {
+    const RunFolder& folder, const Tensor& images, const Tensor& labels, uint64_t seed) {
   const auto per_channel = [](const std::vector<double>& values) {
     return Tensor::of({std::ssize(values)}, values);
   };
@@ -114,10 +113,9 @@ GradientFigures gradient_figures(
       .scale = {per_channel(folder.card.mean), per_channel(folder.card.std)},
       .seed = seed};
   for (const int64_t step : kSteps) options.epsilons.push_back(static_cast<double>(step) / 255);
-  const Tensor classes = Tensor::of_integers({std::ssize(labels)}, labels);
   return {
-      interpret::gradient_quality(*folder.model, images, labels, {.seed = seed}),
-      interpret::shift_figures(*folder.model, images, classes, options)};
+      interpret::gradient_quality(*folder.model, images, labels.values<int64_t>(), {.seed = seed}),
+      interpret::shift_figures(*folder.model, images, labels, options)};
 }
 
 Json report_gradients(

@@ -29,8 +29,7 @@ struct GradientFigures {
 
 /// images [N, C, H, W] standardised, one label per image.
 GradientFigures gradient_figures(
-    const RunFolder& folder, const Tensor& images, const std::vector<int64_t>& labels,
-    uint64_t seed);
+    const RunFolder& folder, const Tensor& images, const Tensor& labels, uint64_t seed);
 
 /// Prints one line per figure with its definition, and with the difference to another model on the
 /// same images if given.

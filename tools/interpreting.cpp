@@ -2,8 +2,10 @@
 #include "tools/interpreting.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/ice.h"
 #include "interpret/coreset/probe.h"
 #include "interpret/coreset/vebi.h"
@@ -13,7 +15,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -33,7 +34,7 @@ std::unique_ptr<interpret::Interpreter> vebi_for(
                                     : o.mu_share,
           .has_true_labels = o.classes == "true",
           .layers = o.layers});
-  for (const std::string& name : vebi->layers()) layers += (layers.empty() ? "" : ", ") + name;
+  layers = joined(vebi->layers(), ", ");
   return vebi;
 }
 
@@ -80,11 +81,6 @@ struct TwoParts {
   }
 };
 
-std::vector<int64_t> integers_of(const Tensor& t) {
-  const auto values = t.values<int64_t>();
-  return {values.begin(), values.end()};
-}
-
 void note_small_classes(Interpreted& all) {
   std::vector<int64_t> counts(static_cast<size_t>(all.folder.card.classes()));
   for (const int64_t label : all.labels) ++counts.at(static_cast<size_t>(label));
@@ -130,7 +126,7 @@ std::unique_ptr<Interpreted> open_interpreted(
   all->data = parts.train;
   all->test = parts.test;
   if (all->data.is_empty()) throw UsageError("the data have no training part to select from");
-  all->labels = integers_of(all->data.labels);
+  all->labels = to_integers(all->data.labels);
   const int64_t probes = parts.test.is_empty() ? 0 : std::min(o.probe, parts.test.size());
   const int64_t n = all->data.size();
 
@@ -138,9 +134,8 @@ std::unique_ptr<Interpreted> open_interpreted(
       .images = TwoParts{parts.train, parts.test, all->folder.card},
       .labels = all->labels,
       .classes = all->folder.card.classes(),
-      .probe = std::vector<int64_t>(static_cast<size_t>(probes))};
-  std::iota(data.probe.begin(), data.probe.end(), n);
-  const std::vector<int64_t> more = integers_of(
+      .probe = index_range(n, n + probes)};
+  const std::vector<int64_t> more = to_integers(
       probes > 0 ? slice(parts.test.labels, 0, 0, probes) : Tensor::of_integers({0}, {}));
   data.labels.insert(data.labels.end(), more.begin(), more.end());
   as_usage([&] {
@@ -152,16 +147,13 @@ std::unique_ptr<Interpreted> open_interpreted(
 }
 
 interpret::Samples samples_with_rows(Interpreted& all) {
-  std::vector<int64_t> every(all.labels.size());
-  std::iota(every.begin(), every.end(), int64_t{0});
+  const std::vector<int64_t> every = index_range(0, std::ssize(all.labels));
   all.interpreter->see(every);
   return {.rows = to(all.interpreter->rows(every), DType::f32), .labels = all.data.labels};
 }
 
 Json to_json(const interpret::Estimate& e) {
-  return Json::object(
-      {{"mean", number_or_null(e.mean)},
-       {"ci", Json::array({number_or_null(e.interval.low), number_or_null(e.interval.high)})}});
+  return Json::object({{"mean", e.mean}, {"ci", Json::array({e.interval.low, e.interval.high})}});
 }
 
 Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }

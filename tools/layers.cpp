@@ -1,7 +1,6 @@
 // tools/layers.cpp: limpid layers.
 #include "tools/layers.h"
 
-#include "framework/core/error.h"
 #include "framework/tensor/record.h"
 #include "interpret/saliency/cam.h"
 #include "tools/commands.h"
@@ -22,8 +21,7 @@ Json run(const Invocation& in, const ModelOptions& o) {
       padded("layer", 22) + padded("type", 18) + padded("output", 20) + padded("parameters", 12) +
       "multiply-adds"));
   for (const LayerRow& row : layer_rows(folder)) {
-    Json shape = Json::array();
-    for (const int64_t size : row.output.sizes()) shape.push(size);
+    const Json shape = Json::array_of(row.output.sizes());
     total_macs += row.macs;
     in.console.result(
         padded(row.name, 22) + padded(row.type, 18) + padded(to_text(shape), 20) +

@@ -267,7 +267,7 @@ Measurement measure(
     }
     if (subject.masks.defined()) {
       row.hits = as_numbers(interpret::pointing_game(c.masks, subject.masks, o.tolerance));
-      row.class_mean_hits = interpret::class_mean(row.hits, subject.labels);
+      row.class_mean_hits = interpret::class_mean(row.hits, subject.labels.values<int64_t>());
       row.energy = interpret::energy_pointing_game(c.masks, subject.masks);
     }
     if (o.has_sensitivity) {

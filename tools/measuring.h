@@ -17,7 +17,7 @@ class Console;
 struct MeasuredImages {
   Tensor pictures;               // [N, C, H, W], raw values
   Tensor masks;                  // [N, 1, H, W], undefined for most data
-  std::vector<int64_t> labels;   // [N]
+  Tensor labels;                 // [N]
   std::vector<int64_t> classes;  // explained and scored
 };
 

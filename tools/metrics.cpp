@@ -3,6 +3,7 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 #include "tools/explaining.h"
@@ -16,7 +17,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -47,28 +47,16 @@ struct Examined {
   GradientFigures gradients;
 };
 
-// The first images of the test part, or all of them.
-datasets::Dataset chosen_images(const MetricsOptions& o, const datasets::Dataset& test) {
-  std::vector<int64_t> indices(static_cast<size_t>(std::min(o.count, test.size())));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return datasets::take(test, indices);
-}
-
-std::vector<int64_t> to_integers(const Tensor& tensor) {
-  const auto values = tensor.values<int64_t>();
-  return {values.begin(), values.end()};
-}
-
 // The class of each image: its label, or what the first model says.
 MeasuredImages subject_of(
     const MetricsOptions& o, const RunFolder& folder, const datasets::Dataset& chosen) {
   MeasuredImages subject{
       .pictures = chosen.images.tensor(),
       .masks = chosen.masks,
-      .labels = to_integers(chosen.labels),
+      .labels = chosen.labels,
       .classes = {}};
   const Tensor logits = logits_of(folder, standardised(subject.pictures, folder.card));
-  subject.classes = o.target == "label" ? subject.labels : to_integers(arg_max(logits, 1));
+  subject.classes = to_integers(o.target == "label" ? subject.labels : arg_max(logits, 1));
   return subject;
 }
 
@@ -79,10 +67,10 @@ Examined examine(
   e.folder = std::move(folder);
   e.images = standardised(subject.pictures, e.folder.card);
   const Tensor logits = logits_of(e.folder, e.images);
-  const Tensor labels = Tensor::of_integers({std::ssize(subject.labels)}, subject.labels);
-  e.quality = classification_metrics(logits, labels);
+  e.quality = classification_metrics(logits, subject.labels);
+  const int64_t* labels = subject.labels.data<int64_t>();
   const std::vector<int64_t> best = to_integers(arg_max(logits, 1));
-  for (size_t n = 0; n < best.size(); ++n) e.is_right.push_back(best[n] == subject.labels[n]);
+  for (size_t n = 0; n < best.size(); ++n) e.is_right.push_back(best[n] == labels[n]);
   e.probability = select(softmax(logits), subject.classes).to_vector();
   e.measurement = measure(e.folder, subject, o.measuring, console);
   if (o.gradients) e.gradients = gradient_figures(e.folder, e.images, subject.labels, seed);
@@ -199,7 +187,7 @@ Json run(const Invocation& in, MetricsOptions o) {
     }
     fresh_network(folder, seed);  // refused now rather than after the table
   }
-  const datasets::Dataset chosen = chosen_images(o, data.test);
+  const datasets::Dataset chosen = datasets::first(data.test, o.count);
   const MeasuredImages subject = subject_of(o, folder, chosen);
   const int64_t cells = subject.pictures.size(2) * subject.pictures.size(3);
   if (o.measuring.steps.step > cells) {

@@ -56,12 +56,6 @@ std::string remark(const MeasuredMethod& row, int64_t count) {
   return text;
 }
 
-Json numbers_json(const std::vector<double>& values) {
-  Json items = Json::array();
-  for (const double value : values) items.push(value);
-  return items;
-}
-
 double images_per_second(const MeasuredMethod& row) {
   return static_cast<double>(row.confidence.plain.size()) / row.score_seconds;
 }
@@ -202,8 +196,8 @@ Json rows_json(const Measurement& m, uint64_t seed) {
         .set("flat", row.flat)
         .set("masked_probability", interpret::mean_of(row.confidence.shown));
     if (!row.insertion.area.empty()) {
-      item.set("insertion_curve", numbers_json(row.insertion.mean_curve()))
-          .set("deletion_curve", numbers_json(row.deletion.mean_curve()));
+      item.set("insertion_curve", Json::array_of(row.insertion.mean_curve()))
+          .set("deletion_curve", Json::array_of(row.deletion.mean_curve()));
     }
     if (!row.hits.empty()) item.set("pointing_class_mean", row.class_mean_hits);
     if (has_coarser(m)) {

@@ -306,6 +306,18 @@ void declare_model(Arguments& a, ModelOptions& o, bool is_required) {
       "then cut so many pixels out of the middle; what the model takes unless given", 0, 16384);
 }
 
+void declare_limit_train(Arguments& a, int64_t& count) {
+  a.integer(
+      "limit-train", count, "use so many training examples, as many of each class; 0: all", 0,
+      INT64_MAX);
+}
+
+void declare_limit_test(Arguments& a, int64_t& count, bool is_of_run) {
+  std::string help = "use so many test examples, as many of each class; 0: all";
+  if (is_of_run) help += "; -1: as many as the run did";
+  a.integer("limit-test", count, help, is_of_run ? -1 : 0, INT64_MAX);
+}
+
 RunFolder open_model(const ModelOptions& o, Console& console) {
   std::error_code ignored;
   const bool is_file =

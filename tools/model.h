@@ -31,6 +31,11 @@ struct ModelOptions {
 /// The options above; MODEL is positional.
 void declare_model(Arguments& a, ModelOptions& o, bool is_required = true);
 
+/// --limit-train, 0 for all.
+void declare_limit_train(Arguments& a, int64_t& count);
+/// --limit-test, 0 for all; of a trained run also -1, for as many as it was tested on.
+void declare_limit_test(Arguments& a, int64_t& count, bool is_of_run = true);
+
 /// Opens the model. Throws UsageError for a MODEL that does not exist or options that do not fit
 /// it, FormatError for damaged files and, with the whole list, for missing, unexpected and
 /// misshapen tensors.

@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 #include "framework/train/metrics.h"
 #include "interpret/metrics/controls.h"
 #include "interpret/metrics/roar.h"
@@ -15,11 +16,6 @@
 
 namespace limpid::tools {
 namespace {
-
-std::vector<int64_t> labels_of(const datasets::Dataset& data) {
-  const auto labels = data.labels.values<int64_t>();
-  return {labels.begin(), labels.end()};
-}
 
 // Images [N, C, H, W], standardised already, in place of those of the set.
 BatchSource source_of(
@@ -68,8 +64,8 @@ std::vector<Removal> remove_and_retrain_all(
     const auto maps_of = [&](const Tensor& images, const datasets::Dataset& part) {
       check_interrupt();
       return interpret::MappedImages{
-          images,
-          as_masks(explain_images(folder, {name}, o.layer, images, labels_of(part), o.seed)[0])};
+          images, as_masks(explain_images(
+                      folder, {name}, o.layer, images, to_integers(part.labels), o.seed)[0])};
     };
     add(name, false, maps_of(train, data.train), maps_of(test, data.test));
   }

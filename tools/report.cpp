@@ -2,6 +2,7 @@
 #include "interpret/report/report.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/io/files.h"
 #include "interpret/report/markup.h"
 #include "tools/commands.h"
@@ -20,6 +21,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <set>
 
@@ -44,95 +46,63 @@ struct Inputs {
   std::vector<ResultFile> results;
 };
 
-// What a page can show of the results of a command, in the order of its sections. `most_bytes` is
-// for the pictures of one file.
+std::string folder_of(const ResultFile& file) { return fs::path(file.path).parent_path().string(); }
+
+// Adds what a page shows of a result: from the figures alone, or with pictures from the folder of
+// its file, or with pictures of at most so many bytes.
+class Section {
+ public:
+  Section(void (*add)(interpret::Report&, const Json&))
+      : add_([add](auto& report, const ResultFile& f, int64_t) { add(report, f.json); }) {}
+  Section(void (*add)(interpret::Report&, const Json&, const std::string& folder))
+      : add_([add](auto& report, const ResultFile& f, int64_t) {
+          add(report, f.json, folder_of(f));
+        }) {}
+  Section(void (*add)(interpret::Report&, const Json&, const std::string& folder, int64_t))
+      : add_([add](auto& report, const ResultFile& f, int64_t most_bytes) {
+          add(report, f.json, folder_of(f), most_bytes);
+        }) {}
+
+  void operator()(interpret::Report& report, const ResultFile& file, int64_t most_bytes) const {
+    add_(report, file, most_bytes);
+  }
+
+ private:
+  std::function<void(interpret::Report&, const ResultFile&, int64_t)> add_;
+};
+
+// What a page can show of the results of a command, in the order of its sections.
 struct ResultKind {
   std::string command;
-  void (*add)(interpret::Report& report, const ResultFile& file, int64_t most_bytes);
+  Section add;
   std::string in_folder = {};     // its file in the --out folder of the command, "" if it has none
   const char* vectors = nullptr;  // key that names a file of support vectors
   const char* vectors_title = nullptr;
 };
 
-std::string folder_of(const ResultFile& file) { return fs::path(file.path).parent_path().string(); }
-
 const std::vector<ResultKind>& result_kinds() {
-  using interpret::Report;
   static const std::vector<ResultKind> kinds = {
-      {"metrics", [](Report& r, const ResultFile& f, int64_t) { add_metrics(r, f.json); },
-       "metrics.json"},
-      {"eval", [](Report& r, const ResultFile& f, int64_t) { add_evaluation(r, f.json); },
-       "eval.json"},
-      {"sanity", [](Report& r, const ResultFile& f, int64_t) { add_sanity(r, f.json); },
-       "sanity.json"},
-      {"explain",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_explanations(r, f.json, folder_of(f), most_bytes);
-       },
-       "explain.json"},
-      {"dsv extract", [](Report& r, const ResultFile& f, int64_t) { add_extraction(r, f.json); },
-       "", "support", "selected"},
-      {"dsv synthesize", [](Report& r, const ResultFile& f, int64_t) { add_synthesis(r, f.json); },
-       "", "out", "synthesised"},
-      {"dsv edit",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_edits(r, f.json, folder_of(f), most_bytes);
-       },
-       "edit.json"},
-      {"dsv audit",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_audit(r, f.json, folder_of(f), most_bytes);
-       },
-       "audit.json"},
-      {"coreset interpret",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_protocol(r, f.json, folder_of(f), most_bytes);
-       },
-       "interpret.json"},
-      {"coreset grow",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_growth(r, f.json, folder_of(f), most_bytes);
-       },
-       "grow.json"},
-      {"shallow convert",
-       [](Report& r, const ResultFile& f, int64_t) { add_shallow_forms(r, f.json); }},
-      {"shallow plot", [](Report& r, const ResultFile& f,
-                          int64_t) { add_shallow_regions(r, f.json, folder_of(f)); }},
-      {"shallow explain",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_shallow_values(r, f.json, folder_of(f), most_bytes);
-       },
-       "shallow.json"},
-      {"shallow certify",
-       [](Report& r, const ResultFile& f, int64_t) { add_shallow_certificates(r, f.json); },
-       "certify.json"},
-      {"shallow visited",
-       [](Report& r, const ResultFile& f, int64_t) { add_shallow_visited(r, f.json); },
-       "visited.json"},
-      {"transport report",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_layer_transport(r, f.json, folder_of(f), most_bytes);
-       },
-       "transport.json"},
-      {"transport fix",
-       [](Report& r, const ResultFile& f, int64_t) { add_layer_change(r, f.json); }, "fix.json"},
-      {"transport shift",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_layer_shift(r, f.json, folder_of(f), most_bytes);
-       },
-       "shift.json"},
-      {"transport dae",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_denoisers(r, f.json, folder_of(f), most_bytes);
-       },
-       "dae.json"},
-      {"transport ridgelet",
-       [](Report& r, const ResultFile& f, int64_t most_bytes) {
-         add_ridgelets(r, f.json, folder_of(f), most_bytes);
-       },
-       "ridgelet.json"},
-      {"reproduce", [](Report& r, const ResultFile& f, int64_t) { add_predictions(r, f.json); },
-       "reproduce.json"},
+      {"metrics", add_metrics, "metrics.json"},
+      {"eval", add_evaluation, "eval.json"},
+      {"sanity", add_sanity, "sanity.json"},
+      {"explain", add_explanations, "explain.json"},
+      {"dsv extract", add_extraction, "", "support", "selected"},
+      {"dsv synthesize", add_synthesis, "", "out", "synthesised"},
+      {"dsv edit", add_edits, "edit.json"},
+      {"dsv audit", add_audit, "audit.json"},
+      {"coreset interpret", add_protocol, "interpret.json"},
+      {"coreset grow", add_growth, "grow.json"},
+      {"shallow convert", add_shallow_forms},
+      {"shallow plot", add_shallow_regions},
+      {"shallow explain", add_shallow_values, "shallow.json"},
+      {"shallow certify", add_shallow_certificates, "certify.json"},
+      {"shallow visited", add_shallow_visited, "visited.json"},
+      {"transport report", add_layer_transport, "transport.json"},
+      {"transport fix", add_layer_change, "fix.json"},
+      {"transport shift", add_layer_shift, "shift.json"},
+      {"transport dae", add_denoisers, "dae.json"},
+      {"transport ridgelet", add_ridgelets, "ridgelet.json"},
+      {"reproduce", add_predictions, "reproduce.json"},
   };
   return kinds;
 }
@@ -244,9 +214,7 @@ std::vector<std::pair<std::string, std::string>> chosen_options(const RunFolder&
     if (is_usual) continue;
     std::string text = member.value.kind() == Json::Kind::text ? member.value.text() : "";
     if (member.value.kind() == Json::Kind::array) {
-      for (const Json& item : member.value.items()) {
-        text += (text.empty() ? "" : ",") + item.text();
-      }
+      text = joined(member.value.items(), ",", [](const Json& item) { return item.text(); });
     } else if (text.empty()) {
       text = to_text(member.value);
     }
@@ -418,8 +386,7 @@ void add_vector_files(interpret::Report& report, const std::vector<ResultFile>& 
 interpret::Report build(
     const Inputs& inputs, const ReportOptions& o, const Invocation& in, Json& result) {
   const std::vector<ShownRun> runs = named_runs(inputs.runs);
-  std::string subtitle;
-  for (const ShownRun& run : runs) subtitle += (subtitle.empty() ? "" : ", ") + run.name;
+  const std::string subtitle = joined(runs, ", ", &ShownRun::name);
   interpret::Report report(o.title.empty() ? "limpid report" : o.title, subtitle);
   if (runs.size() > 1) add_overview(report, runs);
   for (const ShownRun& run : runs) {
@@ -480,9 +447,8 @@ Command report_command() {
                 "PATH", options->paths,
                 "run folders; folders that eval, metrics, sanity, explain, dsv edit, dsv audit, "
                 "coreset interpret, coreset grow, shallow certify, visited or explain, or "
-                "transport "
-                "named with --out; JSON files with what these, dsv extract, dsv synthesize or "
-                "shallow convert or plot print with --json");
+                "transport named with --out; JSON files with what these, dsv extract, dsv "
+                "synthesize or shallow convert or plot print with --json");
             a.text("title", options->title, "heading of the page");
             a.list(
                 "method", options->comparison.methods,

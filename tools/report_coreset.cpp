@@ -237,12 +237,10 @@ void add_parts(Report& report, const Json& result, const std::string& folder, in
   report.paragraph(
       parts->items().front().find("unit") != nullptr
           ? "The heaviest units of each class, a row each: the mean of the parts of images to "
-            "which "
-            "a unit responds most, then these images, each with the guided gradient of the "
+            "which a unit responds most, then these images, each with the guided gradient of the "
             "response."
           : "The most important concepts of each class, a row each, on the images that show most "
-            "of "
-            "them. Importance: derivative of the logit along the concept.");
+            "of them. Importance: derivative of the logit along the concept.");
   Gallery gallery(report, folder, most_bytes);
   const auto& all = parts->items();
   for (size_t begin = 0, end = 0; begin < all.size(); begin = end) {

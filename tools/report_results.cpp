@@ -216,8 +216,7 @@ void add_roar(Report& report, const Json& roar) {
       join_text(
           "Test accuracy of a network trained for ", roar.integer("epochs"),
           " epochs without the pixels that a map names first; lower means that the map names "
-          "pixels "
-          "that matter."));
+          "pixels that matter."));
 }
 
 // ---- Sanity ----

@@ -2,7 +2,6 @@
 #include "tools/report_vectors.h"
 
 #include "framework/core/error.h"
-#include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/heatmap.h"
@@ -137,10 +136,9 @@ void add_coverage(Report& report, const Json& result, const std::string& definit
           ". Correlation (Pearson) with the error: lambda ",
           text_of(number_in(pearson, "lambda"), 3), ", alpha ",
           text_of(number_in(pearson, "alpha"), 3),
-          ". Read it with care: fitted on test images, wrong ones lose their "
-          "lambda, so that it goes with accuracy almost by construction; on training images "
-          "nothing "
-          "of the kind holds, and either sign occurs."));
+          ". Read it with care: fitted on test images, wrong ones lose their lambda, so that it "
+          "goes with accuracy almost by construction; on training images nothing of the kind "
+          "holds, and either sign occurs."));
 }
 
 void add_cues(
@@ -403,14 +401,13 @@ void add_vectors(Report& report, const std::vector<VectorFile>& files, int64_t m
     const size_t used = columns.size();
     columns.push_back(0);
     const std::vector<int64_t> classes = classes_of(set);
-    const Shape one(set.images.shape().sizes().subspan(1));
     for (size_t i = 0; i < classes.size(); ++i) {
       std::vector<std::vector<Image>>& row = by_class[classes[i]];
       row.resize(files.size());
       if (row[used].size() == kShown) continue;
       const auto at = static_cast<int64_t>(i);
-      const Tensor image = reshape(slice(set.images, 0, at, at + 1), one);
-      row[used].push_back(for_grid(interpret::image_of(stretched(image))));
+      row[used].push_back(
+          for_grid(interpret::image_of(stretched(interpret::one_of(set.images, at)))));
       columns[used] = std::max(columns[used], row[used].size());
     }
     for (size_t k = 0; k < columns[used]; ++k) {

@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -24,10 +23,6 @@ namespace {
 using interpret::fixed_text;
 using interpret::ImageRow;
 using interpret::Report;
-
-Tensor one(const Tensor& all, int64_t n) {
-  return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
-}
 
 // ---- Learning curves ----
 
@@ -51,12 +46,6 @@ void add_chart(Report& report, const interpret::LineChart& chart, const std::str
 }
 
 // ---- Images ----
-
-datasets::Dataset first_of(const datasets::Dataset& test, int64_t count) {
-  std::vector<int64_t> indices(static_cast<size_t>(std::min(count, test.size())));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  return datasets::take(test, indices);
-}
 
 // Which of the images every run classifies correctly.
 std::vector<bool> right_for_all(
@@ -215,7 +204,8 @@ MethodMaps maps_of(
         explain_images(
             folder, {method}, all.layers.back(), images, shown.labels.values<int64_t>(), seed)
             .front();
-    for (int64_t n = 0; n < shown.size(); ++n) all.maps.back().push_back(one(maps.shown, n));
+    for (int64_t n = 0; n < shown.size(); ++n)
+      all.maps.back().push_back(interpret::one_of(maps.shown, n));
     check_interrupt();
   }
   return all;
@@ -249,7 +239,8 @@ void add_grid(
   for (int64_t n = 0; n < shown.size(); ++n) {
     const int64_t label = shown.labels.values<int64_t>()[static_cast<size_t>(n)];
     columns.push_back(runs[0].folder->card.class_names[static_cast<size_t>(label)]);
-    rows[0].images.push_back(for_grid(interpret::image_of(one(shown.images.tensor(), n))));
+    rows[0].images.push_back(
+        for_grid(interpret::image_of(interpret::one_of(shown.images.tensor(), n))));
   }
   for (size_t k = 0; k < runs.size(); ++k) {
     const std::string penalty = penalty_of(*runs[k].folder);
@@ -325,11 +316,11 @@ Json add_comparison(
     const ComparisonOptions& o, Console& console) {
   constexpr int64_t kSearched = 1000;  // images among which those to show are chosen
   report.paragraph(kWhatToLookAt);
-  const auto quality = quality_of(runs, first_of(test, o.measured), o.seed);
+  const auto quality = quality_of(runs, datasets::first(test, o.measured), o.seed);
   const Json means = described(runs, quality, o.seed);
   add_words(report, means);
   add_quality(report, runs, quality, o.seed);
-  const datasets::Dataset searched = first_of(test, kSearched);
+  const datasets::Dataset searched = datasets::first(test, kSearched);
   const std::vector<int64_t> chosen = choose_images(runs, searched, o.count);
   if (chosen.empty()) {
     report.paragraph(join_text(

@@ -2,6 +2,7 @@
 #include "tools/ridgelet_functions.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "tools/arguments.h"
 
 #include <cmath>
@@ -79,12 +80,12 @@ const std::vector<NamedFunction>& named_functions() {
 }
 
 const NamedFunction& function_named(const std::string& name) {
-  std::string names;
   for (const NamedFunction& f : named_functions()) {
     if (f.name == name) return f;
-    names += (names.empty() ? "" : ", ") + f.name;
   }
-  throw UsageError("--function: " + excerpt(name) + " is none of " + names);
+  throw UsageError(
+      "--function: " + excerpt(name) + " is none of " +
+      joined(named_functions(), ", ", &NamedFunction::name));
 }
 
 }  // namespace limpid::tools

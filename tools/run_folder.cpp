@@ -16,12 +16,6 @@
 namespace limpid::tools {
 namespace {
 
-Json numbers(const std::vector<double>& values) {
-  Json items = Json::array();
-  for (const double value : values) items.push(value);
-  return items;
-}
-
 std::vector<double> numbers(const Json& json) {
   std::vector<double> values;
   for (const Json& item : json.items()) values.push_back(item.number());
@@ -48,16 +42,12 @@ int64_t ModelCard::outputs() const {
 }
 
 Json to_json(const ModelCard& card) {
-  Json input = Json::array();
-  for (const int64_t size : card.input.sizes()) input.push(size);
-  Json names = Json::array();
-  for (const std::string& name : card.class_names) names.push(name);
   return Json::object(
       {{"architecture", card.architecture},
-       {"input_shape", input},
-       {"class_names", names},
-       {"mean", numbers(card.mean)},
-       {"std", numbers(card.std)},
+       {"input_shape", Json::array_of(card.input.sizes())},
+       {"class_names", Json::array_of(card.class_names)},
+       {"mean", Json::array_of(card.mean)},
+       {"std", Json::array_of(card.std)},
        {"data", card.data},
        {"resize", card.resize},
        {"crop", card.crop},

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <numeric>
 
 namespace limpid::tools {
 namespace {
@@ -102,9 +101,7 @@ Json run(const Invocation& in, const SanityOptions& o) {
   check_classifier(folder, "sanity");
   check_measuring(folder, {.methods = o.method, .layer = o.layer});
   const datasets::Dataset test = test_part(o.data, in.common, folder);
-  std::vector<int64_t> indices(static_cast<size_t>(std::min(o.count, test.size())));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
-  const datasets::Dataset chosen = datasets::take(test, indices);
+  const datasets::Dataset chosen = datasets::first(test, o.count);
   const Tensor images = standardised(chosen.images.tensor(), folder.card);
   const Tensor classes =
       o.target == "label" ? chosen.labels : arg_max(logits_of(folder, images), 1);

@@ -1,5 +1,4 @@
 // tools/shallow_certify.cpp: limpid shallow certify.
-#include "framework/ops/linear_maps.h"
 #include "interpret/shallow/attack.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -25,22 +24,18 @@ struct Certified {
   interpret::Attack attack;
 };
 
-Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 Json to_json(const Certified& certified, int64_t index, const ModelCard& card, bool has_attack) {
   const auto& [c, a] = certified;
   const auto name = [&](int64_t k) {
     const bool has_names = k >= 0 && k < card.classes();
     return has_names ? Json(card.class_names[static_cast<size_t>(k)]) : Json();
   };
-  Json point = Json::array();
-  for (const double v : c.point) point.push(v);
   Json attack;
   if (has_attack) {
     attack = Json::object(
         {{"tried", a.tried},
          {"changed", a.changed},
-         {"radius", or_null(a.radius)},
+         {"radius", a.radius},
          {"tight", c.point.empty() ? Json() : Json(a.is_tight)},
          {"tight_on_ray", c.point.empty() ? Json() : Json(a.is_tight_on_ray)}});
   }
@@ -50,11 +45,11 @@ Json to_json(const Certified& certified, int64_t index, const ModelCard& card, b
        {"class_name", name(c.label)},
        {"other", c.other >= 0 ? Json(c.other) : Json()},
        {"other_name", name(c.other)},
-       {"distance", or_null(c.distance)},
+       {"distance", c.distance},
        {"exact", c.is_exact},
-       {"linear_radius", or_null(c.linear_radius)},
+       {"linear_radius", c.linear_radius},
        {"regions_opened", c.regions_opened},
-       {"point", point},
+       {"point", Json::array_of(c.point)},
        {"attack", attack}});
 }
 

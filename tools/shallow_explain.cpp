@@ -2,8 +2,8 @@
 #include "framework/core/rng.h"
 #include "framework/io/files.h"
 #include "framework/io/image.h"
-#include "framework/ops/linear_maps.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "interpret/numerics/statistics.h"
 #include "interpret/report/attribution_plot.h"
 #include "interpret/report/heatmap.h"
@@ -221,30 +221,22 @@ void print(const Subject& s, const Explained& e, const Console& console) {
 
 // ---- As JSON ----
 
-Json list_of(std::span<const double> values) {
-  Json list = Json::array();
-  for (const double v : values) list.push(v);
-  return list;
-}
-
-Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 Json to_json(const LocalModel& local, int64_t output, size_t n) {
   Json nearest = Json::array();
   for (const interpret::HalfSpace& h : local.nearest) {
     nearest.push(Json::object(
         {{"unit", h.unit},
          {"on", h.is_on},
-         {"normal", list_of(h.normal)},
+         {"normal", Json::array_of(h.normal)},
          {"offset", h.offset},
          {"distance", h.distance},
-         {"facet_distance", or_null(h.facet_distance)}}));
+         {"facet_distance", h.facet_distance}}));
   }
   const auto row = static_cast<size_t>(output);
   return Json::object(
-      {{"slope", list_of(std::span(local.map.weight).subspan(row * n, n))},
+      {{"slope", Json::array_of(std::span(local.map.weight).subspan(row * n, n))},
        {"constant", local.map.bias[row]},
-       {"radius", or_null(local.radius)},
+       {"radius", local.radius},
        {"half_spaces", nearest}});
 }
 
@@ -256,13 +248,13 @@ Json to_json(const Subject& s, const Explained& e) {
         {{"kind", s.o.shap[k]},
          {"sampled", !v.low.empty()},
          {"base", v.base},
-         {"shap", list_of(v.values)},
+         {"shap", Json::array_of(v.values)},
          {"additivity_error", v.residual},
          {"gap", v.gap},
          {"points", v.points},
          {"evaluations", v.evaluations},
          {"seconds", e.seconds[k]}});
-    if (!v.low.empty()) one.set("low", list_of(v.low)).set("high", list_of(v.high));
+    if (!v.low.empty()) one.set("low", Json::array_of(v.low)).set("high", Json::array_of(v.high));
     kinds.push(one);
   }
   std::string region;
@@ -406,13 +398,13 @@ void print(const Subject& s, const Summary& m, const Console& console) {
 Json to_json(const interpret::Importance& importance) {
   if (importance.value.empty()) return {};
   Json json = Json::object(
-      {{"importance", list_of(importance.value)},
-       {"rising", list_of(importance.rising)},
-       {"falling", list_of(importance.falling)},
+      {{"importance", Json::array_of(importance.value)},
+       {"rising", Json::array_of(importance.rising)},
+       {"falling", Json::array_of(importance.falling)},
        {"regions", importance.regions},
        {"single_point_regions", importance.single_point_regions}});
   if (!importance.low.empty()) {
-    json.set("low", list_of(importance.low)).set("high", list_of(importance.high));
+    json.set("low", Json::array_of(importance.low)).set("high", Json::array_of(importance.high));
   }
   return json;
 }
@@ -423,7 +415,7 @@ Json to_json(const Subject& s, const Summary& m) {
        {"output", m.output},
        {"output_name", name_of_output(s.model, m.output)},
        {"kind", s.o.shap[0]},
-       {"mean_abs_shap", list_of(m.mean_size)},
+       {"mean_abs_shap", Json::array_of(m.mean_size)},
        {"by_data", to_json(m.by_data)},
        {"by_volume", to_json(m.by_volume)}});
 }
@@ -482,8 +474,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   }
   std::unique_ptr<Summary> summary;
   if (o.summary > 0) {
-    std::vector<int64_t> first(static_cast<size_t>(std::min(o.summary, data.test.size())));
-    std::iota(first.begin(), first.end(), int64_t{0});
+    const std::vector<int64_t> first = index_range(0, std::min(o.summary, data.test.size()));
     summary = std::make_unique<Summary>(summarise(s, points_of(data.test, first, card)));
   }
 
@@ -506,7 +497,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
     const Tensor pictures = chosen.images.tensor();
     for (size_t k = 0; card.input.rank() == 3 && k < explained.size(); ++k) {
       const auto at = static_cast<int64_t>(k);
-      const Tensor picture = reshape(slice(pictures, 0, at, at + 1), card.input);
+      const Tensor picture = interpret::one_of(pictures, at);
       maps.push(draw_maps(s, explained[k], picture, out));
     }
   }

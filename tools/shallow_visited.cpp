@@ -21,9 +21,7 @@ struct VisitedOptions {
 
 // The first examples of a part, in double precision
 Tensor first_of(const RunFolder& folder, const datasets::Dataset& part, int64_t count) {
-  std::vector<int64_t> indices;
-  for (int64_t k = 0; k < std::min(count, part.size()); ++k) indices.push_back(k);
-  const Tensor x = standardised(datasets::take(part, indices).images.tensor(), folder.card);
+  const Tensor x = standardised(datasets::first(part, count).images.tensor(), folder.card);
   return to(x, DType::f64);
 }
 

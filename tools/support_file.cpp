@@ -5,6 +5,7 @@
 #include "framework/io/json.h"
 #include "framework/io/safetensors.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "tools/arguments.h"
 
 #include <algorithm>
@@ -112,9 +113,7 @@ void check_support(const SupportSet& set, const std::string& path, const ModelCa
 }
 
 std::vector<int64_t> classes_of(const SupportSet& set) {
-  const Tensor best = set.labels.rank() == 2 ? arg_max(set.labels, 1) : set.labels;
-  const auto classes = best.values<int64_t>();
-  return {classes.begin(), classes.end()};
+  return to_integers(set.labels.rank() == 2 ? arg_max(set.labels, 1) : set.labels);
 }
 
 }  // namespace limpid::tools

@@ -178,9 +178,9 @@ void save_class_grid(
     const std::string& path, const Tensor& images, const std::vector<int64_t>& classes) {
   std::map<int64_t, std::vector<Image>> rows;
   for (int64_t i = 0; i < images.size(0); ++i) {
-    const Shape one(images.shape().sizes().subspan(1));
-    rows[classes[static_cast<size_t>(i)]].push_back(interpret::enlarge(
-        interpret::image_of(reshape(slice(images, 0, i, i + 1), one)), one[1] < 64 ? 2 : 1));
+    const Tensor image = interpret::one_of(images, i);
+    rows[classes[static_cast<size_t>(i)]].push_back(
+        interpret::enlarge(interpret::image_of(image), image.size(1) < 64 ? 2 : 1));
   }
   std::vector<std::vector<Image>> all;
   for (const auto& row : rows) all.push_back(row.second);

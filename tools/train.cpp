@@ -2,6 +2,7 @@
 #include "framework/nn/models.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/model.h"
 #include "tools/training.h"
 
 #include <filesystem>
@@ -61,12 +62,8 @@ void declare(Arguments& a, TrainingOptions& o) {
       "patience", o.patience,
       "end after so many epochs without a better validation loss; 0: do not", 0, 100000);
   a.text("label-column", o.label_column, "column of a csv table to predict, by name or number");
-  a.integer(
-      "limit-train", o.limit_train, "use so many training examples, as many of each class; 0: all",
-      0, INT64_MAX);
-  a.integer(
-      "limit-test", o.limit_test, "use so many test examples, as many of each class; 0: all", 0,
-      INT64_MAX);
+  declare_limit_train(a, o.limit_train);
+  declare_limit_test(a, o.limit_test, false);
   a.number("test-fraction", o.test_fraction, "test share of data without a test part", 0, 0.9);
   a.integer("split-seed", o.split_seed, "seed of that split", 0, INT64_MAX);
   a.integer(

@@ -2,6 +2,7 @@
 #include "tools/transport.h"
 
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 
@@ -15,10 +16,7 @@ Examined examined(
   rows.resize(static_cast<size_t>(std::min(set.size(), count)));
   Examined seen{.data = set.name, .part = datasets::take(set, rows)};
   seen.inputs = standardised(seen.part.images.tensor(), folder.card);
-  if (!set.is_regression()) {
-    const auto labels = seen.part.labels.values<int64_t>();
-    seen.labels.assign(labels.begin(), labels.end());
-  }
+  if (!set.is_regression()) seen.labels = to_integers(seen.part.labels);
   return seen;
 }
 

@@ -4,7 +4,6 @@
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
-#include "framework/ops/reduce.h"
 
 #include <algorithm>
 #include <atomic>

@@ -2,6 +2,7 @@
 #include "framework/import/onnx.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/import/onnx_plan.h"
 #include "framework/io/json.h"
 #include "framework/ops/linear_maps.h"
@@ -24,10 +25,9 @@ void check_input(const OnnxValue& declared, const Tensor& value) {
     fits = size < 0 || size == shape[d];
   }
   if (fits) return;
-  std::string wanted;
-  for (const int64_t size : declared.sizes) {
-    wanted += (wanted.empty() ? "" : ", ") + (size < 0 ? "?" : std::to_string(size));
-  }
+  const std::string wanted = joined(declared.sizes, ", ", [](int64_t size) {
+    return size < 0 ? std::string("?") : std::to_string(size);
+  });
   raise<ShapeError>(
       "onnx", "input ", excerpt(declared.name), " is ", shape, ", not [", wanted, "]");
 }

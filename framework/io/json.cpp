@@ -1,6 +1,8 @@
 // framework/io/json.cpp: the only file that uses nlohmann-json, and of it only the SAX parser.
 #include "framework/io/json.h"
 
+#include "framework/core/text.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -105,8 +107,8 @@ const Json* Json::find(std::string_view key) const {
 
 const Json& Json::at(std::string_view key) const {
   if (const Json* member = find(key)) return *member;
-  std::string keys;
-  for (const Member& member : members()) keys += (keys.empty() ? "" : ", ") + excerpt(member.key);
+  std::string keys =
+      joined(members(), ", ", [](const Member& member) { return excerpt(member.key); });
   constexpr size_t kLongest = 300;
   if (keys.size() > kLongest) keys = keys.substr(0, kLongest) + "...";
   raise<ValueError>("json", "no key ", excerpt(key), " (keys: ", keys, ")");

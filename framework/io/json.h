@@ -56,6 +56,13 @@ class Json {
   Json(const char* value) : value_(std::string(value)) {}
 
   static Json array(Items items = {});
+  /// An array of the values of any range.
+  template <class Values>
+  static Json array_of(const Values& values) {
+    Json list = array();
+    for (const auto& value : values) list.push(value);
+    return list;
+  }
   /// Throws ValueError if a key is given twice.
   static Json object(std::initializer_list<Member> members = {});
 

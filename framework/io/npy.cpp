@@ -2,6 +2,7 @@
 #include "framework/io/npy.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/io/files.h"
 #include "framework/io/json.h"
 
@@ -282,10 +283,8 @@ std::vector<std::byte> npy_bytes(const Tensor& tensor) {
   const char* code = tensor.dtype() == DType::f32   ? "<f4"
                      : tensor.dtype() == DType::f64 ? "<f8"
                                                     : "<i8";
-  std::string tuple;
-  for (const int64_t size : tensor.shape().sizes()) {
-    tuple += (tuple.empty() ? "" : ", ") + std::to_string(size);
-  }
+  std::string tuple =
+      joined(tensor.shape().sizes(), ", ", [](int64_t size) { return std::to_string(size); });
   if (tensor.rank() == 1) tuple += ",";
   std::string header =
       join_text("{'descr': '", code, "', 'fortran_order': False, 'shape': (", tuple, "), }");

@@ -92,24 +92,32 @@ void standardize_input(
   });
 }
 
-template <class T>
-void standardize_gamma(
-    const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, T* dgamma) {
+// out[channel] = the sum of term(group) over the groups of a channel.
+template <class T, class Term>
+void sum_over_groups(const NormDims& d, T* out, const Term& term) {
   parallel::for_blocks(
       d.channels, groups_per_block(d) / (d.groups / d.channels + 1) + 1,
       [&](int64_t begin, int64_t end) {
         for (int64_t channel = begin; channel < end; ++channel) {
           double total = 0;
           for (int64_t group = channel; group < d.groups; group += d.channels) {
-            double sum = 0;
-            double product = 0;
-            const int64_t at = group * d.inner;
-            table<T>().centred_sums(runs(d), mean[group], g + at, x + at, &sum, &product);
-            total += static_cast<double>(scale[group]) * product;
+            total += term(group);
           }
-          dgamma[channel] = static_cast<T>(total);
+          out[channel] = static_cast<T>(total);
         }
       });
+}
+
+template <class T>
+void standardize_gamma(
+    const NormDims& d, const T* g, const T* x, const T* mean, const T* scale, T* dgamma) {
+  sum_over_groups(d, dgamma, [&](int64_t group) {
+    double sum = 0;
+    double product = 0;
+    const int64_t at = group * d.inner;
+    table<T>().centred_sums(runs(d), mean[group], g + at, x + at, &sum, &product);
+    return static_cast<double>(scale[group]) * product;
+  });
 }
 
 template <class T>
@@ -141,19 +149,11 @@ void standardize_second_gamma(
     const NormDims& d, const T* v, const T* g, const T* x, const T* mean, const T* scale,
     T* dgamma) {
   const double count = static_cast<double>(d.outer * d.inner);
-  parallel::for_blocks(
-      d.channels, groups_per_block(d) / (d.groups / d.channels + 1) + 1,
-      [&](int64_t begin, int64_t end) {
-        for (int64_t channel = begin; channel < end; ++channel) {
-          double total = 0;
-          for (int64_t group = channel; group < d.groups; group += d.channels) {
-            const int64_t at = group * d.inner;
-            const JointMeans m = joint_means(d, v + at, g + at, x + at, mean[group], scale[group]);
-            total += count * static_cast<double>(scale[group]) * m.covariance();
-          }
-          dgamma[channel] = static_cast<T>(total);
-        }
-      });
+  sum_over_groups(d, dgamma, [&](int64_t group) {
+    const int64_t at = group * d.inner;
+    const JointMeans m = joint_means(d, v + at, g + at, x + at, mean[group], scale[group]);
+    return count * static_cast<double>(scale[group]) * m.covariance();
+  });
 }
 
 template <class T>

@@ -146,10 +146,8 @@ std::unique_ptr<Module> autoencoder(int64_t code, const ModelShape& shape, Rng& 
 
 std::string model_names() {
   return "mlp:H1-H2-..., lenet5, convnet[:WxD[:NORM[:POOL]]], resnet8, resnet14, resnet20, "
-         "resnet26, "
-         "resnet18[:W], "
-         "resnet18-imagenet, mobilenet_v2[:W], mobilenet_v2-imagenet, vgg11, vgg11-imagenet, "
-         "squeezenet1_0, tiny_vit, autoencoder[:CODE]";
+         "resnet26, resnet18[:W], resnet18-imagenet, mobilenet_v2[:W], mobilenet_v2-imagenet, "
+         "vgg11, vgg11-imagenet, squeezenet1_0, tiny_vit, autoencoder[:CODE]";
 }
 
 std::unique_ptr<Module> make_model(const std::string& name, const ModelShape& shape, Rng& rng) {

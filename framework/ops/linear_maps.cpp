@@ -304,6 +304,13 @@ Tensor take_rows(const Tensor& x, const Tensor& index) {
                 }));
 }
 
+Tensor take_rows(const Tensor& x, std::span<const int64_t> rows) {
+  check_shape(x.rank() >= 1 && x.size(0) >= 1, "take_rows", "no rows to take from ", x.shape());
+  const Tensor index = Tensor::of_integers({std::ssize(rows)}, rows);
+  const Tensor table = reshape(x, {x.size(0), x.numel() / x.size(0)});
+  return reshape(take_rows(table, index), x.shape().with(0, std::ssize(rows)));
+}
+
 Tensor add_rows(const Tensor& g, const Tensor& index, int64_t rows) {
   const int last = resolve_axis("add_rows", -1, g.shape());
   const int64_t width = g.shape()[last];

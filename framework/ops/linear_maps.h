@@ -55,6 +55,8 @@ Tensor reverse_cumsum(const Tensor& x, int64_t axis);
 /// Rows of a table: x [R, D] at index [...] i64 -> [..., D]; an embedding looks up its words so.
 /// Throws ValueError for an index outside [0, R).
 Tensor take_rows(const Tensor& x, const Tensor& index);
+/// Entries of the first dimension by a list: x [R, ...] -> [rows, ...].
+Tensor take_rows(const Tensor& x, std::span<const int64_t> rows);
 /// The adjoint of take_rows: zeros [rows, D] to which g [..., D] is added at `index`.
 Tensor add_rows(const Tensor& g, const Tensor& index, int64_t rows);
 /// 1 at the class of each entry, else 0: index [...] i64 -> [..., classes]. No gradient.

@@ -5,11 +5,11 @@
 #include "framework/core/parallel.h"
 #include "framework/kernels/gemm.h"
 #include "framework/ops/linear_maps.h"
+#include "framework/tensor/integers.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 namespace limpid::interpret {
@@ -116,10 +116,6 @@ void products(const Tensor& A, const Tensor& Z, int64_t begin, int64_t end, floa
        .ldc = ldc});
 }
 
-Tensor taken(const Tensor& rows, std::span<const int64_t> which) {
-  return take_rows(rows, Tensor::of_integers({std::ssize(which)}, which));
-}
-
 // Rows divided by the root of their squares; rows with 0 there stay.
 Tensor with_unit_length(const Tensor& rows, const std::vector<double>& squares) {
   Tensor result = rows.clone();
@@ -187,8 +183,8 @@ class FromProducts : public Similarities {
   void columns(std::span<const int64_t> which, float* out) const override {
     if (which.empty()) return;
     const bool has_factors = samples_.factors.defined();
-    const Tensor h = taken(samples_.features, which);
-    const Tensor g = has_factors ? taken(samples_.factors, which) : Tensor();
+    const Tensor h = take_rows(samples_.features, which);
+    const Tensor g = has_factors ? take_rows(samples_.factors, which) : Tensor();
     const int64_t n = size(), count = std::ssize(which);
     parallel::for_blocks(n, kProductRows, [&](int64_t begin, int64_t end) {
       products(h, samples_.features, begin, end, out + begin, n);
@@ -319,9 +315,8 @@ Neighbours nearest_neighbours(const Tensor& rows, int64_t k) {
   const std::vector<double> squares = squared_norms(Z);
   parallel::for_blocks(n, kQueries, [&](int64_t begin, int64_t end) {
     std::vector<float> table(static_cast<size_t>((end - begin) * n));
-    std::vector<int64_t> queries(static_cast<size_t>(end - begin));
-    std::iota(queries.begin(), queries.end(), begin);
-    products(taken(Z, queries), Z, 0, n, table.data(), n);
+    const std::vector<int64_t> queries = index_range(begin, end);
+    products(take_rows(Z, queries), Z, 0, n, table.data(), n);
     for (int64_t i = begin; i < end; ++i) {
       // |z_i - z_j|^2 - |z_i|^2, then the exact distances of those that may be near
       float* line = table.data() + (i - begin) * n;

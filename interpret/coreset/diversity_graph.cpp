@@ -2,11 +2,12 @@
 #include "interpret/coreset/diversity_graph.h"
 
 #include "framework/core/error.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/distances.h"
+#include "interpret/numerics/statistics.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace limpid::interpret {
 namespace {
@@ -18,15 +19,9 @@ struct Edge {
 };
 using Graph = std::vector<std::vector<Edge>>;
 
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 // Edges both ways, by index. Distances are in units of their median unless that is 0.
 Graph symmetric_graph(const Neighbours& near, int64_t n, bool scales) {
-  const double median = scales ? median_of(near.distance) : 1;
+  const double median = scales ? upper_median(near.distance) : 1;
   const double unit = median > 0 ? median : 1;
   Graph graph(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) {
@@ -84,8 +79,7 @@ DiversityOrder diversity_order(
       o.power, " is out of range");
   DiversityOrder result{.order = {}, .first = {s.begin(), s.end()}, .last = {}, .mean_weight = 0};
   if (n <= o.neighbours) {
-    result.order.resize(static_cast<size_t>(count));
-    std::iota(result.order.begin(), result.order.end(), int64_t{0});
+    result.order = index_range(0, count);
     result.last = result.first;
     return result;
   }

@@ -3,10 +3,10 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <queue>
 
 namespace limpid::interpret {
@@ -43,8 +43,7 @@ GreedyResult lazy_greedy(SetFunction& f, int64_t k) {
     for (size_t c = 0; c < elements.size(); ++c) queue.push({gains[c], elements[c], step});
   };
 
-  std::vector<int64_t> all(static_cast<size_t>(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t> all = index_range(0, n);
   renew(all, 0);
   GreedyResult result;
   for (int64_t step = 0; step < k; ++step) {
@@ -72,8 +71,7 @@ GreedyResult stochastic_greedy(SetFunction& f, int64_t k, double epsilon, Rng rn
   const double drawn = std::ceil(
       static_cast<double>(n) / static_cast<double>(std::max<int64_t>(1, k)) *
       std::log(1 / epsilon));
-  std::vector<int64_t> left(static_cast<size_t>(n));
-  std::iota(left.begin(), left.end(), int64_t{0});
+  std::vector<int64_t> left = index_range(0, n);
   GreedyResult result;
   for (int64_t step = 0; step < k; ++step) {
     // The first places of a Fisher-Yates shuffle of what is left

@@ -8,6 +8,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/numerics/nnls.h"
 #include "interpret/saliency/cam.h"
@@ -15,7 +16,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 
 namespace limpid::interpret {
 namespace {
@@ -277,8 +277,7 @@ ConceptPicture Ice::picture(
   const Tensor S = amounts(positions_of(maps), found.concepts.at(static_cast<size_t>(group)));
   const Tensor own = reshape(slice(S, 1, t, t + 1), {maps.size(0), maps.size(2), maps.size(3)});
   const std::vector<double> means = mean(own, {1, 2}).to_vector();
-  std::vector<int64_t> order(members.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = index_range(0, std::ssize(members));
   std::ranges::stable_sort(
       order, std::ranges::greater{}, [&](int64_t n) { return means[static_cast<size_t>(n)]; });
   order.resize(std::min(order.size(), static_cast<size_t>(count)));

@@ -2,11 +2,11 @@
 #include "interpret/coreset/moderate.h"
 
 #include "framework/core/error.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/distances.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace limpid::interpret {
 namespace {
@@ -14,8 +14,7 @@ namespace {
 // Positions by (s, position).
 std::vector<int64_t> ranked(const char* op, std::span<const double> s, int64_t k) {
   check_value(k >= 1 && k <= std::ssize(s), op, "cannot choose ", k, " of ", s.size(), " samples");
-  std::vector<int64_t> order(s.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = index_range(0, std::ssize(s));
   std::ranges::stable_sort(order, {}, [&](int64_t i) { return s[static_cast<size_t>(i)]; });
   return order;
 }

@@ -7,6 +7,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/coreset/last_layer.h"
 
@@ -68,9 +69,7 @@ LinearProbe fit_probe(
 
 std::vector<int64_t> probe_predictions(const LinearProbe& probe, const Tensor& H) {
   const Recording off(false);
-  const Tensor best = arg_max(matmul(H, probe.weight, {.transpose_b = true}) + probe.bias, 1);
-  const auto values = best.values<int64_t>();
-  return {values.begin(), values.end()};
+  return to_integers(arg_max(matmul(H, probe.weight, {.transpose_b = true}) + probe.bias, 1));
 }
 
 Probe::Probe(Module& model, const Data& data, const ProbeOptions& options)

@@ -3,8 +3,10 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/core/text.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/cover.h"
 #include "interpret/coreset/distances.h"
 #include "interpret/coreset/scores.h"
@@ -13,7 +15,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 
 namespace limpid::interpret {
 namespace {
@@ -81,8 +82,7 @@ Chosen at_random(const Group& group, int64_t k, const Setting& s) {
 
 // The highest scores first.
 std::vector<int64_t> ranked(std::span<const double> scores) {
-  std::vector<int64_t> order(scores.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = index_range(0, std::ssize(scores));
   std::ranges::stable_sort(
       order, std::greater<>(), [&](int64_t i) { return scores[static_cast<size_t>(i)]; });
   return order;
@@ -306,11 +306,9 @@ const Method& method_named(const std::string& name) {
   for (const Method& method : methods()) {
     if (method.info.name == wanted) return method;
   }
-  std::string names;
-  for (const Method& method : methods()) {
-    names += (names.empty() ? "" : ", ") + method.info.name;
-  }
-  raise<ValueError>("coreset", "no method '", name, "'; there are: ", names);
+  raise<ValueError>(
+      "coreset", "no method '", name, "'; there are: ",
+      joined(methods(), ", ", [](const Method& method) { return method.info.name; }));
 }
 
 // ---- Groups -------------------------------------------------------------------------------------
@@ -324,14 +322,11 @@ std::vector<T> taken(const std::vector<T>& values, std::span<const int64_t> memb
 }
 
 Group part_of(const Group& all, std::span<const int64_t> members) {
-  const Tensor index = Tensor::of_integers({std::ssize(members)}, members);
-  const auto rows = [&](const Tensor& t) { return t.defined() ? take_rows(t, index) : t; };
-  const auto labels = all.y.values<int64_t>();
-  const std::vector<int64_t> y = taken(std::vector<int64_t>(labels.begin(), labels.end()), members);
+  const auto rows = [&](const Tensor& t) { return t.defined() ? take_rows(t, members) : t; };
   return {
       .h = rows(all.h),
       .p = rows(all.p),
-      .y = Tensor::of_integers({std::ssize(y)}, y),
+      .y = take_rows(all.y, members),
       .scores = taken(all.scores, members)};
 }
 
@@ -356,7 +351,7 @@ std::vector<double> centre_scores(const Group& all, const SelectOptions& o) {
   const int64_t classes = *std::max_element(labels.begin(), labels.end()) + 1;
   for (const std::vector<int64_t>& members : members_by_class(all.y, classes)) {
     if (members.empty()) continue;
-    const Tensor rows = take_rows(all.h, Tensor::of_integers({std::ssize(members)}, members));
+    const Tensor rows = take_rows(all.h, members);
     const std::vector<double> s = distances_to_centre(rows, o.centre);
     for (size_t k = 0; k < s.size(); ++k) scores[static_cast<size_t>(members[k])] = s[k];
   }
@@ -474,8 +469,7 @@ Selection select_coreset(const std::string& name, const Samples& samples, const 
   if (o.per_class && method.info.is_per_class) {
     groups = members_by_class(all.y, classes);
   } else {
-    groups.emplace_back(static_cast<size_t>(all.size()));
-    std::iota(groups[0].begin(), groups[0].end(), int64_t{0});
+    groups.push_back(index_range(0, all.size()));
   }
 
   Selection result;

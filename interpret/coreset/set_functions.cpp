@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "framework/tensor/integers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,12 +34,6 @@ void each_column(const Similarities& S, std::span<const int64_t> which, F f) {
   }
 }
 
-std::vector<int64_t> all_of(int64_t n) {
-  std::vector<int64_t> all(static_cast<size_t>(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
-  return all;
-}
-
 // gain_j += max(0, s_j - now) - max(0, s_j - before), which is before - min(max(s_j, before), now).
 void move_bound(const float* s, float before, float now, int64_t begin, int64_t end, double* gain) {
   const auto low = static_cast<double>(before);
@@ -53,15 +48,16 @@ FacilityLocation::FacilityLocation(std::shared_ptr<const Similarities> S)
     : S_(std::move(S)),
       gain_(static_cast<size_t>(S_->size())),
       best_(static_cast<size_t>(S_->size())) {
-  each_column(*S_, all_of(size()), [&](std::span<const int64_t> part, const float* columns) {
-    parallel::for_blocks(size(), kPerBlock, [&](int64_t begin, int64_t end) {
-      for (size_t c = 0; c < part.size(); ++c) {
-        const float* row = columns + static_cast<int64_t>(c) * size();
-        for (int64_t j = begin; j < end; ++j)
-          gain_[static_cast<size_t>(j)] += static_cast<double>(row[j]);
-      }
-    });
-  });
+  each_column(
+      *S_, index_range(0, size()), [&](std::span<const int64_t> part, const float* columns) {
+        parallel::for_blocks(size(), kPerBlock, [&](int64_t begin, int64_t end) {
+          for (size_t c = 0; c < part.size(); ++c) {
+            const float* row = columns + static_cast<int64_t>(c) * size();
+            for (int64_t j = begin; j < end; ++j)
+              gain_[static_cast<size_t>(j)] += static_cast<double>(row[j]);
+          }
+        });
+      });
 }
 
 void FacilityLocation::gains(std::span<const int64_t> candidates, std::span<double> out) {
@@ -98,12 +94,13 @@ void FacilityLocation::add(int64_t j) {
 
 GraphCut::GraphCut(std::shared_ptr<const Similarities> S, double lambda)
     : S_(std::move(S)), redundancy_(static_cast<size_t>(S_->size())) {
-  each_column(*S_, all_of(size()), [&](std::span<const int64_t> part, const float* columns) {
-    for (size_t c = 0; c < part.size(); ++c) {
-      const float* column = columns + static_cast<int64_t>(c) * size();
-      worth_.push_back(lambda * std::accumulate(column, column + size(), 0.0));
-    }
-  });
+  each_column(
+      *S_, index_range(0, size()), [&](std::span<const int64_t> part, const float* columns) {
+        for (size_t c = 0; c < part.size(); ++c) {
+          const float* column = columns + static_cast<int64_t>(c) * size();
+          worth_.push_back(lambda * std::accumulate(column, column + size(), 0.0));
+        }
+      });
 }
 
 void GraphCut::gains(std::span<const int64_t> candidates, std::span<double> out) {

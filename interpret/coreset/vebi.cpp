@@ -9,6 +9,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/coreset/similarity.h"
 #include "interpret/numerics/lasso.h"
@@ -86,7 +87,7 @@ Tensor energy_shares(const Tensor& output) {
 void VebiMoments::add(
     const Tensor& X, std::span<const int64_t> classes, int64_t K, SampleWeights weights) {
   const Recording off(false);
-  const Tensor L = one_hot(Tensor::of_integers({std::ssize(classes)}, classes), K, DType::f64);
+  const Tensor L = one_hot(integer_tensor(classes), K, DType::f64);
   const Tensor vX =
       weights.empty() ? X : X * Tensor::of({std::ssize(weights), 1}, weights, DType::f64);
   const Tensor more_Q = matmul(vX, X, {.transpose_a = true});
@@ -269,8 +270,7 @@ UnitPicture picture_of_unit(
   const Module& watched = find_layer(model, layer);
   const std::vector<double> sizes = responses_to(model, watched, unit, images);
   UnitPicture picture;
-  picture.images.resize(sizes.size());
-  std::iota(picture.images.begin(), picture.images.end(), int64_t{0});
+  picture.images = index_range(0, std::ssize(sizes));
   const auto size_of = [&](int64_t n) { return sizes[static_cast<size_t>(n)]; };
   std::ranges::stable_sort(picture.images, std::ranges::greater{}, size_of);
   picture.images.resize(std::min(picture.images.size(), static_cast<size_t>(count)));

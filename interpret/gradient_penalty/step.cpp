@@ -10,6 +10,7 @@
 #include "framework/ops/reduce.h"
 #include "framework/tensor/gates.h"
 #include "framework/tensor/record.h"
+#include "interpret/numerics/statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -197,16 +198,7 @@ Tensor loss_of(const Scores& s, const InterpretableOptions& o) {
 
 // Rows of a tensor whose first dimension is the batch.
 Tensor rows_at(const Tensor& x, const std::vector<int64_t>& index) {
-  const auto count = static_cast<int64_t>(index.size());
-  if (!x.defined()) return x;
-  if (x.dtype() == DType::i64) {
-    Tensor picked = Tensor::empty({count}, DType::i64);
-    std::ranges::transform(
-        index, picked.mutable_data<int64_t>(), [&](int64_t i) { return x.data<int64_t>()[i]; });
-    return picked;
-  }
-  return reshape(
-      take_rows(flatten(x), Tensor::of_integers({count}, index)), x.shape().with(0, count));
+  return x.defined() ? take_rows(x, index) : x;
 }
 
 // At least two examples, so that batch norm and permuted targets have something to work with.
@@ -268,9 +260,7 @@ Tensor capped_slopes(const Tensor& slopes) {
   std::vector<double> positive = lengths.to_vector();
   std::erase_if(positive, [](double length) { return !(length > 0); });
   if (positive.empty()) return slopes;
-  const auto middle = positive.begin() + std::ssize(positive) / 2;
-  std::nth_element(positive.begin(), middle, positive.end());
-  const Tensor longest = Tensor::scalar(kLongest * *middle, slopes.dtype());
+  const Tensor longest = Tensor::scalar(kLongest * upper_median(positive), slopes.dtype());
   return reshape(rows * (longest / maximum(lengths, longest)), slopes.shape());
 }
 

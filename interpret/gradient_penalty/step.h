@@ -1,8 +1,8 @@
 // interpret/gradient_penalty/step.h: one training step with the gradient penalty, by three routes.
 //
-// The penalty needs d<a, u>/d theta, with a = ds/dx and u = dE/da (penalty.h). The
-// derivatives commute (derivation.md), so it can be had in three ways; in units of one
-// forward pass, where a plain step costs 3:
+// The penalty needs d<a, u>/d theta, with a = ds/dx and u = dE/da (penalty.h). The derivatives
+// commute (derivation.md), so it can be had in three ways; in units of one forward pass, where a
+// plain step costs 3:
 //
 //   route              penalty                                     exact  forwards
 //   double_backward    lambda L_R, through the recorded a          yes    7
@@ -43,11 +43,9 @@ enum class GradientRoute : uint8_t { double_backward, finite_difference, shift }
 GradientRoute gradient_route_named(const std::string& name);
 
 /// Whose gradient is penalised; the paper does not say. It matters where training computes another
-/// network than evaluation does, with batch norm and dropout (derivation.md, section
-/// 7).
+/// network than evaluation does, with batch norm and dropout (derivation.md, section 7).
 ///   held      that of the training pass, its batch statistics held constant, as the network that
-///   is
-///             used and explained has them. Exact route only.
+///             is used and explained has them. Exact route only.
 ///   evaluate  that of the network of evaluation, with the running statistics of the moment and
 ///             without dropout, in a pass of its own
 ///   train     that of the training pass: with batch norm it has no part along the mean and the

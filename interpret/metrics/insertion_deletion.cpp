@@ -161,10 +161,7 @@ Curves InsertionDeletion::run(
     std::vector<int64_t> local = origin;
     for (int64_t& n : local) n -= low;
     const auto chosen = [&](const Tensor& all) {  // the rows of the origins
-      const int64_t size = all.numel() / count;
-      const Tensor index = Tensor::of_integers({end - begin}, local);
-      const Tensor rows = reshape(slice(all, 0, low, high), {high - low, size});
-      return reshape(take_rows(rows, index), {end - begin, all.size(1), H, W});
+      return take_rows(slice(all, 0, low, high), local);
     };
     const Tensor limit = Tensor::of({end - begin, 1, 1, 1}, taken);
     const Tensor variants = where(less(chosen(when), limit), chosen(to), chosen(from));

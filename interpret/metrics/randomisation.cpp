@@ -1,7 +1,6 @@
 // interpret/metrics/randomisation.cpp: layers are overwritten in a twin of the network.
 #include "interpret/metrics/randomisation.h"
 
-#include "framework/core/error.h"
 #include "framework/core/rng.h"
 #include "framework/nn/init.h"
 #include "framework/ops/linear_maps.h"

@@ -5,10 +5,10 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace limpid::interpret {
 namespace {
@@ -55,8 +55,7 @@ std::vector<double> scores_of(const Score& score, const Tensor& images) {
   std::vector<double> all;
   for (int64_t begin = 0; begin < images.size(0); begin += kVariantsPerPass) {
     const int64_t end = std::min(images.size(0), begin + kVariantsPerPass);
-    std::vector<int64_t> origin(static_cast<size_t>(end - begin));
-    std::iota(origin.begin(), origin.end(), begin);
+    const std::vector<int64_t> origin = index_range(begin, end);
     const std::vector<double> some = score(slice(images, 0, begin, end), origin);
     all.insert(all.end(), some.begin(), some.end());
   }

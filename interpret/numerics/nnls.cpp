@@ -3,7 +3,6 @@
 
 #include "framework/core/error.h"
 #include "framework/linalg/linalg.h"
-#include "framework/ops/matmul.h"
 #include "framework/tensor/record.h"
 
 #include <algorithm>

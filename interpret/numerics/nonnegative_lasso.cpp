@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 namespace limpid::interpret {
@@ -245,10 +244,7 @@ Tensor DenseInnerProducts::slopes(const Tensor& lambda) {
 
 Tensor DenseInnerProducts::gram(std::span<const int64_t> rows, std::span<const int64_t> columns) {
   const Recording off(false);
-  const auto taken = [&](std::span<const int64_t> which) {
-    return take_rows(G_, Tensor::of_integers({std::ssize(which)}, which));
-  };
-  return matmul(taken(rows), taken(columns), {.transpose_b = true});
+  return matmul(take_rows(G_, rows), take_rows(G_, columns), {.transpose_b = true});
 }
 
 LassoResult nonnegative_lasso(InnerProducts& products, const LassoOptions& o) {

@@ -13,6 +13,8 @@ namespace limpid::interpret {
 
 /// Arithmetic mean; NaN of nothing.
 double mean_of(std::span<const double> values);
+/// The value in the middle, of an even number the upper one; NaN of nothing.
+double upper_median(std::vector<double> values);
 
 /// Ranks from 1, smallest first; equal values share the mean of their ranks.
 std::vector<double> average_ranks(std::span<const double> values);

@@ -2,6 +2,7 @@
 #include "interpret/report/attribution_plot.h"
 
 #include "framework/core/error.h"
+#include "interpret/numerics/statistics.h"
 #include "interpret/report/markup.h"
 #include "interpret/report/svg.h"
 
@@ -32,13 +33,6 @@ void draw_axis(
     svg.text({x, bottom + 13}, axis.tick_texts[i], {Anchor::middle, "muted"});
   }
   svg.text({(left + right) / 2, bottom + 35}, title, {Anchor::middle, "strong"});
-}
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::ranges::nth_element(values, middle);
-  return *middle;
 }
 
 }  // namespace
@@ -136,7 +130,7 @@ std::string beeswarm_chart(const Beeswarm& chart) {
     const ShortName name(chart.names[i]);
     svg.text({0, y}, name.text, {}, name.hint);
     svg.line(left, y, right, y, "grid");
-    const double median = median_of(chart.inputs[i]);
+    const double median = chart.inputs[i].empty() ? 0 : upper_median(chart.inputs[i]);
 
     // Dots of one column are stacked away from the line, closer where they are many
     std::map<std::pair<int64_t, bool>, std::vector<double>> columns;

@@ -2,6 +2,7 @@
 #include "interpret/report/heatmap.h"
 
 #include "framework/core/error.h"
+#include "framework/ops/linear_maps.h"
 #include "interpret/report/markup.h"
 
 #include <algorithm>
@@ -124,6 +125,10 @@ Rgb colour_at(MapScale scale, double t) {
   if (std::isnan(t)) return kNeutral;
   return scale == MapScale::range ? interpolate(kSequential, t)
                                   : interpolate(kDiverging, (t + 1) / 2);
+}
+
+Tensor one_of(const Tensor& all, int64_t n) {
+  return reshape(slice(all, 0, n, n + 1), Shape(all.shape().sizes().subspan(1)));
 }
 
 Image image_of(const Tensor& picture) {

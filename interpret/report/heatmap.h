@@ -43,6 +43,9 @@ enum class MapScale : uint8_t {
 /// Linear between the control points; t outside is clamped; NaN gives kNeutral.
 Rgb colour_at(MapScale scale, double t);
 
+/// One of several pictures or maps: [N, ...] -> [...].
+Tensor one_of(const Tensor& all, int64_t n);
+
 /// A picture of values in [0, 1], [C, H, W] -> H x W pixels with C channels:
 /// pixel = round(255 clamp(v, 0, 1)); NaN counts as 0.
 /// Throws ShapeError unless C is 1 or 3 and H, W are at least 1; DTypeError for i64.

@@ -2,6 +2,7 @@
 #include "interpret/report/svg.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/io/encode.h"
 #include "interpret/report/markup.h"
 
@@ -60,11 +61,8 @@ std::string title_of(const std::string& hint) {
 }
 
 std::string points_text(const std::vector<Svg::Point>& points) {
-  std::string text;
-  for (const Svg::Point& point : points) {
-    text += (text.empty() ? "" : " ") + px(point.x) + "," + px(point.y);
-  }
-  return text;
+  return joined(
+      points, " ", [](const Svg::Point& point) { return px(point.x) + "," + px(point.y); });
 }
 
 /// The nearest of 1, 2 and 5 times a power of ten.

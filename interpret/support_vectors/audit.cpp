@@ -21,14 +21,6 @@ namespace {
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-Tensor taken(const Tensor& rows, std::span<const int64_t> which) {
-  const int64_t n = rows.size(0);
-  const Tensor flat = reshape(rows, {n, rows.numel() / n});
-  return reshape(
-      take_rows(flat, Tensor::of_integers({std::ssize(which)}, which)),
-      rows.shape().with(0, std::ssize(which)));
-}
-
 std::vector<int64_t> positions_of(std::span<const int64_t> labels, int64_t label) {
   std::vector<int64_t> positions;
   for (int64_t i = 0; i < std::ssize(labels); ++i) {
@@ -117,7 +109,7 @@ Tensor patch_scores(
   const Recording off(false);
   const Tensor means =
       avg_pool2d(to(images.detach(), DType::f64), {.size = patch, .stride = 1});  // m
-  const Tensor a = taken(means, mine), b = taken(means, others);
+  const Tensor a = take_rows(means, mine), b = take_rows(means, others);
   const Tensor mean_a = mean(a, {0}), mean_b = mean(b, {0});
   const Tensor squares =
       sum((a - mean_a) * (a - mean_a), {0}) + sum((b - mean_b) * (b - mean_b), {0});
@@ -160,7 +152,7 @@ Tensor mean_patch(
   check_value(!mine.empty(), "mean_patch", "no image is of class ", label);
   const Recording off(false);
   return reshape(
-      mean(window(taken(images, mine), place, patch), {0}), {images.size(1), patch, patch});
+      mean(window(take_rows(images, mine), place, patch), {0}), {images.size(1), patch, patch});
 }
 
 Tensor pasted(const Tensor& images, const Tensor& patch, const Place& place) {
@@ -250,7 +242,7 @@ std::vector<Mixing> mixing_test(
                        Flips Mixing::*total) {
     std::vector<int64_t> rows(at(n));
     for (size_t j = 0; j < rows.size(); ++j) rows[j] = which[j % which.size()];
-    const Tensor additions = taken(source, rows);
+    const Tensor additions = take_rows(source, rows);
     for (Mixing& m : results) {
       const Flips flips =
           flips_to(label, labels, before, classify(mixed(images, additions, m.share)));

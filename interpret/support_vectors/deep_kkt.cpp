@@ -10,9 +10,11 @@
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
 #include "interpret/numerics/nnls.h"
+#include "interpret/numerics/statistics.h"
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace limpid::interpret {
 namespace {
@@ -43,9 +45,7 @@ void check_candidates(const Tensor& images, const Tensor& labels, const Tensor& 
 double median_size(const Tensor& t) {
   std::vector<double> sizes = t.to_vector();
   for (double& v : sizes) v = std::abs(v);
-  const auto middle = sizes.begin() + std::ssize(sizes) / 2;
-  std::nth_element(sizes.begin(), middle, sizes.end());
-  return *middle;
+  return upper_median(std::move(sizes));
 }
 
 // sum of d over one tensor, with a slope by R

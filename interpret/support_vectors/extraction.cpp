@@ -8,6 +8,7 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/support_vectors/deep_kkt.h"
 
@@ -15,7 +16,6 @@
 #include <chrono>
 #include <cmath>
 #include <fnmatch.h>
-#include <numeric>
 #include <set>
 
 namespace limpid::interpret {
@@ -136,8 +136,7 @@ Solved by_linear_program(const SampleGradients& gradients, const SupportOptions&
       n <= kLargestProgram / std::max<int64_t>(P, 1), "support_vectors", "the linear program of ",
       n, " samples and ", P, " parameters has more than ", kLargestProgram,
       " numbers; choose fewer of either, or nnls");
-  std::vector<int64_t> all(at(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t> all = index_range(0, n);
   const LinearResult r = linear_program(
       {.c = Tensor::ones({n}, DType::f64), .A = transpose(gradients.dense(all)), .b = -theta});
   Solved solved;
@@ -197,8 +196,7 @@ Solved by_sketch(SampleGradients& gradients, const SupportOptions& o) {
   const Sketch sketch(theta.size(1), o.sketch_size, o.seed);
   std::vector<Tensor> rows;
   for (int64_t i = 0; i < n; i += kRows) {
-    std::vector<int64_t> indices(at(std::min(kRows, n - i)));
-    std::iota(indices.begin(), indices.end(), i);
+    const std::vector<int64_t> indices = index_range(i, i + std::min(kRows, n - i));
     rows.push_back(sketch(gradients.dense(indices)));
     check_value(!o.progress || o.progress("sketch", i, n), "support_vectors", "stopped");
   }
@@ -488,8 +486,7 @@ std::vector<int64_t> select_support(
   const auto y = labels.values<int64_t>();
   const double* correct = v.correct.data<double>();
   const double* alive = v.alive.data<double>();
-  std::vector<int64_t> order(at(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = index_range(0, n);
   std::erase_if(
       order, [&](int64_t i) { return correct[i] == 0 || (needs_lambda && alive[i] == 0); });
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {

@@ -19,11 +19,6 @@
 namespace limpid::interpret {
 namespace {
 
-Tensor rows(const Tensor& x, const Tensor& index) {
-  const Tensor flat = reshape(x, {x.size(0), x.numel() / x.size(0)});
-  return reshape(take_rows(flat, index), x.shape().with(0, index.numel()));
-}
-
 // Weights of mean 1, f32.
 Tensor scaled_weights(const Tensor& weights, int64_t n) {
   if (!weights.defined()) return Tensor::ones({n, 1});
@@ -69,12 +64,8 @@ std::unique_ptr<Module> retrained(
       .examples = o.steps * std::min(n, o.batch),
       .get = [&](int64_t, int64_t t) {
         const std::vector<int64_t> chosen = batch_rows(n, o.batch, t, order);
-        std::vector<int64_t> labels;
-        for (const int64_t i : chosen) labels.push_back(classes.data<int64_t>()[i]);
-        const Tensor index = Tensor::of_integers({std::ssize(chosen)}, chosen);
         return Batch{
-            rows(images, index), Tensor::of_integers({std::ssize(labels)}, labels),
-            rows(weighted, index)};
+            take_rows(images, chosen), take_rows(classes, chosen), take_rows(weighted, chosen)};
       }};
   const Schedule schedule{
       .kind = Schedule::Kind::cosine, .learning_rate = o.learning_rate, .steps = o.steps};

@@ -3,19 +3,20 @@
 
 #include "framework/autograd/grad.h"
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "framework/nn/layers.h"
 #include "framework/ops/conv.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/support_vectors/deep_kkt.h"
 
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -76,9 +77,6 @@ class GradientBlock {
 
 namespace {
 
-Tensor rows_of(const Tensor& x, std::span<const int64_t> rows) {
-  return take_rows(x, Tensor::of_integers({std::ssize(rows)}, rows));
-}
 Tensor column(const Tensor& x) { return reshape(x, {x.numel(), 1}); }
 Tensor flat(const Tensor& x) { return reshape(x, {x.numel()}); }
 int64_t bytes_of(const Tensor& x) { return x.numel() * size_of(x.dtype()); }
@@ -93,8 +91,7 @@ std::vector<Tensor> GradientBlock::squares(int64_t n) const {
   constexpr int64_t kRows = 256;
   std::vector<std::vector<Tensor>> parts(shapes_.size());
   for (int64_t i = 0; i < n; i += kRows) {
-    std::vector<int64_t> rows(static_cast<size_t>(std::min(kRows, n - i)));
-    std::iota(rows.begin(), rows.end(), i);
+    const std::vector<int64_t> rows = index_range(i, i + std::min(kRows, n - i));
     const Tensor g = to(dense(rows), DType::f64);
     int64_t begin = 0;
     for (size_t k = 0; k < shapes_.size(); ++k) {
@@ -183,12 +180,12 @@ class Factors : public GradientBlock {
     if (layer_.bias) out[*layer_.bias] = flat(sum(weighted, {0}));
   }
   Tensor dense(std::span<const int64_t> rows) const override {
-    return gradients_of(layer_, rows_of(a_, rows), rows_of(d_, rows));
+    return gradients_of(layer_, take_rows(a_, rows), take_rows(d_, rows));
   }
   Tensor gram(std::span<const int64_t> rows, std::span<const int64_t> columns) const override {
-    const Tensor d = matmul(rows_of(d_, rows), rows_of(d_, columns), {.transpose_b = true});
+    const Tensor d = matmul(take_rows(d_, rows), take_rows(d_, columns), {.transpose_b = true});
     if (!layer_.weight) return d;
-    const Tensor a = matmul(rows_of(a_, rows), rows_of(a_, columns), {.transpose_b = true});
+    const Tensor a = matmul(take_rows(a_, rows), take_rows(a_, columns), {.transpose_b = true});
     return (layer_.bias ? a + 1 : a) * d;
   }
   std::vector<Tensor> squares(int64_t) const override {
@@ -255,7 +252,7 @@ class Positions : public GradientBlock {
     });
   }
   Tensor dense(std::span<const int64_t> rows) const override {
-    return gradients_of(layer_, taken(a_, rows), taken(d_, rows));
+    return gradients_of(layer_, take_rows(a_, rows), take_rows(d_, rows));
   }
 
  private:
@@ -265,10 +262,6 @@ class Positions : public GradientBlock {
       const int64_t end = std::min(a_.size(0), i + batch_);
       f(slice(a_, 0, i, end), slice(d_, 0, i, end), i, end);
     }
-  }
-  static Tensor taken(const Tensor& x, std::span<const int64_t> rows) {
-    const Tensor flat_rows = rows_of(reshape(x, {x.size(0), x.numel() / x.size(0)}), rows);
-    return reshape(flat_rows, x.shape().with(0, std::ssize(rows)));
   }
 
   LayerPart layer_;
@@ -305,9 +298,9 @@ class Rows : public GradientBlock {
   void combine(const Tensor& lambda, std::vector<Tensor>& out) const override {
     unpack(flat(matmul(G_, column(lambda), {.transpose_a = true})), *this, out);
   }
-  Tensor dense(std::span<const int64_t> rows) const override { return rows_of(G_, rows); }
+  Tensor dense(std::span<const int64_t> rows) const override { return take_rows(G_, rows); }
   Tensor gram(std::span<const int64_t> rows, std::span<const int64_t> columns) const override {
-    return matmul(rows_of(G_, rows), rows_of(G_, columns), {.transpose_b = true});
+    return matmul(take_rows(G_, rows), take_rows(G_, columns), {.transpose_b = true});
   }
 
  private:
@@ -550,8 +543,7 @@ class Gatherer {
     }
     Tensor G;
     for (int64_t i = 0; i < n; i += o_.batch) {
-      std::vector<int64_t> rows(static_cast<size_t>(std::min(o_.batch, n - i)));
-      std::iota(rows.begin(), rows.end(), i);
+      const std::vector<int64_t> rows = index_range(i, i + std::min(o_.batch, n - i));
       put(G, recorded->dense(rows), i);
       if (o_.progress && !o_.progress(i, n)) raise<Error>("sample_gradients", "stopped");
     }
@@ -682,11 +674,8 @@ Tensor SampleGradients::dense(std::span<const int64_t> rows) const {
 std::vector<SampleGradients::Form> SampleGradients::forms() const {
   std::vector<Form> all;
   for (const auto& block : blocks_) {
-    std::string names;
-    for (const size_t slot : block->slots()) {
-      names += (names.empty() ? "" : ", ") + theta_[slot].first;
-    }
-    all.push_back({names, block->form(), block->bytes()});
+    const auto name_of_slot = [&](size_t slot) { return theta_[slot].first; };
+    all.push_back({joined(block->slots(), ", ", name_of_slot), block->form(), block->bytes()});
   }
   return all;
 }

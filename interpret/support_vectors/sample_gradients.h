@@ -6,9 +6,8 @@
 //
 //   linear        g = d a'                    <g_i, g_j> = (a_i . a_j)(d_i . d_j)
 //   its bias      g = d                       <g_i, g_j> = d_i . d_j
-//   convolution   g = d U, U the patches of a [positions, C R S] (as im2col has them), d [K,
-//                 positions];                 <g_i, g_j> = the Frobenius product of d_i U_i, d_j
-//                 U_j
+//   convolution   g = d U                     <g_i, g_j> = <d_i U_i, d_j U_j>, Frobenius; U the
+//                                             patches of a [positions, C R S], d [K, positions]
 //   <v, g_i>      d_i . (a_i v')              one layer evaluated with v in place of its weight
 //   sum l_i g_i   (l d)' a                    the weight's gradient for weighted deltas
 //

@@ -9,6 +9,7 @@
 #include "framework/ops/reduce.h"
 #include "framework/ops/resample.h"
 #include "framework/optim/schedule.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 
 #include <algorithm>
@@ -26,22 +27,14 @@ double length_of(const Tensor& t) { return std::sqrt(sum(to(t * t, DType::f64)).
 bool is_finite(const Tensor& t) { return std::isfinite(sum(to(abs(t), DType::f64)).item()); }
 
 Tensor rows_of(const Tensor& x, const std::vector<int64_t>& rows) {
-  if (std::ssize(rows) == x.size(0)) return x.detach();
-  const Tensor index = Tensor::of_integers({std::ssize(rows)}, rows);
-  if (x.dtype() == DType::i64) {
-    std::vector<int64_t> chosen;
-    for (const int64_t row : rows) chosen.push_back(x.data<int64_t>()[row]);
-    return Tensor::of_integers({std::ssize(rows)}, chosen);
-  }
-  const Tensor taken = take_rows(reshape(x.detach(), {x.size(0), x.numel() / x.size(0)}), index);
-  return reshape(taken, x.shape().with(0, std::ssize(rows)));
+  return std::ssize(rows) == x.size(0) ? x.detach() : take_rows(x.detach(), rows);
 }
 
 // The adjoint: zeros in the rows that were left out.
 Tensor back_in_rows(const Tensor& g, const std::vector<int64_t>& rows, const Shape& shape) {
   if (g.shape() == shape) return g;
   const Tensor flat = reshape(g, {g.size(0), g.numel() / g.size(0)});
-  const Tensor index = Tensor::of_integers({std::ssize(rows)}, rows);
+  const Tensor index = integer_tensor(rows);
   return reshape(add_rows(flat, index, shape[0]), shape);
 }
 
@@ -574,7 +567,7 @@ Tensor labels_per_class(int64_t classes, int64_t per_class) {
   for (int64_t c = 0; c < classes; ++c) {
     labels.insert(labels.end(), static_cast<size_t>(per_class), c);
   }
-  return Tensor::of_integers({std::ssize(labels)}, labels);
+  return integer_tensor(labels);
 }
 
 Tensor mixed_labels(int64_t a, int64_t b, std::span<const double> mixes, int64_t classes) {

@@ -8,6 +8,7 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/tensor/record.h"
+#include "interpret/numerics/point_clouds.h"
 
 #include <cmath>
 #include <map>
@@ -51,15 +52,13 @@ Scatter scatter_of(const char* op, const Tensor& X, std::span<const int64_t> lab
   return s;
 }
 
-double squares(const Tensor& t) { return sum(t * t).item(); }
-
 }  // namespace
 
 double separation_share(const Tensor& X, std::span<const int64_t> labels) {
   const Recording off(false);
   const Scatter s = scatter_of("separation_share", X, labels);
-  const double between = squares(s.between);
-  const double all = squares(s.centred) / static_cast<double>(X.size(0));
+  const double between = sum_of_squares(s.between);
+  const double all = sum_of_squares(s.centred) / static_cast<double>(X.size(0));
   return all > 0 ? between / all : 0;
 }
 

@@ -30,7 +30,7 @@ Tensor thinned(const Tensor& points, int64_t most) {
   if (n <= most) return points;
   std::vector<int64_t> chosen = Rng(0).permutation(n);
   chosen.resize(static_cast<size_t>(most));
-  return take_rows(points, Tensor::of_integers({most}, chosen));
+  return take_rows(points, chosen);
 }
 
 // log of the mean over the other points of N(x_i; x_j, h), for every h, added over i

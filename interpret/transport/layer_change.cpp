@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/core/text.h"
 #include "framework/linalg/linalg.h"
 #include "framework/nn/layers.h"
 #include "framework/ops/linear_maps.h"
@@ -224,13 +225,12 @@ const char* name_of(Change change) {
 }
 
 Change change_named(const std::string& name) {
-  std::string all;
   for (const auto& [change, known] : kNames) {
     if (name == known) return change;
-    all += (all.empty() ? "" : ", ") + std::string(known);
   }
-  check_value(false, "layer change", "'", name, "' is none of ", all);
-  return Change::penalty;
+  raise<ValueError>(
+      "layer change", "'", name, "' is none of ",
+      joined(kNames, ", ", &std::pair<Change, const char*>::second));
 }
 
 Tensor transport_cost(const Tensor& before, const Tensor& after) {

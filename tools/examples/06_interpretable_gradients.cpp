@@ -14,7 +14,7 @@ namespace {
 
 // Mean cosine of gradient and guided gradient on the test images
 double agreement(Module& net, const examples::Digits& digits) {
-  const std::vector<int64_t> classes = examples::classes_of(digits.test_labels);
+  const std::vector<int64_t> classes = to_integers(digits.test_labels);
   const Tensor plain = interpret::gradient_map(net, digits.test_images, classes);
   const Tensor guided =
       interpret::gradient_map(net, digits.test_images, classes, {.relu = ReluRule::guided});

@@ -6,7 +6,6 @@
 #include "tools/examples/digits.h"
 
 #include <cstdio>
-#include <numeric>
 
 using namespace limpid;
 
@@ -17,18 +16,11 @@ int main() {
 
   // VEBI: non-negative weights that tell each class by few units
   interpret::WeightInterpreter::Data data{
-      .images =
-          [&](interpret::SampleList rows) {
-            const auto count = std::ssize(rows);
-            const Tensor chosen =
-                take_rows(flatten(digits.images), Tensor::of_integers({count}, rows));
-            return reshape(chosen, {count, 1, 8, 8});
-          },
-      .labels = examples::classes_of(digits.labels),
+      .images = [&](interpret::SampleList rows) { return take_rows(digits.images, rows); },
+      .labels = to_integers(digits.labels),
       .classes = 10};
   interpret::Vebi vebi(*net, data);
-  std::vector<int64_t> all(static_cast<size_t>(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t> all = index_range(0, n);
   vebi.see(all);
   const interpret::Interpretation full = vebi.fit(all);
 

@@ -6,7 +6,6 @@
 #include "interpret/interpret.h"
 #include "tools/examples/digits.h"
 
-#include <cmath>
 #include <cstdio>
 
 using namespace limpid;
@@ -22,7 +21,7 @@ int main() {
   // A trained network: how far does each layer carry the digits?
   const examples::Digits digits;
   const auto net = examples::trained("mlp:32-32", digits);
-  const std::vector<int64_t> labels = examples::classes_of(digits.test_labels);
+  const std::vector<int64_t> labels = to_integers(digits.test_labels);
   const auto look = [&] {
     const interpret::RecordedLayers seen = interpret::record_layers(*net, digits.test_images);
     const interpret::NetworkTransport moved =

@@ -53,9 +53,4 @@ inline double accuracy(Module& net, const Tensor& images, const Tensor& labels) 
   return static_cast<double>(right) / static_cast<double>(labels.numel());
 }
 
-inline std::vector<int64_t> classes_of(const Tensor& labels) {
-  const auto values = labels.values<int64_t>();
-  return {values.begin(), values.end()};
-}
-
 }  // namespace limpid::examples
