@@ -8,14 +8,14 @@
 # interrupted part goes on where it stopped, a finished one costs nothing. `--table` makes the table
 # of the given parts. The figures of the paper were not at hand; E1 to E11 are its claims and our own
 # theory with thresholds fixed before the first run, E12 and E13 go beyond it.
-import argparse
 import math
 import os
 import statistics
 import struct
 
 from altered import FLIPPED, altered_part, flip_labels
-from predictions import Bench, Table, mean, parts_named, seed_interval, slope
+from arguments import read_arguments
+from predictions import Bench, Table, mean, parts_named, ranks, seed_interval, slope
 
 SEEDS = (0, 1)  # of the networks
 RUNS = 5        # of a random selection
@@ -106,14 +106,6 @@ def rows_of(result, method):
 
 def headline(row, result):
     return row["similarity"][result["headline"]]["mean"]
-
-
-def ranks(values):
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    result = [0] * len(values)
-    for rank, i in enumerate(order):
-        result[i] = rank
-    return result
 
 
 def verdict(is_right):
@@ -362,15 +354,10 @@ def write_table(bench, parts):
 
 
 def main():
-    p = argparse.ArgumentParser(description="predictions of arXiv 2410.00524 at a small scale")
-    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
-    p.add_argument("--table", action="store_true", help="only write the table of these parts")
-    p.add_argument("--out", default="reproduction/coreset", help="folder of runs and results")
-    p.add_argument("--fashion", default="fashion-mnist", help="--data of Fashion-MNIST, or a folder")
-    p.add_argument("--mnist", default="mnist", help="--data of MNIST, or a folder")
-    p.add_argument("--limit", type=int, default=10000, help="training images")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
+    o = read_arguments("predictions of arXiv 2410.00524 at a small scale", "coreset", PARTS, {
+        "fashion": ("fashion-mnist", "--data of Fashion-MNIST, or a folder"),
+        "mnist": ("mnist", "--data of MNIST, or a folder"),
+        "limit": (10000, "training images")})
     limits = ["--limit-train", str(o.limit), "--limit-test", "1000"]
     bench = Coreset(o.out, {name: ["--data", data_named(data), *limits] for name, data in
                             (("fashion", o.fashion), ("mnist", o.mnist))}, o.limit, o.threads)

@@ -8,7 +8,6 @@
 # interrupted part goes on where it stopped, a finished one costs nothing. `--table` makes the table
 # of the given parts. C1 to C6 and C21 are unit tests: tests/interpret/deep_*_test.cpp and
 # support_vectors_test.cpp.
-import argparse
 import json
 import math
 import os
@@ -16,6 +15,7 @@ import struct
 import subprocess
 
 from altered import FLIPPED, altered, altered_part, first, flip_labels, read_idx, write_npy
+from arguments import read_arguments
 from predictions import HERE, TESTS, Bench, Table, mean, parts_named, seed_interval
 
 SEEDS = range(5)
@@ -601,14 +601,9 @@ TABLES = {
 
 
 def main():
-    p = argparse.ArgumentParser(description="claims of arXiv 2403.17329 at a small scale")
-    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
-    p.add_argument("--table", action="store_true", help="only write the table of these parts")
-    p.add_argument("--out", default="reproduction/dsv", help="folder of runs and results")
-    p.add_argument("--mnist", default="mnist", help="folder of MNIST's IDX files")
-    p.add_argument("--cifar10", default="cifar10", help="--data of CIFAR-10")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
+    o = read_arguments("claims of arXiv 2403.17329 at a small scale", "dsv", PARTS, {
+        "mnist": ("mnist", "folder of MNIST's IDX files"),
+        "cifar10": ("cifar10", "--data of CIFAR-10")})
     limit = ["--limit-train", "10000"]
     b = Dsv(o.out, {"mnist": ["--data", "idx:" + o.mnist, *limit],
                     "cifar10": ["--data", o.cifar10, *limit],

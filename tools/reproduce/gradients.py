@@ -8,12 +8,12 @@
 # one limpid command whose output is kept under --out, so an interrupted part goes on where it
 # stopped and a finished one costs nothing. `--table` prints the predictions of the given parts with
 # figures, intervals and verdicts, and writes results/gradients.md and results/gradients.json.
-import argparse
 import collections
 import math
 import os
 import random
 
+from arguments import read_arguments
 from predictions import Bench, Table, mean, parts_named, seed_interval
 
 SEEDS = (0, 1, 2)
@@ -422,15 +422,10 @@ PARTS = {
 
 
 def main():
-    p = argparse.ArgumentParser(description="predictions of arXiv 2404.15024 at a small scale")
-    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
-    p.add_argument("--table", action="store_true", help="only write the table of these parts")
-    p.add_argument("--out", default="reproduction/gradients", help="folder of runs and results")
-    p.add_argument("--fashion", default="fashion-mnist", help="--data of Fashion-MNIST")
-    p.add_argument("--cifar10", default="cifar10", help="--data of CIFAR-10")
-    p.add_argument("--cifar100", default="cifar100", help="--data of CIFAR-100")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
+    o = read_arguments("predictions of arXiv 2404.15024 at a small scale", "gradients", PARTS, {
+        "fashion": ("fashion-mnist", "--data of Fashion-MNIST"),
+        "cifar10": ("cifar10", "--data of CIFAR-10"),
+        "cifar100": ("cifar100", "--data of CIFAR-100")})
     fashion = ["--data", o.fashion, "--limit-train", "10000", "--limit-test", "1000"]
     held = ["--penalty-mode", "held"]
     bench = Gradients(o.out, {

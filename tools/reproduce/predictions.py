@@ -89,6 +89,15 @@ def slope(x, y):
             / sum((a - mx) ** 2 for a in x))
 
 
+def ranks(values):
+    """0 for the smallest; equal values in their order."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    result = [0] * len(values)
+    for rank, i in enumerate(order):
+        result[i] = rank
+    return result
+
+
 def seed_interval(values):
     """Mean over the seeds and the 95 % interval of Student's t."""
     m = mean(values)

@@ -10,7 +10,6 @@
 # was criticised for: exactness by test cases and on one network, speed by limpid_bench, which
 # `make bench` builds. Runs are kept under --out (see predictions.py). One part prints its rows; all
 # of them together write the results.
-import argparse
 import json
 import math
 import os
@@ -19,6 +18,7 @@ import re
 import subprocess
 import sys
 
+from arguments import read_arguments
 from predictions import BUILD, TESTS, Bench, Table, mean, parts_named, seed_interval, slope
 
 BENCHMARKS = os.path.join(BUILD, "limpid_bench")
@@ -226,11 +226,8 @@ PARTS = {"growth": tabulate_growth, "exactness": tabulate_exactness, "speed": ta
 
 
 def main():
-    p = argparse.ArgumentParser(description="size, exactness and speed of the shallow form")
-    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
-    p.add_argument("--out", default="reproduction/shallow", help="folder of runs and results")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
+    o = read_arguments("size, exactness and speed of the shallow form", "shallow", PARTS,
+                       has_table=False)
     bench, table = Shallow(o.out, o.threads), Table()
     for part in parts_named(o.part, PARTS):
         PARTS[part](bench, table)

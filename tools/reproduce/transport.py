@@ -7,8 +7,8 @@
 # Parts stand in modules beside this file: each runs limpid commands, whose outputs are kept under
 # --out (see predictions.py), and adds rows to the table. A finished part costs nothing. One part
 # prints its rows; all of them together write the results.
-import argparse
 
+from arguments import read_arguments
 import transport_dae
 import transport_layers
 import transport_ridgelet
@@ -18,14 +18,10 @@ PARTS = {**transport_dae.PARTS, **transport_ridgelet.PARTS, **transport_layers.P
 
 
 def main():
-    p = argparse.ArgumentParser(description="layers as transport of the data")
-    p.add_argument("--part", default="all", help="some of " + ", ".join(PARTS) + ", with commas")
-    p.add_argument("--out", default="reproduction/transport", help="folder of runs and results")
-    p.add_argument("--mnist", default="mnist", help="--data of MNIST; shifts need idx:FOLDER")
-    p.add_argument("--fashion", default="fashion-mnist", help="--data of Fashion-MNIST")
-    p.add_argument("--cifar10", default="cifar10", help="--data of CIFAR-10")
-    p.add_argument("--threads", type=int, default=0, help="of each run; the results are the same")
-    o = p.parse_args()
+    o = read_arguments("layers as transport of the data", "transport", PARTS, {
+        "mnist": ("mnist", "--data of MNIST; shifts need idx:FOLDER"),
+        "fashion": ("fashion-mnist", "--data of Fashion-MNIST"),
+        "cifar10": ("cifar10", "--data of CIFAR-10")}, has_table=False)
     bench, table = Bench(o.out, o.threads), Table()
     bench.data = {"mnist": o.mnist, "fashion": o.fashion, "cifar": o.cifar10}
     for part in parts_named(o.part, PARTS):

@@ -12,7 +12,7 @@ import shutil
 
 from altered import read_idx, write_idx
 from planted import KINDS, plant, weighted_layers
-from predictions import mean, slope
+from predictions import mean, ranks, slope
 
 FRESH_SEEDS = range(10, 20)
 NETWORKS = {  # architecture, data, epochs, training images
@@ -32,14 +32,6 @@ def wilson(right, count):
     middle = (p + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
     return middle - half, middle + half
-
-
-def ranks(values):
-    order = sorted(range(len(values)), key=values.__getitem__)
-    result = [0.0] * len(values)
-    for rank, k in enumerate(order):
-        result[k] = float(rank)
-    return result
 
 
 def spearman(x, y):
