@@ -6,22 +6,11 @@
 #include "framework/ops/ops.h"
 #include "framework/tensor/record.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
 using namespace limpid;
-
-namespace {
-
-Tensor leaf(std::initializer_list<double> values) {
-  return Tensor::of({static_cast<int64_t>(values.size())}, values, DType::f64).require_gradient();
-}
-
-Tensor row(std::initializer_list<double> values) {
-  return Tensor::of({static_cast<int64_t>(values.size())}, values, DType::f64);
-}
-
-}  // namespace
 
 // ---- Sums over paths ----
 

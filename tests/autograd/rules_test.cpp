@@ -7,6 +7,7 @@
 #include "framework/ops/ops.h"
 #include "tests/support/compare.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -15,12 +16,6 @@
 using namespace limpid;
 
 namespace {
-
-Tensor row(std::initializer_list<double> values) {
-  return Tensor::of({static_cast<int64_t>(values.size())}, values, DType::f64);
-}
-
-Tensor leaf(std::initializer_list<double> values) { return row(values).require_gradient(); }
 
 constexpr ReluRule kRules[] = {ReluRule::standard, ReluRule::guided, ReluRule::deconv};
 

@@ -1,6 +1,7 @@
 // tests/cli/coreset_select_test.cpp: limpid coreset select, every method on the embedded digits.
 #include "datasets/datasets.h"
 #include "framework/io/npy.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/select.h"
 #include "tests/cli/limpid.h"
 
@@ -18,9 +19,7 @@ const std::string kTrain = "--data digits --model mlp:32 --epochs 15 --limit-tra
 const std::string kShort = " --score-epochs 2";
 
 std::vector<int64_t> indices_in(const TempDir& folder, const std::string& file) {
-  const Tensor indices = load_npy(folder.file(file));
-  const auto values = indices.values<int64_t>();
-  return {values.begin(), values.end()};
+  return to_integers(load_npy(folder.file(file)));
 }
 
 int64_t sum_of(const Json& numbers) {

@@ -1,4 +1,5 @@
 // tests/cli/explain_test.cpp: maps in files, and what is said about them.
+#include "framework/core/text.h"
 #include "framework/io/image.h"
 #include "framework/io/npy.h"
 #include "interpret/saliency/methods.h"
@@ -182,15 +183,15 @@ TEST_CASE("explain: every method that --help names, with the same bytes at any t
   const TempDir folder;
   train(folder, "r", "--data digits --model resnet8 --epochs 1 --limit-train 32 --limit-test 20");
   const std::string help = succeed(folder, "explain --help").out;
-  std::string names;
-  for (const interpret::MethodInfo& method : interpret::saliency_methods()) {
-    names += (names.empty() ? "" : ",") + method.name;
+  const std::vector<interpret::MethodInfo>& methods = interpret::saliency_methods();
+  for (const interpret::MethodInfo& method : methods) {
     CHECK(help.find(method.name) != std::string::npos);
   }
-  const std::string line =
-      "explain r --count 2 --method " + names + ",smooth:grad-cam,smooth:2:gradient --out ";
+  const std::string line = "explain r --count 2 --method " +
+                           joined(methods, ",", &interpret::MethodInfo::name) +
+                           ",smooth:grad-cam,smooth:2:gradient --out ";
   const Json result = run_json(folder, line + "a --threads 1");
-  CHECK(result.at("maps").items().size() == 2 * (interpret::saliency_methods().size() + 2));
+  CHECK(result.at("maps").items().size() == 2 * (methods.size() + 2));
   for (const Json& map : result.at("maps").items()) {
     INFO(map.text("npy"));
     CHECK(is_finite(load_npy(folder.file(map.text("npy")))));

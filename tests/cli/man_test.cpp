@@ -1,5 +1,6 @@
 // tests/cli/man_test.cpp: limpid man, the manual page: complete, and without complaints.
 #include "tests/cli/limpid.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -7,10 +8,6 @@ using namespace limpid;
 using namespace limpid::cli;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // The part of a page about one command.
 std::string entry(const std::string& page, const std::string& command) {

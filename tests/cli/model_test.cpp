@@ -1,5 +1,4 @@
 // tests/cli/model_test.cpp: weights from elsewhere: names, shapes, renaming, published networks.
-#include "datasets/embedded.h"
 #include "framework/io/npy.h"
 #include "framework/io/safetensors.h"
 #include "framework/ops/ops.h"

@@ -140,8 +140,7 @@ TEST_CASE("report: results of metrics, sanity and explain, from folders and from
   succeed(
       folder,
       "metrics a --against b --count 10 --method gradient,grad-cam --gradients --roughness --roar "
-      "10,50 "
-      "--roar-epochs 1 --out m");
+      "10,50 --roar-epochs 1 --out m");
   succeed(folder, "sanity a --count 6 --method gradient,grad-cam --out m");
   const Json explained = run_json(folder, "explain a --indices 3,5 --method gradient --out e");
   const Json metrics = parse_json(content(folder.file("m/metrics.json")), "metrics");

@@ -1,6 +1,7 @@
 // tests/cli/streams_test.cpp: what goes where, terminals, closed streams, locales, odd paths.
 #include "framework/io/npy.h"
 #include "tests/cli/limpid.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -14,10 +15,6 @@ namespace {
 const std::string kSmall = " --epochs 2 --limit-train 100 --limit-test 20";
 
 bool has_escapes(const std::string& text) { return text.find('\033') != std::string::npos; }
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 
 #include <doctest/doctest.h>
 
@@ -36,21 +37,15 @@ std::vector<int64_t> order_of(Batches& batches, int64_t epoch) {
   return order;
 }
 
-std::vector<int64_t> first(int64_t n) {
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return order;
-}
-
 }  // namespace
 
 TEST_CASE("batches: every example once per epoch, in another order each time") {
   Batches batches(numbered(23), {.batch = 5, .seed = 1});
   CHECK(batches.examples() == 23);
   const auto one = order_of(batches, 0), two = order_of(batches, 1);
-  CHECK(std::ranges::is_permutation(one, first(23)));
-  CHECK(std::ranges::is_permutation(two, first(23)));
-  CHECK(one != first(23));
+  CHECK(std::ranges::is_permutation(one, index_range(0, 23)));
+  CHECK(std::ranges::is_permutation(two, index_range(0, 23)));
+  CHECK(one != index_range(0, 23));
   CHECK(one != two);
   CHECK(one == Rng(1).child(0).permutation(23));
 
@@ -59,8 +54,8 @@ TEST_CASE("batches: every example once per epoch, in another order each time") {
   CHECK(order_of(other, 0) != one);
 
   Batches plain(numbered(23), {.batch = 5, .shuffle = false});
-  CHECK(order_of(plain, 0) == first(23));
-  CHECK(order_of(plain, 9) == first(23));
+  CHECK(order_of(plain, 0) == index_range(0, 23));
+  CHECK(order_of(plain, 9) == index_range(0, 23));
 }
 
 TEST_CASE("batches: a batch is a function of epoch and index, whatever was asked before") {

@@ -59,6 +59,13 @@ TEST_CASE("dataset: take refuses positions that do not exist") {
   CHECK_THROWS_AS(take(set, std::vector<int64_t>{}), ValueError);
 }
 
+TEST_CASE("dataset: the first examples, or all of them") {
+  const Dataset set = toy({0, 1, 2, 1}, 3);
+  CHECK(members(first(set, 2)) == std::vector<double>{0, 1});
+  CHECK(members(first(set, 9)) == members(set));
+  CHECK_THROWS_AS(first(set, 0), ValueError);
+}
+
 TEST_CASE("dataset: an empty set is a ValueError everywhere") {
   const Dataset empty;
   CHECK(empty.size() == 0);

@@ -6,12 +6,12 @@
 #include "framework/core/parallel.h"
 #include "framework/ops/augment.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 
 namespace limpid::datasets {
@@ -42,12 +42,6 @@ Dataset some_images(int64_t n) {
   for (int64_t i = 0; i < n; ++i) out.labels.mutable_data<int64_t>()[i] = i % 4;
   out.classes = 4;
   out.class_names = numbered_classes(4);
-  return out;
-}
-
-std::vector<int64_t> range(int64_t begin, int64_t end) {
-  std::vector<int64_t> out(static_cast<size_t>(end - begin));
-  std::iota(out.begin(), out.end(), begin);
   return out;
 }
 
@@ -142,7 +136,7 @@ TEST_CASE("transforms: noise has the deviation asked for and stays in range") {
 TEST_CASE("transforms: an example depends on seed, epoch and position only") {
   const Dataset set = some_images(23);
   const Augmentation everything = augmentation_named(kEverything);
-  const Augmented all = augmented(set, range(0, 23), 2, 5, everything);
+  const Augmented all = augmented(set, index_range(0, 23), 2, 5, everything);
 
   // Another order, other batches, repeated examples, other threads
   std::vector<int64_t> order = Rng(9).permutation(23);
@@ -162,8 +156,8 @@ TEST_CASE("transforms: an example depends on seed, epoch and position only") {
   }
 
   // Another seed or epoch gives others, for every image
-  const Augmented epoch = augmented(set, range(0, 23), 3, 5, everything);
-  const Augmented seed = augmented(set, range(0, 23), 2, 6, everything);
+  const Augmented epoch = augmented(set, index_range(0, 23), 3, 5, everything);
+  const Augmented seed = augmented(set, index_range(0, 23), 2, 6, everything);
   for (int64_t i = 0; i < 23; ++i) {
     CHECK(row(epoch.images, i) != row(all.images, i));
     CHECK(row(seed.images, i) != row(all.images, i));
@@ -175,7 +169,7 @@ TEST_CASE("transforms: large images are the same at any number of threads") {
   const Tensor images = Tensor::uniform({3, 3, 90, 90}, rng, 0, 1);  // noise fills several blocks
   const auto with = [&](int threads) {
     const parallel::ThreadLimit limit(threads);
-    return augment(images, range(7, 10), 0, 1, augmentation_named(kEverything)).to_vector();
+    return augment(images, index_range(7, 10), 0, 1, augmentation_named(kEverything)).to_vector();
   };
   CHECK(with(1) == with(3));
 }

@@ -1,6 +1,5 @@
 // tests/fuzz_replay/replay_test.cpp: every fuzz target on its corpus and on seeded mutations of it.
 #include "framework/core/buffer.h"
-#include "framework/core/error.h"
 #include "tests/fuzz_replay/allocations.h"
 #include "tests/fuzz_replay/mutate.h"
 #include "tests/fuzz_replay/targets.h"

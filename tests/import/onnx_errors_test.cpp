@@ -5,6 +5,7 @@
 #include "framework/import/onnx.h"
 #include "framework/io/files.h"
 #include "tests/import/onnx_writer.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -22,12 +23,7 @@ const Message kOutput = write::value("y", {-1, 2});
 
 /// The error of reading; empty if there is none.
 std::string error_of(const std::string& bytes) {
-  try {
-    load_onnx(as_bytes(bytes), "m.onnx");
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  return failure([&] { load_onnx(as_bytes(bytes), "m.onnx"); });
 }
 
 std::string error_of_nodes(const std::vector<Message>& nodes, int64_t opset = 13) {

@@ -4,6 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/io/files.h"
 #include "tests/import/onnx_writer.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -20,14 +21,11 @@ WireReader reader(const std::string& bytes) { return WireReader(as_bytes(bytes),
 
 /// The error of reading all fields.
 std::string error_of(const std::string& bytes) {
-  try {
+  return failure([&] {
     WireReader fields = reader(bytes);
     while (fields.next()) {
     }
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  });
 }
 
 }  // namespace

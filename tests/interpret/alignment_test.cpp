@@ -10,6 +10,7 @@
 #include "framework/ops/reduce.h"
 #include "interpret/numerics/point_clouds.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -18,19 +19,8 @@
 using namespace limpid;
 using namespace limpid::interpret;
 
-namespace {
-
-Tensor normal(int64_t n, int64_t d, uint64_t seed, double deviation = 1) {
-  Rng rng(seed);
-  return Tensor::normal({n, d}, rng, 0, deviation, DType::f64);
-}
-
-double squares(const Tensor& t) { return sum(t * t).item(); }
-
-}  // namespace
-
 TEST_CASE("alignment: a turned, moved and scaled copy") {
-  const Tensor X = normal(40, 6, 1), Q = qr(normal(6, 6, 2)).q;
+  const Tensor X = normal({40, 6}, 1), Q = qr(normal({6, 6}, 2)).q;
   const Tensor Y = matmul(X, Q) + 3.0;
   const Procrustes found = procrustes(X, Y);
   CHECK(std::abs(found.residual) < 1e-10);
@@ -41,13 +31,14 @@ TEST_CASE("alignment: a turned, moved and scaled copy") {
   // The residual does not mind a scale, the distance does, unless both get the same
   const Procrustes scaled = procrustes(X, Y * 2.5);
   CHECK(std::abs(scaled.residual) < 1e-10);
-  CHECK(scaled.distance_squared == doctest::Approx(2.25 * squares(centred(X))).epsilon(1e-10));
+  CHECK(
+      scaled.distance_squared == doctest::Approx(2.25 * sum_of_squares(centred(X))).epsilon(1e-10));
   const Procrustes even = procrustes(X, Y * 2.5, {.has_unit_trace = true});
   CHECK(even.distance_squared < 1e-20);
-  CHECK(std::abs(squares(even.x) / 40 - 1) < 1e-12);
+  CHECK(std::abs(sum_of_squares(even.x) / 40 - 1) < 1e-12);
 
   // Columns of 0 and a rotation in the wider space change nothing either
-  const Tensor wide = matmul(pad(X, 1, 0, 3), qr(normal(9, 9, 3)).q);
+  const Tensor wide = matmul(pad(X, 1, 0, 3), qr(normal({9, 9}, 3)).q);
   const Procrustes widened = procrustes(X, wide);
   CHECK(widened.rotation.shape() == Shape({9, 9}));
   CHECK(std::abs(widened.residual) < 1e-10);
@@ -55,24 +46,24 @@ TEST_CASE("alignment: a turned, moved and scaled copy") {
 }
 
 TEST_CASE("alignment: no rotation does better") {
-  const Tensor X = normal(30, 4, 1), Y = normal(30, 3, 2, 2);
+  const Tensor X = normal({30, 4}, 1), Y = normal({30, 3}, 2, 0, 2);
   const Procrustes found = procrustes(X, Y);
   CHECK(found.residual > 0.3);
   CHECK(found.residual < 1);
   const Tensor identity = matmul(found.rotation, found.rotation, {.transpose_a = true});
   CHECK(close(
       identity, Tensor::of({4, 4}, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, DType::f64)));
-  CHECK(std::abs(squares(found.x - found.y) - found.distance_squared) < 1e-12);
+  CHECK(std::abs(sum_of_squares(found.x - found.y) - found.distance_squared) < 1e-12);
   const Tensor x = centred(X);
   for (uint64_t seed = 10; seed < 30; ++seed) {
-    const Tensor other = matmul(x, qr(normal(4, 4, seed)).q);
-    CHECK(squares(other - found.y) > found.distance_squared);
+    const Tensor other = matmul(x, qr(normal({4, 4}, seed)).q);
+    CHECK(sum_of_squares(other - found.y) > found.distance_squared);
   }
   // With the best scale c of X, |c X Q - Y|^2 = residual |Y|^2
-  const double c = sum(found.x * found.y).item() / squares(found.x);
+  const double c = sum(found.x * found.y).item() / sum_of_squares(found.x);
   CHECK(
-      squares(found.x * c - found.y) ==
-      doctest::Approx(found.residual * squares(found.y)).epsilon(1e-10));
+      sum_of_squares(found.x * c - found.y) ==
+      doctest::Approx(found.residual * sum_of_squares(found.y)).epsilon(1e-10));
 }
 
 TEST_CASE("alignment: CKA by hand, and its invariances") {
@@ -82,8 +73,8 @@ TEST_CASE("alignment: CKA by hand, and its invariances") {
   CHECK(std::abs(linear_cka(x, -x) - 1) < 1e-12);
 
   for (const int64_t d : {5, 50}) {  // fewer and more columns than rows
-    const Tensor X = normal(20, d, 1), Y = normal(20, 8, 2);
-    const Tensor turned = matmul(X, qr(normal(d, d, 3)).q) * -0.7 + 2.0;
+    const Tensor X = normal({20, d}, 1), Y = normal({20, 8}, 2);
+    const Tensor turned = matmul(X, qr(normal({d, d}, 3)).q) * -0.7 + 2.0;
     CHECK(std::abs(linear_cka(X, turned) - 1) < 1e-10);
     CHECK(std::abs(linear_cka(X, Y) - linear_cka(turned, Y)) < 1e-10);
     CHECK(std::abs(linear_cka(X, Y) - linear_cka(Y, X)) < 1e-12);
@@ -91,18 +82,18 @@ TEST_CASE("alignment: CKA by hand, and its invariances") {
     CHECK(linear_cka(X, Y) < 1);
   }
   // Columns of 0 make the other product the smaller one, and change nothing
-  const Tensor X = normal(20, 5, 1), Y = normal(20, 8, 2);
+  const Tensor X = normal({20, 5}, 1), Y = normal({20, 8}, 2);
   CHECK(std::abs(linear_cka(pad(X, 1, 0, 40), Y) - linear_cka(X, Y)) < 1e-12);
 }
 
 TEST_CASE("alignment: clouds that are one point") {
-  const Tensor X = normal(10, 3, 1), point = Tensor::full({10, 2}, 7, DType::f64);
+  const Tensor X = normal({10, 3}, 1), point = Tensor::full({10, 2}, 7, DType::f64);
   CHECK(procrustes(point, point).residual == 0);
   CHECK(procrustes(X, point, {.has_unit_trace = true}).residual == 1);
   CHECK(linear_cka(point, point) == 1);
   CHECK(linear_cka(X, point) == 0);
   CHECK_THROWS_WITH_AS(
-      procrustes(X, normal(9, 3, 1)),
+      procrustes(X, normal({9, 3}, 1)),
       "procrustes: needs two matrices with as many rows, got [10, 3] and [9, 3]", ShapeError);
-  CHECK_THROWS_AS(linear_cka(X, normal(9, 3, 1)), ShapeError);
+  CHECK_THROWS_AS(linear_cka(X, normal({9, 3}, 1)), ShapeError);
 }

@@ -2,14 +2,13 @@
 #include "interpret/support_vectors/audit.h"
 
 #include "datasets/datasets.h"
-#include "framework/autograd/grad.h"
 #include "framework/core/rng.h"
 #include "framework/nn/layers.h"
 #include "framework/nn/models.h"
-#include "framework/ops/loss.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/optim/adam.h"
+#include "framework/tensor/integers.h"
 #include "interpret/support_vectors/deep_kkt.h"
 #include "tests/interpret/digits_net.h"
 #include "tests/support/failure.h"
@@ -127,7 +126,7 @@ TEST_CASE("audit: a corner patch that means one class is found, and decides") {
     std::copy(image, image + 64, images.mutable_data<float>() + 64 * i);
   }
   digits.train.images = images;
-  digits.train.labels = Tensor::of_integers({std::ssize(labels)}, labels);
+  digits.train.labels = integer_tensor(labels);
   const datasets::ChannelStatistics s = datasets::channel_statistics(digits.train);
   const auto model = trained(digits.train, s, "convnet:8x2:none:max", 10);
 

@@ -1,5 +1,6 @@
 // tests/interpret/coreset_geometry_test.cpp: selectors that look at distances, on known points.
 #include "framework/core/rng.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/cover.h"
 #include "interpret/coreset/distances.h"
 #include "interpret/coreset/diversity_graph.h"
@@ -111,8 +112,7 @@ TEST_CASE("dgpruning: without messages the farthest from the centre come first")
   Rng rng(4);
   const Tensor rows = Tensor::normal({30, 3}, rng, 0, 1);
   const std::vector<double> s = distances_to_centre(rows, Centre::mean);
-  Order expected(30);
-  std::iota(expected.begin(), expected.end(), int64_t{0});
+  std::vector<int64_t> expected = index_range(0, 30);
   std::ranges::stable_sort(
       expected, std::greater<>(), [&](int64_t i) { return s[static_cast<size_t>(i)]; });
   const double never = std::numeric_limits<double>::infinity();

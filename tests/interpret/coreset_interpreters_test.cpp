@@ -8,6 +8,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/ablation.h"
 #include "interpret/coreset/ice.h"
 #include "interpret/coreset/probe.h"
@@ -17,11 +18,10 @@
 #include "tests/interpret/digits_net.h"
 #include "tests/support/compare.h"
 #include "tests/support/failure.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
-#include <cmath>
-#include <numeric>
 #include <set>
 
 using namespace limpid;
@@ -30,16 +30,6 @@ using namespace limpid::interpret;
 namespace {
 
 using Data = WeightInterpreter::Data;
-
-Tensor matrix(const Shape& shape, std::initializer_list<double> values) {
-  return Tensor::of(shape, values, DType::f64);
-}
-
-std::vector<int64_t> first(int64_t n) {
-  std::vector<int64_t> all(static_cast<size_t>(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
-  return all;
-}
 
 Readings::Images rows_of(const Tensor& images) {
   return [images](SampleList samples) {
@@ -143,7 +133,7 @@ TEST_CASE("vebi: a class without samples and units that are dead weigh nothing")
 TEST_CASE("vebi: on a network, each sample once, the same at any thread count") {
   Vebi vebi(*digits().model, digits_data({0, 1, 2, 3, 4}), {});
   CHECK(vebi.layers() == std::vector<std::string>{"relu1", "relu2"});
-  const std::vector<int64_t> all = first(200);
+  const std::vector<int64_t> all = index_range(0, 200);
   vebi.see(all);
   const Interpretation full = vebi.fit(all);
   CHECK(full.weights.shape() == Shape({10, 16}));
@@ -193,7 +183,7 @@ TEST_CASE("weights: integers are repeated samples") {
     classes.push_back(i % 3);
     weights.push_back(static_cast<double>(i % 5));
   }
-  const std::vector<int64_t> places = repeated(first(12), weights);
+  const std::vector<int64_t> places = repeated(index_range(0, 12), weights);
   const Tensor more = rows_of(X)(places);
   std::vector<int64_t> more_classes;
   for (const int64_t i : places) more_classes.push_back(classes[static_cast<size_t>(i)]);
@@ -231,7 +221,7 @@ TEST_CASE("weights: three of one class and one of the other stand for as many of
 }
 
 TEST_CASE("weights: on a network, by every interpreter") {
-  const std::vector<int64_t> some = first(60);
+  const std::vector<int64_t> some = index_range(0, 60);
   std::vector<double> weights(60);
   for (size_t n = 0; n < 60; ++n) weights[n] = static_cast<double>(n % 3);
   const std::vector<int64_t> places = repeated(some, weights);
@@ -438,7 +428,7 @@ TEST_CASE("ice: on a network") {
   Ice ice(*digits().model, rows_of(digits().images), {labels.begin(), labels.end()}, 10, {});
   CHECK(ice.layer() == "relu2");
   CHECK(ice.concepts() == 2);  // a quarter of 8
-  const std::vector<int64_t> all = first(200);
+  const std::vector<int64_t> all = index_range(0, 200);
   ice.see(all);
   const Interpretation full = ice.fit(all);
   REQUIRE(full.concepts.size() == 10);
@@ -474,11 +464,11 @@ TEST_CASE("ice: on a network") {
   silent.add<GlobalAvgPool2d>("pool");
   silent.add<Linear>("linear", 4, 2, rng);
   Ice nothing(silent, rows_of(Tensor::full({6, 4, 3, 3}, -1)), {0, 1, 0, 1, 0, 1}, 2, {});
-  nothing.see(first(6));
-  CHECK(nothing.fit(first(6)).active == std::vector<int64_t>{0, 0});
+  nothing.see(index_range(0, 6));
+  CHECK(nothing.fit(index_range(0, 6)).active == std::vector<int64_t>{0, 0});
   Vebi no_units(silent, {rows_of(Tensor::full({6, 4, 3, 3}, -1)), {0, 1, 0, 1, 0, 1}, 2}, {});
-  no_units.see(first(6));
-  CHECK(no_units.fit(first(6)).active == std::vector<int64_t>{0, 0});
+  no_units.see(index_range(0, 6));
+  CHECK(no_units.fit(index_range(0, 6)).active == std::vector<int64_t>{0, 0});
 
   Ice joint(
       *digits().model, rows_of(digits().images), {labels.begin(), labels.end()}, 10,
@@ -513,7 +503,7 @@ TEST_CASE("probe: the normal equations, and what it predicts") {
 
 TEST_CASE("probe: on a network") {
   Probe probe(*digits().model, digits_data(), {});
-  const std::vector<int64_t> all = first(200);
+  const std::vector<int64_t> all = index_range(0, 200);
   probe.see(all);
   const Interpretation full = probe.fit(all);
   CHECK(full.weights.size(0) == 10);

@@ -7,7 +7,6 @@
 #include "framework/ops/loss.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
-#include "framework/ops/reduce.h"
 #include "interpret/coreset/deepfool.h"
 #include "interpret/coreset/gradient_matching.h"
 #include "interpret/coreset/last_layer.h"

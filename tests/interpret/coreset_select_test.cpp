@@ -1,7 +1,7 @@
 // tests/interpret/coreset_select_test.cpp: every method by name: counts, nesting, refusals.
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
-#include "framework/ops/linear_maps.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/select.h"
 #include "tests/support/failure.h"
 
@@ -50,8 +50,7 @@ bool is_prefix(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
 
 bool is_permutation(std::vector<int64_t> order, int64_t n) {
   std::ranges::sort(order);
-  std::vector<int64_t> all(static_cast<size_t>(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t> all = index_range(0, n);
   return order == all;
 }
 
@@ -273,8 +272,7 @@ namespace {
 // |mean x x' of the chosen - of all| / |of all| in class-wise sums, and likewise |mean x|: Q and q.
 std::pair<double, double> moment_errors(const Samples& samples, std::span<const int64_t> chosen) {
   const int64_t m = samples.rows.size(1), n = samples.rows.size(0);
-  std::vector<int64_t> all(static_cast<size_t>(n));
-  std::iota(all.begin(), all.end(), int64_t{0});
+  const std::vector<int64_t> all = index_range(0, n);
   const auto moments = [&](std::span<const int64_t> part) {
     std::vector<double> Q(static_cast<size_t>(m * m)), q(static_cast<size_t>(2 * m));
     for (const int64_t i : part) {

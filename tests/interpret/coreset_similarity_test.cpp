@@ -4,18 +4,19 @@
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "interpret/coreset/interpreter.h"
 #include "interpret/coreset/similarity.h"
 #include "interpret/numerics/assignment.h"
 #include "interpret/numerics/statistics.h"
 #include "tests/support/compare.h"
 #include "tests/support/failure.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
 using namespace limpid;
 using namespace limpid::interpret;
@@ -28,15 +29,10 @@ const std::vector<double> kZero(5);
 
 bool near(double a, double b, double tolerance = 1e-6) { return std::abs(a - b) < tolerance; }
 
-Tensor matrix(const Shape& shape, std::initializer_list<double> values) {
-  return Tensor::of(shape, values, DType::f64);
-}
-
 // The best of all assignments, by trying each.
 double best_by_trying(const Tensor& C) {
   const int64_t n = C.size(0), m = C.size(1);
-  std::vector<int64_t> order(static_cast<size_t>(m));
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<int64_t> order = index_range(0, m);
   double best = std::numeric_limits<double>::infinity();
   do {
     double total = 0;

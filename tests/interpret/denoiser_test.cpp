@@ -9,6 +9,7 @@
 #include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "tests/interpret/laws.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -19,10 +20,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor random_matrix(int64_t rows, int64_t columns, uint64_t seed) {
-  return random_points(rows, columns, seed);
-}
 
 // Solves A X = B for square A
 Tensor solve(const Tensor& A, const Tensor& B) { return least_squares(A, B).x; }
@@ -45,9 +42,9 @@ TEST_CASE("denoiser: the least-squares slope is off by 0.4714 / sqrt(n) (check 2
 
 TEST_CASE("denoiser: what a network computes and its Jacobian") {
   const Denoiser g(
-      random_matrix(2, 2, 1), Tensor::of({2}, {0.3, -0.1}, DType::f64), random_matrix(5, 2, 2),
-      reshape(random_matrix(5, 1, 3), {5}), random_matrix(2, 5, 4));
-  const Tensor y = random_points(3, 2, 5);
+      normal({2, 2}, 1), Tensor::of({2}, {0.3, -0.1}, DType::f64), normal({5, 2}, 2),
+      reshape(normal({5, 1}, 3), {5}), normal({2, 5}, 4));
+  const Tensor y = normal({3, 2}, 5);
   const Tensor J = g.jacobian(y);
   const double e = 1e-6;
   for (int64_t a = 0; a < 2; ++a) {
@@ -145,11 +142,11 @@ TEST_CASE("denoiser: decoding a linear stack gives the composition, noise C C' (
   // Each layer's decoder is any invertible matrix, its encoder what makes D E optimal
   for (const int64_t m : {2, 3}) {
     CAPTURE(m);
-    const Tensor root = random_matrix(m, m, 11);
+    const Tensor root = normal({m, m}, 11);
     const Tensor S = matmul(root, root, {.transpose_b = true}) +
                      Tensor::of({1}, {0.1}, DType::f64) * normal_in_2d(1, 1).noise().matrix(m);
-    const Tensor mean = reshape(random_matrix(m, 1, 12), {m});
-    const Tensor x = random_points(20, m, 13, 2);
+    const Tensor mean = reshape(normal({m, 1}, 12), {m});
+    const Tensor x = normal({20, m}, 13, 0, 2);
     const std::vector<double> taus = {0.3, 0.2, 0.4};
 
     MixtureLaw features = normal_law(mean, S), ground = features;
@@ -164,7 +161,7 @@ TEST_CASE("denoiser: decoding a linear stack gives the composition, noise C C' (
       composed = shaped.dae(composed, tau);
       ground = pushed_by_dae(shaped, tau);
       // Stack: E = W^-1 psi, with psi the optimal map in the feature space and W the decoder
-      const Tensor W = random_matrix(m, m, 20 + l);
+      const Tensor W = normal({m, m}, 20 + l);
       z = transpose(solve(W, transpose(features.dae(z, tau))));
       const MixtureLaw pushed = pushed_by_dae(features, tau);
       const Tensor half = solve(W, pushed.covariance());
@@ -198,7 +195,7 @@ TEST_CASE("denoiser: a trained stack and its composition, compared after decodin
 }
 
 TEST_CASE("denoiser: what is refused, in one line") {
-  const Tensor x = random_points(10, 2, 1);
+  const Tensor x = normal({10, 2}, 1);
   const Tensor hole = column({1, std::numeric_limits<double>::quiet_NaN()});
   CHECK_THROWS_WITH_AS(
       train_denoiser(hole, 0.1), "train_denoiser: row 1 of the points holds NaN or infinity",
@@ -207,7 +204,7 @@ TEST_CASE("denoiser: what is refused, in one line") {
   CHECK_THROWS_AS(train_denoiser(x, 0.1, {.width = 0}), ValueError);
   CHECK_THROWS_AS(train_denoiser(x, 0.1, {.learning_rate = -1}), ValueError);
   CHECK_THROWS_AS(train_denoiser(x, 0.1, {.noise_factor = column({1})}), ShapeError);
-  CHECK_THROWS_AS(fit_linear_denoiser(random_points(2, 2, 1), 0.1, 0), ValueError);
+  CHECK_THROWS_AS(fit_linear_denoiser(normal({2, 2}, 1), 0.1, 0), ValueError);
   const std::vector<double> taus = {0.1};
   const std::vector<int64_t> widths = {3, 3};
   CHECK_THROWS_AS(train_stack(x, taus, widths), ShapeError);

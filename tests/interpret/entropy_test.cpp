@@ -5,11 +5,11 @@
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
-#include "framework/ops/matmul.h"
 #include "framework/ops/pointwise.h"
 #include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/wasserstein.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -20,11 +20,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor normal(int64_t n, int64_t d, uint64_t seed, double deviation = 1) {
-  Rng rng(seed);
-  return Tensor::normal({n, d}, rng, 0, deviation, DType::f64);
-}
 
 constexpr double kEuler = 0.57721566490153286;
 
@@ -46,7 +41,7 @@ TEST_CASE("entropy: digamma at arguments with a closed form") {
 }
 
 TEST_CASE("entropy: nearest neighbours against all distances sorted") {
-  const Tensor X = normal(50, 3, 1), D = distance_matrix(X), R = neighbour_distances(X, 4);
+  const Tensor X = normal({50, 3}, 1), D = distance_matrix(X), R = neighbour_distances(X, 4);
   for (int64_t i = 0; i < 50; ++i) {
     std::vector<double> row(D.data<double>() + i * 50, D.data<double>() + (i + 1) * 50);
     std::ranges::sort(row);
@@ -62,7 +57,7 @@ TEST_CASE("entropy: nearest neighbours against all distances sorted") {
 
 TEST_CASE("entropy: a normal law, its scale and its dimension") {
   // H(N(0, I_2)) = log(2 pi e) = 2.8379; the estimate from 2,000 samples is within 0.05
-  const Tensor X = normal(2000, 2, 1);
+  const Tensor X = normal({2000, 2}, 1);
   const NeighbourEntropy found = neighbour_entropy(X);
   CHECK(found.dropped == 0);
   CHECK(std::abs(found.entropy - 2.8379) < 0.05);
@@ -77,7 +72,7 @@ TEST_CASE("entropy: a normal law, its scale and its dimension") {
 
 TEST_CASE("entropy: equal samples") {
   // Half of the samples are copies: jitter separates them, and says that they are nearly one
-  const Tensor X = normal(200, 2, 1), doubled = concat({X, X}, 0);
+  const Tensor X = normal({200, 2}, 1), doubled = concat({X, X}, 0);
   const NeighbourEntropy with = neighbour_entropy(doubled, {.k = 1});
   CHECK(with.dropped == 0);
   CHECK(with.entropy < -30);
@@ -91,7 +86,7 @@ TEST_CASE("entropy: equal samples") {
 }
 
 TEST_CASE("entropy: the same bits at any thread count") {
-  const Tensor X = normal(300, 5, 1);
+  const Tensor X = normal({300, 5}, 1);
   const parallel::ThreadLimit one(1);
   const double serial = neighbour_entropy(X).entropy;
   const parallel::ThreadLimit three(3);

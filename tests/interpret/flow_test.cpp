@@ -7,6 +7,7 @@
 #include "interpret/numerics/wasserstein.h"
 #include "interpret/transport/porous_medium.h"
 #include "tests/interpret/laws.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -191,9 +192,9 @@ TEST_CASE("flow: N(0, diag(1, 4)) takes a detour (check 13), N(0, 1) does not (c
 }
 
 TEST_CASE("flow: one exact layer pairs points optimally (check 15)") {
-  const Tensor x = random_points(60, 2, 8, 1.5);
+  const Tensor x = normal({60, 2}, 8, 0, 1.5);
   const MixtureLaw mixture = three_blobs();
-  const KernelLaw kernel(random_points(25, 2, 9), 0.2), atoms(random_points(25, 2, 9), 0);
+  const KernelLaw kernel(normal({25, 2}, 9), 0.2), atoms(normal({25, 2}, 9), 0);
   for (const Law* law : std::initializer_list<const Law*>{&mixture, &kernel, &atoms}) {
     CAPTURE(law->name());
     const Tensor y = law->dae(x, 0.5);
@@ -228,7 +229,7 @@ TEST_CASE("flow: noise of another shape is optimal for its own cost only (check 
 }
 
 TEST_CASE("flow: a rotation is not optimal (check 17)") {
-  const Tensor x = random_points(60, 2, 2);
+  const Tensor x = normal({60, 2}, 2);
   const double c = std::cos(1.2), s = std::sin(1.2);
   const Tensor y = matmul(x, Tensor::of({2, 2}, {c, s, -s, c}, DType::f64));
   CHECK(optimal_cost(x, y) < 0.2 * paired_cost(x, y));
@@ -237,19 +238,18 @@ TEST_CASE("flow: a rotation is not optimal (check 17)") {
 TEST_CASE("flow: the log determinant is the entropy change of a layer") {
   // N(m, S) in closed form: log det A
   const MixtureLaw law = normal_in_2d(1, 4);
-  const Flow flow = shallow_flow(law, random_points(7, 2, 1), 0.5);
+  const Flow flow = shallow_flow(law, normal({7, 2}, 1), 0.5);
   CHECK(flow.entropy_change.back() == doctest::Approx(std::log(1 / 1.5 * 4 / 4.5)));
   // with noise of another shape too
   const MixtureLaw skew =
       normal_in_2d(1, 4, NoiseShape(Tensor::of({2, 2}, {1, 0.8, 0.8, 1}, DType::f64)));
-  const Flow bent = shallow_flow(skew, random_points(7, 2, 1), 1);
+  const Flow bent = shallow_flow(skew, normal({7, 2}, 1), 1);
   CHECK(bent.entropy_change.back() == doctest::Approx(std::log(4 / 9.36)));
 }
 
 TEST_CASE("flow: the density along a path is the density where the path is") {
   const MixtureLaw law = three_blobs();
-  const Flow flow =
-      continuous_flow(law, random_points(12, 2, 6), 0.15, 3, {.tracks_density = true});
+  const Flow flow = continuous_flow(law, normal({12, 2}, 6), 0.15, 3, {.tracks_density = true});
   const Tensor direct = law.log_density(flow.at(-1), -0.3);
   for (int64_t i = 0; i < 12; ++i) {
     const double integrated = flow.log_density.data<double>()[4 * i + 3];
@@ -299,10 +299,10 @@ TEST_CASE("flow: layers fitted to quadrature nodes are those in closed form") {
   };
   check(normal_in_1d(0.5, 1), column({-1.5, -0.5, 0.5, 1.5}), 0.25, 4);
   check(normal_in_1d(0.5, 1), column({-1.5, -0.5, 0.5, 1.5}), 0.25, 32);
-  check(normal_in_2d(1, 0.5), random_points(5, 2, 3), 0.2, 2);
+  check(normal_in_2d(1, 0.5), normal({5, 2}, 3), 0.2, 2);
   check(
       normal_in_2d(1, 0.5, NoiseShape(Tensor::of({2, 2}, {1, 0.5, 0.5, 1}, DType::f64))),
-      random_points(5, 2, 3), 0.2, 2);
+      normal({5, 2}, 3), 0.2, 2);
 }
 
 TEST_CASE("flow: layers of a mixture approach its continuous flow with order 1") {
@@ -328,7 +328,7 @@ TEST_CASE("flow: layers fitted to particles, whose bandwidth is chosen anew, com
 }
 
 TEST_CASE("flow: particles with a fixed bandwidth contract past every t*, and never explode") {
-  const Tensor x = random_points(50, 2, 3);
+  const Tensor x = normal({50, 2}, 3);
   const Flow flow = particle_flow(x, 2, 4, 0.3, {.stepper = Stepper::rk4, .steps = 20});
   double last = mean_variance(x);
   for (int64_t l = 1; l <= 4; ++l) {

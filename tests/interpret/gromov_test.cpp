@@ -10,6 +10,7 @@
 #include "framework/ops/reduce.h"
 #include "interpret/numerics/point_clouds.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -19,11 +20,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor normal(int64_t n, int64_t d, uint64_t seed) {
-  Rng rng(seed);
-  return Tensor::normal({n, d}, rng, 0, 1, DType::f64);
-}
 
 // sum_ijkl (C_ik - D_jl)^2 T_ij T_kl, as it is written.
 double value_by_four_sums(const Tensor& C, const Tensor& D, const Tensor& T) {
@@ -51,7 +47,7 @@ bool is_coupling(const Tensor& T) {
 }  // namespace
 
 TEST_CASE("Gromov-Wasserstein: the value is the fourfold sum") {
-  const Tensor C = distance_matrix(normal(5, 2, 1)), D = distance_matrix(normal(7, 3, 2));
+  const Tensor C = distance_matrix(normal({5, 2}, 1)), D = distance_matrix(normal({7, 3}, 2));
   Rng rng(3);
   const Tensor T = Tensor::uniform({5, 7}, rng, 0, 1, DType::f64);
   CHECK(std::abs(gromov_value(C, D, T) - value_by_four_sums(C, D, T)) < 1e-10);
@@ -69,9 +65,9 @@ TEST_CASE("Gromov-Wasserstein: two spaces of two points") {
 }
 
 TEST_CASE("Gromov-Wasserstein: 0 for isometric and for wider copies") {
-  const Tensor X = normal(30, 3, 1), C = distance_matrix(X);
-  const Tensor turned = distance_matrix(matmul(X, qr(normal(3, 3, 2)).q) + 1.0);
-  const Tensor wider = distance_matrix(matmul(pad(X, 1, 0, 4), qr(normal(7, 7, 3)).q));
+  const Tensor X = normal({30, 3}, 1), C = distance_matrix(X);
+  const Tensor turned = distance_matrix(matmul(X, qr(normal({3, 3}, 2)).q) + 1.0);
+  const Tensor wider = distance_matrix(matmul(pad(X, 1, 0, 4), qr(normal({7, 7}, 3)).q));
   for (const Tensor& D : {turned, wider}) {
     const PairedGromov found = paired_gromov(C, D);
     // Distances agree up to rounding, which the value squares
@@ -97,7 +93,7 @@ TEST_CASE("Gromov-Wasserstein: points renamed are found again") {
 }
 
 TEST_CASE("Gromov-Wasserstein: conditional gradient goes down and stays a coupling") {
-  const Tensor C = distance_matrix(normal(25, 2, 1)), D = distance_matrix(normal(25, 4, 2));
+  const Tensor C = distance_matrix(normal({25, 2}, 1)), D = distance_matrix(normal({25, 4}, 2));
   const PairedGromov found = paired_gromov(C, D);
   const double product_value = gromov_value(C, D, Tensor::full({25, 25}, 1.0 / 625, DType::f64));
   CHECK(found.from_identity.value < found.identity_value);
@@ -121,7 +117,7 @@ TEST_CASE("Gromov-Wasserstein: spaces of different size and mass") {
 }
 
 TEST_CASE("Gromov-Wasserstein: the entropic method, any sizes") {
-  const Tensor C = distance_matrix(normal(20, 2, 1)), D = distance_matrix(normal(30, 3, 2));
+  const Tensor C = distance_matrix(normal({20, 2}, 1)), D = distance_matrix(normal({30, 3}, 2));
   const GromovResult coarse = entropic_gromov(C, D, {}, {}, 1);
   const GromovResult fine = entropic_gromov(C, D, {}, {}, 0.05);
   CHECK(coarse.converged);
@@ -130,18 +126,18 @@ TEST_CASE("Gromov-Wasserstein: the entropic method, any sizes") {
   const double product_value = gromov_value(C, D, Tensor::full({20, 30}, 1.0 / 600, DType::f64));
   CHECK(coarse.value <= product_value + 1e-12);
 
-  const Tensor E = distance_matrix(normal(20, 4, 3));
+  const Tensor E = distance_matrix(normal({20, 4}, 3));
   const GromovResult smooth = entropic_gromov(C, E, {}, {}, 0.5);
   CHECK(gromov_from(C, E, smooth.coupling).value < smooth.value);
 }
 
 TEST_CASE("Gromov-Wasserstein: what it refuses") {
-  const Tensor C = distance_matrix(normal(4, 2, 1));
-  CHECK_THROWS_AS(paired_gromov(C, distance_matrix(normal(5, 2, 1))), ShapeError);
-  CHECK_THROWS_AS(paired_gromov(normal(4, 3, 1), normal(4, 3, 1)), ShapeError);
+  const Tensor C = distance_matrix(normal({4, 2}, 1));
+  CHECK_THROWS_AS(paired_gromov(C, distance_matrix(normal({5, 2}, 1))), ShapeError);
+  CHECK_THROWS_AS(paired_gromov(normal({4, 3}, 1), normal({4, 3}, 1)), ShapeError);
   CHECK_THROWS_WITH_AS(
-      paired_gromov(C, normal(4, 4, 1)), "gromov_value: a matrix is not symmetric", ValueError);
-  CHECK_THROWS_AS(gromov_from(C, C, normal(4, 3, 1)), ShapeError);
+      paired_gromov(C, normal({4, 4}, 1)), "gromov_value: a matrix is not symmetric", ValueError);
+  CHECK_THROWS_AS(gromov_from(C, C, normal({4, 3}, 1)), ShapeError);
   CHECK_THROWS_AS(gromov_wasserstein(C, C, std::vector<double>{1, 1, 1, -1}), ValueError);
   CHECK_THROWS_AS(entropic_gromov(C, C, {}, {}, 0), ValueError);
 }

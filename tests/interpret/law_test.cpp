@@ -5,9 +5,9 @@
 #include "framework/core/parallel.h"
 #include "framework/linalg/linalg.h"
 #include "framework/ops/linear_maps.h"
-#include "framework/ops/matmul.h"
 #include "interpret/numerics/wasserstein.h"
 #include "tests/interpret/laws.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -112,17 +112,17 @@ TEST_CASE("law: two atoms make a tanh unit (check 5)") {
 }
 
 TEST_CASE("law: derivatives agree with differences, for every law and shape of noise") {
-  const Tensor y = random_points(6, 2, 3, 1.5);
+  const Tensor y = normal({6, 2}, 3, 0, 1.5);
   check_derivatives(three_blobs(), y, 0.4);
   check_derivatives(three_blobs(), y, -0.3);
   check_derivatives(three_blobs(NoiseShape(skew_noise())), y, 0.4);
-  check_derivatives(KernelLaw(random_points(9, 2, 5), 0.3), y, 0.2);
-  check_derivatives(KernelLaw(random_points(9, 2, 5), 0.3, NoiseShape(skew_noise())), y, -0.1);
+  check_derivatives(KernelLaw(normal({9, 2}, 5), 0.3), y, 0.2);
+  check_derivatives(KernelLaw(normal({9, 2}, 5), 0.3, NoiseShape(skew_noise())), y, -0.1);
 }
 
 TEST_CASE("law: a shift adds covariance, so the density is that of the sum") {
   const NoiseShape noise(skew_noise());
-  const Tensor y = random_points(5, 2, 7);
+  const Tensor y = normal({5, 2}, 7);
   const Tensor shifted = normal_in_2d(1, 4, noise).log_density(y, 0.5);
   const Tensor S = Tensor::of({2, 2}, {1.5, 0.4, 0.4, 4.5}, DType::f64);
   const Tensor direct = normal_law(Tensor::zeros({2}, DType::f64), S).log_density(y);
@@ -188,7 +188,7 @@ TEST_CASE("law: least loss is m t - t^2 I (check 3), and no other map does bette
   const int64_t n = 40'000;
   const Tensor x = law.sample(n, Rng(1));
   Tensor y = x.clone();
-  const Tensor noise = random_points(n, 2, 2, std::sqrt(t));
+  const Tensor noise = normal({n, 2}, 2, 0, std::sqrt(t));
   for (int64_t i = 0; i < 2 * n; ++i) y.mutable_data<double>()[i] += noise.data<double>()[i];
   const auto loss = [&](const Tensor& map) {
     double sum = 0;
@@ -213,12 +213,12 @@ TEST_CASE("law: draws have the mean and the covariance, noise included") {
   };
   check(three_blobs(), 0.5);
   check(three_blobs(noise), -0.2);
-  check(KernelLaw(random_points(20, 2, 1), 0.4, noise), 0.3);
+  check(KernelLaw(normal({20, 2}, 1), 0.4, noise), 0.3);
 }
 
 TEST_CASE("law: the bandwidth by leave-one-out likelihood") {
   // 400 draws of N(0, 1): the optimal h is near Silverman's, (4 / 3n)^(2/5) = 0.102
-  const Tensor x = random_points(400, 1, 11);
+  const Tensor x = normal({400, 1}, 11);
   const Bandwidth best = choose_bandwidth(x);
   CHECK(best.value > 0.02);
   CHECK(best.value < 0.4);
@@ -237,8 +237,8 @@ TEST_CASE("law: the bandwidth by leave-one-out likelihood") {
 }
 
 TEST_CASE("law: the same bits at any thread count") {
-  const KernelLaw law(random_points(300, 2, 1), 0.1);
-  const Tensor y = random_points(200, 2, 2);
+  const KernelLaw law(normal({300, 2}, 1), 0.1);
+  const Tensor y = normal({200, 2}, 2);
   const Tensor many = law.dae(y, 0.2);
   const parallel::ThreadLimit one(1);
   CHECK(largest_gap(many, law.dae(y, 0.2)) == 0);
@@ -250,7 +250,7 @@ TEST_CASE("law: what is refused, in one line") {
   CHECK_THROWS_WITH_AS(
       law.score(hole), "law: row 1 of the points holds NaN or infinity", ValueError);
   CHECK_THROWS_AS(law.score(column({0}), -1), ValueError);
-  CHECK_THROWS_AS(law.score(random_points(3, 2, 1)), ShapeError);
+  CHECK_THROWS_AS(law.score(normal({3, 2}, 1)), ShapeError);
   CHECK_THROWS_AS(law.dae(column({0}), -0.1), ValueError);
   CHECK_THROWS_AS(KernelLaw(hole, 0.1), ValueError);
   CHECK_THROWS_AS(KernelLaw(column({1}), -0.1), ValueError);

@@ -51,9 +51,4 @@ inline Tensor four_points(double a, double b) {
   return Tensor::of({4, 2}, {x, 0, -x, 0, 0, y, 0, -y}, DType::f64);
 }
 
-inline Tensor random_points(int64_t n, int64_t m, uint64_t seed, double deviation = 1) {
-  Rng rng(seed);
-  return Tensor::normal({n, m}, rng, 0, deviation, DType::f64);
-}
-
 }  // namespace limpid::interpret

@@ -9,6 +9,7 @@
 #include "framework/ops/reduce.h"
 #include "tests/interpret/small_nets.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -18,11 +19,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor normal(const Shape& shape, uint64_t seed) {
-  Rng rng(seed);
-  return Tensor::normal(shape, rng, 0, 1, DType::f64);
-}
 
 Tensor output_of(Module& net, const Tensor& x) {
   Pass pass;

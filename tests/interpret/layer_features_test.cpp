@@ -5,7 +5,6 @@
 #include "framework/nn/layers.h"
 #include "framework/nn/models.h"
 #include "framework/ops/linear_maps.h"
-#include "framework/ops/matmul.h"
 #include "framework/tensor/record.h"
 #include "interpret/transport/layer_flags.h"
 #include "tests/interpret/digits_net.h"

@@ -9,6 +9,7 @@
 #include "framework/ops/pointwise.h"
 #include "interpret/transport/class_scatter.h"
 #include "interpret/transport/euler_steps.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -29,11 +30,6 @@ LayerFeatures step(const std::string& name, const Tensor& values, const char* ty
       .shape = {values.size(1)},
       .pooling = 1,
       .values = to(values, DType::f32)};
-}
-
-Tensor normal(int64_t n, int64_t d, uint64_t seed) {
-  Rng rng(seed);
-  return Tensor::normal({n, d}, rng, 0, 1, DType::f64);
 }
 
 Tensor turned_by(double angle, const Tensor& X) {
@@ -60,8 +56,8 @@ TEST_CASE("separation: scatter of two classes by hand") {
 }
 
 TEST_CASE("network_transport: a turned, wider and scaled copy is no distance away") {
-  const Tensor X = normal(80, 3, 1);
-  const Tensor Q = qr(normal(5, 5, 2)).q;
+  const Tensor X = normal({80, 3}, 1);
+  const Tensor Q = qr(normal({5, 5}, 2)).q;
   const Tensor Y = matmul(pad(X, 1, 0, 2), Q) * 7.0 + 4.0;
   const NetworkTransport t =
       network_transport({step("input", X), step("wide", Y)}, {}, {.samples = 40, .repeats = 2});
@@ -81,7 +77,7 @@ TEST_CASE("network_transport: a turned, wider and scaled copy is no distance awa
 
 TEST_CASE("network_transport: layers of one width keep their axes, and twist is seen") {
   // A turn by 1.2 rad moves every point past others; an axis-wise stretch keeps partners
-  const Tensor X = normal(120, 2, 3);
+  const Tensor X = normal({120, 2}, 3);
   const Tensor stretched = X * Tensor::of({1, 2}, {3, 1}, DType::f64);
   const auto layer = [&](const Tensor& Y) {
     return network_transport({step("input", X), step("same", Y)}, {}, {.samples = 60, .repeats = 1})
@@ -100,7 +96,7 @@ TEST_CASE("network_transport: layers of one width keep their axes, and twist is 
 
 TEST_CASE(
     "network_transport: a straight path is a geodesic; Benamou and Brenier bound the action") {
-  const Tensor X = normal(100, 2, 4);
+  const Tensor X = normal({100, 2}, 4);
   std::vector<LayerFeatures> steps = {step("input", X)};
   for (int k = 1; k <= 4; ++k) {
     steps.push_back(
@@ -117,10 +113,10 @@ TEST_CASE(
 
 TEST_CASE("network_transport: identical points, one unit, dead units, copies") {
   const LayerFeatures same = step("same", Tensor::ones({20, 3}, DType::f64));
-  LayerFeatures unit = step("unit", normal(20, 1, 5));
-  LayerFeatures half = step("half", pad(normal(20, 2, 6), 1, 0, 2));
+  LayerFeatures unit = step("unit", normal({20, 1}, 5));
+  LayerFeatures half = step("half", pad(normal({20, 2}, 6), 1, 0, 2));
   const NetworkTransport t =
-      network_transport({step("input", normal(20, 3, 7)), same, unit, half}, {}, {.repeats = 1});
+      network_transport({step("input", normal({20, 3}, 7)), same, unit, half}, {}, {.repeats = 1});
   CHECK(t.layers[1].sigma == 0);
   CHECK(t.layers[1].dead == 1);
   CHECK(t.layers[1].duplicates == 19);
@@ -130,23 +126,24 @@ TEST_CASE("network_transport: identical points, one unit, dead units, copies") {
   CHECK(t.layers[3].dead == 0.5);
   CHECK(t.layers[3].duplicates == 0);
   for (const LayerTransport& l : t.layers) CHECK_FALSE(std::isnan(l.w2_input.median));
-  CHECK_THROWS_AS(network_transport({step("input", normal(7, 3, 8))}, {}), ValueError);
+  CHECK_THROWS_AS(network_transport({step("input", normal({7, 3}, 8))}, {}), ValueError);
   CHECK_THROWS_AS(
-      network_transport({step("input", normal(20, 3, 8))}, std::vector<int64_t>{1}), ValueError);
+      network_transport({step("input", normal({20, 3}, 8))}, std::vector<int64_t>{1}), ValueError);
 }
 
 TEST_CASE("movement_between: nothing for a turned copy, 2 for what has nothing in common") {
-  const Tensor X = normal(60, 4, 9);
-  const Tensor Q = qr(normal(4, 4, 10)).q;
+  const Tensor X = normal({60, 4}, 9);
+  const Tensor Q = qr(normal({4, 4}, 10)).q;
   const std::vector<double> moved = movement_between(
-      {step("a", X), step("b", X)}, {step("a", matmul(X, Q) * 2.0), step("b", normal(60, 4, 11))});
+      {step("a", X), step("b", X)},
+      {step("a", matmul(X, Q) * 2.0), step("b", normal({60, 4}, 11))});
   CHECK(moved[0] < kRounding);
   CHECK(moved[1] > 0.8);
   CHECK(moved[1] < 2);
 }
 
 TEST_CASE("euler_steps: equal fields can be merged, opposed ones undo each other") {
-  const Tensor X = normal(30, 3, 12), f = normal(30, 3, 13);
+  const Tensor X = normal({30, 3}, 12), f = normal({30, 3}, 13);
   const std::vector<LayerFeatures> steps = {
       step("input", X, ""),
       step("stem", X, "Linear"),

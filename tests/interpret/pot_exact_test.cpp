@@ -1,7 +1,6 @@
 // tests/interpret/pot_exact_test.cpp: exact transport beside stored answers of POT.
-#include "framework/io/files.h"
-#include "framework/io/json.h"
 #include "interpret/numerics/transport.h"
+#include "tests/support/fixture.h"
 
 #include <doctest/doctest.h>
 
@@ -16,11 +15,7 @@ using namespace limpid::interpret;
 namespace {
 
 // Made by pot_exact.py beside this file, which has the same generator.
-Json fixtures() {
-  const std::string path = std::string(LIMPID_TEST_DATA) + "/pot_exact.json";
-  const std::vector<std::byte> bytes = read_file(path, 1 << 20);
-  return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
-}
+Json fixtures() { return fixture("pot_exact.json"); }
 
 class Lcg {
  public:

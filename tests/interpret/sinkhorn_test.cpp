@@ -4,7 +4,6 @@
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
-#include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "interpret/numerics/assignment.h"
@@ -12,6 +11,7 @@
 #include "interpret/numerics/squared_distances.h"
 #include "tests/reference/sinkhorn.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -23,11 +23,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor normal(int64_t n, int64_t d, uint64_t seed, double mean = 0, double deviation = 1) {
-  Rng rng(seed);
-  return Tensor::normal({n, d}, rng, mean, deviation, DType::f64);
-}
 
 // Positive masses that sum to 1.
 std::vector<double> random_masses(int64_t n, uint64_t seed) {
@@ -104,7 +99,7 @@ TEST_CASE("Sinkhorn: the plain iteration in logarithms ends at the same potentia
        {Problem{20, 30, 1}, Problem{30, 20, 0.1}, Problem{45, 45, 0.02}, Problem{1, 5, 0.1},
         Problem{5, 1, 0.1}}) {
     INFO(n, " ", m, " ", epsilon);
-    const Tensor C = squared_distances(normal(n, 2, 1), normal(m, 2, 2, 1));
+    const Tensor C = squared_distances(normal({n, 2}, 1), normal({m, 2}, 2, 1));
     const std::vector<double> a = random_masses(n, 3), b = random_masses(m, 4);
     const SinkhornResult found = sinkhorn(
         C, a, b, {.epsilon = epsilon, .marginal_tolerance = 1e-13, .max_iterations = 100000});
@@ -123,7 +118,7 @@ TEST_CASE("Sinkhorn: the plain iteration in logarithms ends at the same potentia
 }
 
 TEST_CASE("Sinkhorn: marginals, transport and value belong to one plan") {
-  const Tensor C = squared_distances(normal(40, 3, 1), normal(25, 3, 2, 1));
+  const Tensor C = squared_distances(normal({40, 3}, 1), normal({25, 3}, 2, 1));
   const std::vector<double> a = random_masses(40, 3), b = random_masses(25, 4);
   const double epsilon = 0.05;
   const SinkhornResult found = sinkhorn(C, a, b, {.epsilon = epsilon, .marginal_tolerance = 1e-4});
@@ -152,7 +147,7 @@ TEST_CASE("Sinkhorn: marginals, transport and value belong to one plan") {
 }
 
 TEST_CASE("Sinkhorn: a small eps is the assignment") {
-  const Tensor C = squared_distances(normal(30, 2, 5), normal(30, 2, 6, 1));
+  const Tensor C = squared_distances(normal({30, 2}, 5), normal({30, 2}, 6, 1));
   const std::vector<int64_t> partner = least_cost_assignment(C);
   double exact = 0;
   for (int64_t i = 0; i < 30; ++i) {
@@ -171,7 +166,7 @@ TEST_CASE("Sinkhorn: a small eps is the assignment") {
 
 TEST_CASE("Sinkhorn divergence: 0 for one law, positive and symmetric for two") {
   const std::vector<double> a = random_masses(30, 1), b = random_masses(20, 2);
-  const Tensor X = normal(30, 2, 3), Y = normal(20, 2, 4, 0.5);
+  const Tensor X = normal({30, 2}, 3), Y = normal({20, 2}, 4, 0.5);
   for (const double epsilon : {1.0, 0.5}) {
     const SinkhornOptions options{
         .epsilon = epsilon, .marginal_tolerance = 1e-11, .max_iterations = 100000};
@@ -189,7 +184,7 @@ TEST_CASE("Sinkhorn divergence: 0 for one law, positive and symmetric for two") 
 }
 
 TEST_CASE("Sinkhorn: an eps beyond all exponents is reported, not converged") {
-  const Tensor C = squared_distances(normal(20, 2, 5), normal(30, 2, 6, 1));
+  const Tensor C = squared_distances(normal({20, 2}, 5), normal({30, 2}, 6, 1));
   const std::vector<double> a = random_masses(20, 1), b = random_masses(30, 2);
   const SinkhornResult stopped = sinkhorn(C, a, b, {.epsilon = 1e-3, .max_iterations = 40});
   CHECK(std::string(name_of(stopped.status)) == "iteration_limit");
@@ -212,14 +207,14 @@ TEST_CASE("Sinkhorn: an eps beyond all exponents is reported, not converged") {
       for (const double v : t.values<double>()) CHECK(std::isfinite(v));
     }
     const SinkhornResult self = sinkhorn_self(
-        squared_distances_within(normal(20, 2, 5)), {},
+        squared_distances_within(normal({20, 2}, 5)), {},
         {.epsilon = epsilon, .max_iterations = 300});
     CHECK(std::abs(self.transport) < 1e-3);  // every point stays where it is
   }
 }
 
 TEST_CASE("Sinkhorn: huge costs, one point, points without mass, any total") {
-  const Tensor C = squared_distances(normal(8, 2, 5), normal(6, 2, 6, 1));
+  const Tensor C = squared_distances(normal({8, 2}, 5), normal({6, 2}, 6, 1));
   const SinkhornOptions options{.epsilon = 0.2, .marginal_tolerance = 1e-12};
   const SinkhornResult plain = sinkhorn(C, {}, {}, options);
   const SinkhornResult huge =
@@ -238,7 +233,7 @@ TEST_CASE("Sinkhorn: huge costs, one point, points without mass, any total") {
   CHECK(std::abs(one.transport - 3) < 1e-14);
 
   const std::vector<double> a = {1, 2, 0, 3}, b = {0, 4, 2};
-  const Tensor D = squared_distances(normal(4, 2, 1), normal(3, 2, 2));
+  const Tensor D = squared_distances(normal({4, 2}, 1), normal({3, 2}, 2));
   const SinkhornResult with_zeros = sinkhorn(D, a, b, options);
   Tensor part = Tensor::empty({3, 2}, DType::f64);
   for (const int64_t i : {0, 1, 3}) {
@@ -266,7 +261,7 @@ TEST_CASE("Sinkhorn: huge costs, one point, points without mass, any total") {
 }
 
 TEST_CASE("Sinkhorn: the same bits at any thread count") {
-  const Tensor C = squared_distances(normal(150, 4, 5), normal(130, 4, 6, 1));
+  const Tensor C = squared_distances(normal({150, 4}, 5), normal({130, 4}, 6, 1));
   const SinkhornOptions options{.epsilon = 0.1};
   const parallel::ThreadLimit one(1);
   const SinkhornResult serial = sinkhorn(C, {}, {}, options);

@@ -33,6 +33,12 @@ std::vector<double> draws(size_t count, uint64_t seed) {
 
 }  // namespace
 
+TEST_CASE("upper median: the middle, of two the upper one") {
+  CHECK(upper_median({3, 1, 2}) == 2);
+  CHECK(upper_median({4, 1, 3, 2}) == 3);
+  CHECK(std::isnan(upper_median({})));
+}
+
 TEST_CASE("ranks: ties share the mean of theirs") {
   CHECK(average_ranks(std::vector<double>{3, 1, 3, 2}) == std::vector<double>{3.5, 1, 3.5, 2});
   std::vector<double> many;

@@ -9,6 +9,7 @@
 #include "tests/reference/assignment.h"
 #include "tests/support/compare.h"
 #include "tests/support/failure.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -22,10 +23,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor matrix(const Shape& shape, std::initializer_list<double> values) {
-  return Tensor::of(shape, values, DType::f64);
-}
 
 Tensor random_costs(int64_t n, int64_t m, Rng& rng) {
   return Tensor::uniform({n, m}, rng, 0, 1, DType::f64);

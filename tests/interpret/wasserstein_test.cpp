@@ -12,6 +12,7 @@
 #include "interpret/numerics/masses.h"
 #include "interpret/numerics/squared_distances.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -22,11 +23,6 @@ using namespace limpid;
 using namespace limpid::interpret;
 
 namespace {
-
-Tensor normal(int64_t n, int64_t d, uint64_t seed, double mean = 0, double deviation = 1) {
-  Rng rng(seed);
-  return Tensor::normal({n, d}, rng, mean, deviation, DType::f64);
-}
 
 // W_p^p of as many points of equal mass, by the Hungarian method.
 double assigned(const Tensor& X, const Tensor& Y, double p) {
@@ -43,7 +39,7 @@ double assigned(const Tensor& X, const Tensor& Y, double p) {
 
 TEST_CASE("line: sorted points are the cheapest pairs") {
   for (const uint64_t seed : {0, 1, 2}) {
-    const Tensor X = normal(60, 1, 2 * seed), Y = normal(60, 1, 2 * seed + 1, 0.5, 2);
+    const Tensor X = normal({60, 1}, 2 * seed), Y = normal({60, 1}, 2 * seed + 1, 0.5, 2);
     const LineTransport line = line_transport(X.values<double>(), Y.values<double>());
     // Sums of 60 terms in double precision
     CHECK(std::abs(line.w1 - assigned(X, Y, 1)) < 1e-12);
@@ -80,7 +76,7 @@ TEST_CASE("line: unequal numbers and masses, as points repeated") {
 }
 
 TEST_CASE("sliced: along the axes it is the line, and bounds hold") {
-  const Tensor X = normal(40, 3, 5), Y = normal(40, 3, 6, 0.3, 1.5);
+  const Tensor X = normal({40, 3}, 5), Y = normal({40, 3}, 6, 0.3, 1.5);
   const Tensor axes = Tensor::of({3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}, DType::f64);
   const SlicedTransport sliced = sliced_transport(X, Y, axes);
   double largest = 0;
@@ -111,7 +107,7 @@ TEST_CASE("sliced: isotropic Gaussians") {
   // SW2^2 = |gap|^2 / d + (s1 - s2)^2
   constexpr int64_t d = 8, n = 4000, P = 400;
   const double s1 = 1, s2 = 1.5, gap = 0.6;
-  const Tensor X = normal(n, d, 7, 0, s1), Y = normal(n, d, 8, gap, s2);
+  const Tensor X = normal({n, d}, 7, 0, s1), Y = normal({n, d}, 8, gap, s2);
   const double expected = gap * gap * d / d + (s1 - s2) * (s1 - s2);
   // Directions: theta' gap has squares of deviation |gap|^2 sqrt(2) / d, divided by sqrt(400):
   // 0.025; samples: 2 gap sqrt((s1^2 + s2^2) / n) = 0.034; together 0.042. Three of them.
@@ -130,7 +126,7 @@ TEST_CASE("sliced: directions have unit length, and more of them begin alike") {
 }
 
 TEST_CASE("sliced: the same bits at any thread count") {
-  const Tensor X = normal(300, 6, 1), Y = normal(250, 6, 2);
+  const Tensor X = normal({300, 6}, 1), Y = normal({250, 6}, 2);
   const Tensor directions = slice_directions(6, 40, 3);
   const parallel::ThreadLimit one(1);
   const SlicedTransport serial = sliced_transport(X, Y, directions);
@@ -149,7 +145,7 @@ TEST_CASE("Gaussian: a worked example, and covariances that commute") {
   CHECK(std::abs(gaussian_transport(origin, B, at, A).w2_squared - found.w2_squared) < 1e-12);
 
   // Q diag(l) Q': sum (sqrt l - sqrt l')^2
-  const Tensor Q = qr(normal(3, 3, 4)).q;
+  const Tensor Q = qr(normal({3, 3}, 4)).q;
   const auto with_eigenvalues = [&](std::initializer_list<double> l) {
     return matmul(Q * Tensor::of({3}, l, DType::f64), Q, {.transpose_b = true});
   };
@@ -166,14 +162,14 @@ TEST_CASE("Gaussian: a worked example, and covariances that commute") {
 }
 
 TEST_CASE("Gaussian: two clouds, at most W2 and equal for a translation and scale") {
-  const Tensor X = normal(50, 3, 1), Y = normal(50, 3, 2, 1, 0.5);
+  const Tensor X = normal({50, 3}, 1), Y = normal({50, 3}, 2, 1, 0.5);
   CHECK(gaussian_transport(X, Y).w2_squared <= assigned(X, Y, 2));
   const Tensor moved = X * 1.5 + 2.0;
   CHECK(std::abs(gaussian_transport(X, moved).w2_squared - assigned(X, moved, 2)) < 1e-10);
 }
 
 TEST_CASE("energy distance: by its definition on a line, and 0 for equal clouds") {
-  const Tensor X = normal(30, 1, 3), Y = normal(20, 1, 4, 1);
+  const Tensor X = normal({30, 1}, 3), Y = normal({20, 1}, 4, 1);
   // On a line it is 2 int (F - G)^2
   std::vector<double> places = X.to_vector();
   const std::vector<double> y = Y.to_vector();
@@ -195,8 +191,8 @@ TEST_CASE("energy distance: by its definition on a line, and 0 for equal clouds"
 
 TEST_CASE("W2 obeys the triangle inequality on random clouds") {
   for (const uint64_t seed : {0, 1, 2}) {
-    const Tensor X = normal(25, 2, 3 * seed), Y = normal(25, 2, 3 * seed + 1, 1);
-    const Tensor Z = normal(25, 2, 3 * seed + 2, -1, 2);
+    const Tensor X = normal({25, 2}, 3 * seed), Y = normal({25, 2}, 3 * seed + 1, 1);
+    const Tensor Z = normal({25, 2}, 3 * seed + 2, -1, 2);
     const Tensor directions = slice_directions(2, 30, seed);
     const auto all_distances = [&](const Tensor& P, const Tensor& R) {
       return std::vector<double>{
@@ -230,6 +226,8 @@ TEST_CASE("masses: renormalised below 1e-6, otherwise refused") {
   CHECK_THROWS_WITH_AS(between({1}), "line_transport: 1 masses b do not fit 2 points", ShapeError);
   CHECK_THROWS_AS(line_transport({}, y), ShapeError);
   CHECK_THROWS_AS(line_transport(std::vector<double>{0, std::nan("")}, y), ValueError);
-  CHECK_THROWS_AS(sliced_transport(normal(3, 2, 0), normal(3, 3, 0), normal(2, 1, 0)), ShapeError);
-  CHECK_THROWS_AS(sliced_transport(normal(3, 2, 0), normal(3, 2, 0), normal(3, 1, 0)), ShapeError);
+  CHECK_THROWS_AS(
+      sliced_transport(normal({3, 2}, 0), normal({3, 3}, 0), normal({2, 1}, 0)), ShapeError);
+  CHECK_THROWS_AS(
+      sliced_transport(normal({3, 2}, 0), normal({3, 2}, 0), normal({3, 1}, 0)), ShapeError);
 }

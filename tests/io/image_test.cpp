@@ -22,12 +22,7 @@ Image read(const std::string& text, int64_t channels = 0) {
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(const std::string& text) {
-  try {
-    read(text);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  return failure([&] { read(text); });
 }
 
 std::string big(uint32_t value) {

@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -19,12 +20,7 @@ Json parse(std::string_view text) { return parse_json(text, "a.json"); }
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(std::string_view text) {
-  try {
-    parse(text);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  return failure([&] { parse(text); });
 }
 
 double random_double(Rng& rng) {
@@ -89,6 +85,12 @@ TEST_CASE("json: kinds and access") {
   CHECK_FALSE(json.contains("z"));
   CHECK(json.get_or("i", 1).integer() == -7);
   CHECK(json.get_or("z", "other").text() == "other");
+}
+
+TEST_CASE("json: an array of any values") {
+  CHECK(to_text(Json::array_of(std::vector<int64_t>{3, -1})) == "[3,-1]");
+  CHECK(to_text(Json::array_of(std::vector<std::string>{"a", "b"})) == R"(["a","b"])");
+  CHECK(to_text(Json::array_of(std::vector<double>{})) == "[]");
 }
 
 TEST_CASE("json: errors of access name the key and both kinds") {

@@ -34,12 +34,7 @@ Tensor read(const std::string& text) { return read_npy(as_bytes(text), "a.npy");
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(const std::string& text) {
-  try {
-    read(text);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  return failure([&] { read(text); });
 }
 
 /// The values of a one-dimensional array of this type.

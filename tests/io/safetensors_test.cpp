@@ -28,12 +28,7 @@ SafetensorsFile read(const std::string& text) { return read_safetensors(as_bytes
 
 /// The text of the error that reading gives; empty if there is none.
 std::string error_of(const std::string& text) {
-  try {
-    read(text);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  return failure([&] { read(text); });
 }
 
 /// The error for a file with this header and `zeros` bytes of data.

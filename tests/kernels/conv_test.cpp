@@ -31,40 +31,22 @@ ConvDims random_dims(Rng& rng) {
   }
 }
 
-// y, dx and dw of random operands; guards behind results and scratch.
 template <class T>
-struct Outcome {
-  std::vector<T> x, w, g, y, dx, dw;
-  bool is_intact = true;
-};
-
-template <class T>
-Outcome<T> run(const ConvDims& d, uint64_t seed) {
-  Rng rng(seed);
-  const int64_t weights = d.K * (d.C / d.groups) * d.R * d.S;
-  Outcome<T> r;
-  r.x = random_array<T>(d.N * d.C * d.H * d.W, rng);
-  r.w = random_array<T>(weights, rng);
-  r.g = random_array<T>(d.N * d.K * d.P * d.Q, rng);
-  Guarded<T> y(d.N * d.K * d.P * d.Q), dx(d.N * d.C * d.H * d.W), dw(weights);
-  Guarded<T> s1(kernels::conv2d_scratch<T>(d)), s2(kernels::conv2d_input_scratch<T>(d)),
-      s3(kernels::conv2d_weight_scratch<T>(d));
-  kernels::conv2d<T>(d, r.x.data(), r.w.data(), y.data(), s1.data());
-  kernels::conv2d_input<T>(d, r.g.data(), r.w.data(), dx.data(), s2.data());
-  kernels::conv2d_weight<T>(d, r.g.data(), r.x.data(), dw.data(), s3.data());
-  for (const Guarded<T>* guarded : {&y, &dx, &dw, &s1, &s2, &s3}) {
-    r.is_intact = r.is_intact && guarded->is_intact();
-  }
-  r.y = y.values();
-  r.dx = dx.values();
-  r.dw = dw.values();
-  return r;
+Results<T> run(const ConvDims& d, uint64_t seed) {
+  const Way<T> way = {
+      .scratch =
+          {kernels::conv2d_scratch<T>(d), kernels::conv2d_input_scratch<T>(d),
+           kernels::conv2d_weight_scratch<T>(d)},
+      .output = [&](auto... p) { kernels::conv2d<T>(d, p...); },
+      .input = [&](auto... p) { kernels::conv2d_input<T>(d, p...); },
+      .weight = [&](auto... p) { kernels::conv2d_weight<T>(d, p...); }};
+  return run_way(way, d, seed);
 }
 
 template <class T>
 void check_against_loops(const ConvDims& d, uint64_t seed) {
   CAPTURE(text(d));
-  const Outcome<T> r = run<T>(d, seed);
+  const Results<T> r = run<T>(d, seed);
   CHECK(r.is_intact);
   const ConvOptions o = {
       .stride = d.stride, .padding = d.padding, .dilation = d.dilation, .groups = d.groups};
@@ -104,8 +86,8 @@ TEST_CASE("conv: what the shapes choose in f32 agrees with plain sums in f64") {
   for (const ConvDims& d : list) {
     const ConvDims full = with_outputs(d);
     CAPTURE(text(full));
-    const Outcome<float> r = run<float>(full, 5);
-    const Outcome<double> s = run<double>(full, 5);
+    const Results<float> r = run<float>(full, 5);
+    const Results<double> s = run<double>(full, 5);
     CHECK(r.is_intact);
     CHECK(error(r.y, s.y) < 2e-5);  // winograd_test.cpp
     CHECK(error(r.dx, s.dx) < 2e-5);
@@ -145,7 +127,7 @@ TEST_CASE("conv: every way of tiling") {
 
 TEST_CASE("conv: empty batches give empty images and zero weight gradients") {
   const ConvDims d = with_outputs({0, 2, 5, 5, 3, 3, 3, 0, 0, 1, 1, 1, 1});
-  const Outcome<double> r = run<double>(d, 1);
+  const Results<double> r = run<double>(d, 1);
   CHECK(r.y.empty());
   CHECK(r.dx.empty());
   CHECK(r.dw == std::vector<double>(3 * 2 * 3 * 3, 0.0));
@@ -157,9 +139,9 @@ TEST_CASE("conv: the same bits at any thread count") {
       const parallel::ThreadLimit limit(threads);
       return run<T>(d, 3);
     };
-    const Outcome<T> one = with(1);
+    const Results<T> one = with(1);
     for (const int threads : {2, 3, 5}) {
-      const Outcome<T> many = with(threads);
+      const Results<T> many = with(threads);
       CHECK(one.y == many.y);
       CHECK(one.dx == many.dx);
       CHECK(one.dw == many.dw);

@@ -1,4 +1,4 @@
-// tests/kernels/conv_ways.h: runs one way of computing convolutions in f32 and measures its errors.
+// tests/kernels/conv_ways.h: runs one way of computing convolutions and measures its errors.
 #pragma once
 
 #include "framework/kernels/conv.h"
@@ -13,30 +13,33 @@
 namespace limpid {
 
 /// The three members for given shapes: f(first operand, second operand, result, scratch).
+template <class T>
 struct Way {
-  using Kernel = std::function<void(const float*, const float*, float*, float*)>;
+  using Kernel = std::function<void(const T*, const T*, T*, T*)>;
   int64_t scratch[3];
   Kernel output, input, weight;
 };
 
+template <class T>
 struct Results {
-  std::vector<float> x, w, g, y, dx, dw;
+  std::vector<T> x, w, g, y, dx, dw;
   bool is_intact = true;  // nothing was written behind a result or the scratch
 };
 
-inline Results run_way(const Way& way, const kernels::ConvDims& d, uint64_t seed) {
+template <class T>
+Results<T> run_way(const Way<T>& way, const kernels::ConvDims& d, uint64_t seed) {
   Rng rng(seed);
-  Results r;
-  r.x = random_array<float>(d.N * d.C * d.H * d.W, rng);
-  r.w = random_array<float>(d.K * (d.C / d.groups) * d.R * d.S, rng);
-  r.g = random_array<float>(d.N * d.K * d.P * d.Q, rng);
-  const auto size = [](const std::vector<float>& v) { return static_cast<int64_t>(v.size()); };
-  Guarded<float> y(size(r.g)), dx(size(r.x)), dw(size(r.w));
-  Guarded<float> s1(way.scratch[0]), s2(way.scratch[1]), s3(way.scratch[2]);
+  Results<T> r;
+  r.x = random_array<T>(d.N * d.C * d.H * d.W, rng);
+  r.w = random_array<T>(d.K * (d.C / d.groups) * d.R * d.S, rng);
+  r.g = random_array<T>(d.N * d.K * d.P * d.Q, rng);
+  const auto size = [](const std::vector<T>& v) { return static_cast<int64_t>(v.size()); };
+  Guarded<T> y(size(r.g)), dx(size(r.x)), dw(size(r.w));
+  Guarded<T> s1(way.scratch[0]), s2(way.scratch[1]), s3(way.scratch[2]);
   way.output(r.x.data(), r.w.data(), y.data(), s1.data());
   way.input(r.g.data(), r.w.data(), dx.data(), s2.data());
   way.weight(r.g.data(), r.x.data(), dw.data(), s3.data());
-  for (const Guarded<float>* guarded : {&y, &dx, &dw, &s1, &s2, &s3}) {
+  for (const Guarded<T>* guarded : {&y, &dx, &dw, &s1, &s2, &s3}) {
     r.is_intact = r.is_intact && guarded->is_intact();
   }
   r.y = y.values();
@@ -63,7 +66,7 @@ struct Errors {
 };
 
 /// Of the three results against the trilinear form in loops, f64.
-inline Errors against_loops(const kernels::ConvDims& d, const Results& r) {
+inline Errors against_loops(const kernels::ConvDims& d, const Results<float>& r) {
   const ConvOptions o = {
       .stride = d.stride, .padding = d.padding, .dilation = d.dilation, .groups = d.groups};
   const Shape sx = {d.N, d.C, d.H, d.W};

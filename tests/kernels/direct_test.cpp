@@ -16,8 +16,8 @@ namespace {
 
 constexpr double kTolerance = 2e-6;
 
-Results run_direct(const ConvDims& d, uint64_t seed) {
-  const Way way = {
+Results<float> run_direct(const ConvDims& d, uint64_t seed) {
+  const Way<float> way = {
       .scratch = {direct::output_scratch(d), direct::input_scratch(d), direct::weight_scratch(d)},
       .output = [&](auto... p) { direct::output(d, p...); },
       .input = [&](auto... p) { direct::input(d, p...); },
@@ -25,9 +25,9 @@ Results run_direct(const ConvDims& d, uint64_t seed) {
   return run_way(way, d, seed);
 }
 
-Results run_depthwise(const ConvDims& d, uint64_t seed) {
+Results<float> run_depthwise(const ConvDims& d, uint64_t seed) {
   const int64_t size = depthwise::scratch(d);
-  const Way way = {
+  const Way<float> way = {
       .scratch = {size, size, size},
       .output = [&](auto... p) { depthwise::output(d, p...); },
       .input = [&](auto... p) { depthwise::input(d, p...); },
@@ -35,7 +35,7 @@ Results run_depthwise(const ConvDims& d, uint64_t seed) {
   return run_way(way, d, seed);
 }
 
-void check(const ConvDims& d, const Results& r) {
+void check(const ConvDims& d, const Results<float>& r) {
   CAPTURE(text(d));
   const Errors e = against_loops(d, r);
   CHECK(r.is_intact);
@@ -44,15 +44,15 @@ void check(const ConvDims& d, const Results& r) {
   CHECK(e.dw < kTolerance);
 }
 
-void check_bits(const ConvDims& d, Results (*run)(const ConvDims&, uint64_t)) {
+void check_bits(const ConvDims& d, Results<float> (*run)(const ConvDims&, uint64_t)) {
   CAPTURE(text(d));
   const auto with = [&](int threads) {
     const parallel::ThreadLimit limit(threads);
     return run(d, 3);
   };
-  const Results one = with(1);
+  const Results<float> one = with(1);
   for (const int threads : {2, 3, 5}) {
-    const Results many = with(threads);
+    const Results<float> many = with(threads);
     CHECK(many.is_intact);
     CHECK(one.y == many.y);
     CHECK(one.dx == many.dx);

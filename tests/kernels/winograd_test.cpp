@@ -24,8 +24,8 @@ ConvDims dims(int64_t N, int64_t C, int64_t K, int64_t H, int64_t W, int64_t pad
   return {N, C, H, W, K, 3, 3, H + 2 * padding - 2, W + 2 * padding - 2, 1, padding, 1, 1};
 }
 
-Results run(const ConvDims& d, int64_t m, uint64_t seed = 1) {
-  const Way way = {
+Results<float> run(const ConvDims& d, int64_t m, uint64_t seed = 1) {
+  const Way<float> way = {
       .scratch =
           {winograd::output_scratch(d, m), winograd::input_scratch(d, m),
            winograd::weight_scratch(d, m)},
@@ -38,7 +38,7 @@ Results run(const ConvDims& d, int64_t m, uint64_t seed = 1) {
 void check(const ConvDims& d, int64_t m, uint64_t seed) {
   CAPTURE(to_string(Shape{d.N, d.C, d.H, d.W}));
   CAPTURE(to_string(Shape{d.K, d.padding, m}));
-  const Results r = run(d, m, seed);
+  const Results<float> r = run(d, m, seed);
   const Errors e = against_loops(d, r);
   CHECK(r.is_intact);
   CHECK(e.y < kTolerance[m == 4]);
@@ -76,7 +76,7 @@ TEST_CASE("winograd: several panels, several blocks of tiles, filters first") {
 TEST_CASE("winograd: many filters with several blocks of tiles") {
   // 242 images of one pixel. Only the middle tap sees it, so plain products are the twin
   const ConvDims d = dims(242, 490, 500, 1, 1, 1);
-  const Results r = run(d, 4);
+  const Results<float> r = run(d, 4);
   CHECK(r.is_intact);
   const auto at = [&](int64_t k, int64_t c) {
     return static_cast<double>(r.w[static_cast<size_t>((k * d.C + c) * 9 + 4)]);
@@ -123,9 +123,9 @@ TEST_CASE("winograd: the same bits at any thread count") {
         const parallel::ThreadLimit limit(threads);
         return run(d, m);
       };
-      const Results one = with(1);
+      const Results<float> one = with(1);
       for (const int threads : {2, 3, 5}) {
-        const Results many = with(threads);
+        const Results<float> many = with(threads);
         CHECK(many.is_intact);
         CHECK(one.y == many.y);
         CHECK(one.dx == many.dx);
@@ -137,7 +137,7 @@ TEST_CASE("winograd: the same bits at any thread count") {
 
 TEST_CASE("winograd: an empty batch gives zero weight gradients") {
   for (const int64_t m : {2, 4}) {
-    const Results r = run(dims(0, 9, 10, 5, 5, 1), m);
+    const Results<float> r = run(dims(0, 9, 10, 5, 5, 1), m);
     CHECK(r.is_intact);
     CHECK(r.dw == std::vector<float>(10 * 9 * 9, 0.0F));
   }

@@ -8,6 +8,7 @@
 #include "framework/ops/ops.h"
 #include "tests/support/compare.h"
 #include "tests/support/failure.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -31,15 +32,6 @@ struct Size {
 };
 const Size kSizes[] = {{1, 1},   {3, 3},   {4, 7}, {7, 4}, {1, 5}, {5, 1},
                        {40, 57}, {57, 40}, {0, 3}, {3, 0}, {0, 0}};
-
-Tensor matrix(const Shape& shape, std::initializer_list<double> values) {
-  return Tensor::of(shape, values, DType::f64);
-}
-
-Tensor random(const Shape& shape, uint64_t seed = 1) {
-  Rng rng(seed);
-  return Tensor::normal(shape, rng, 0, 1, DType::f64);
-}
 
 Tensor transpose_of(const Tensor& x) {
   Tensor out = Tensor::empty({x.size(1), x.size(0)}, DType::f64);
@@ -91,7 +83,7 @@ bool is_upper(const Tensor& x) {
 
 // Symmetric, eigenvalues at least n
 Tensor positive_definite(int64_t n) {
-  const Tensor x = random({n, n}, 7);
+  const Tensor x = normal({n, n}, 7);
   Tensor out = product(x, transpose_of(x));
   for (int64_t i = 0; i < n; ++i) {
     out.mutable_data<double>()[i * (n + 1)] += static_cast<double>(n);
@@ -177,7 +169,7 @@ TEST_CASE("solve_cholesky: a x = b") {
     for (const int64_t p : {0, 1, 3}) {
       CAPTURE(n);
       CAPTURE(p);
-      const Tensor a = positive_definite(n), b = random({n, p});
+      const Tensor a = positive_definite(n), b = normal({n, p}, 1);
       const Tensor x = solve_cholesky(cholesky(a), b);
       CHECK(x.shape() == b.shape());
       CHECK(close(product(a, x), b, kTolerance));  // eigenvalues from n to about 5 n
@@ -208,7 +200,7 @@ TEST_CASE("qr: q r = a, q^T q = 1, r is upper triangular with a diagonal >= 0") 
     CAPTURE(m);
     CAPTURE(n);
     const int64_t k = std::min(m, n);
-    const Tensor a = random({m, n});
+    const Tensor a = normal({m, n}, 1);
     const auto [q, r] = qr(a);
     REQUIRE(q.shape() == Shape{m, k});
     REQUIRE(r.shape() == Shape{k, n});
@@ -244,7 +236,7 @@ TEST_CASE("eigen_symmetric: by hand") {
 TEST_CASE("eigen_symmetric: V diag(values) V^T = a, V is orthogonal, signs are fixed") {
   for (const int64_t n : {0, 1, 2, 6, 30, 58}) {
     CAPTURE(n);
-    const Tensor x = random({n, n});
+    const Tensor x = normal({n, n}, 1);
     const Tensor a = product(x, transpose_of(x));  // [n, n], values up to 4 n
     const auto [values, vectors] = eigen_symmetric(a);
     REQUIRE(values.shape() == Shape{n});
@@ -285,7 +277,7 @@ TEST_CASE("svd: u diag(s) vt = a, orthonormal bases, s descends, signs are fixed
     CAPTURE(m);
     CAPTURE(n);
     const int64_t k = std::min(m, n);
-    const Tensor a = random({m, n});
+    const Tensor a = normal({m, n}, 1);
     const Tensor before = a.clone();
     const auto [u, s, vt] = svd(a);
     REQUIRE(u.shape() == Shape{m, k});
@@ -302,7 +294,7 @@ TEST_CASE("svd: u diag(s) vt = a, orthonormal bases, s descends, signs are fixed
 }
 
 TEST_CASE("svd: agrees with the eigenvalues of a^T a") {
-  const Tensor a = random({12, 9}, 3);
+  const Tensor a = normal({12, 9}, 3);
   const Tensor values = eigen_symmetric(product(transpose_of(a), a)).values;
   const Tensor s = svd(a).s;
   for (size_t j = 0; j < 9; ++j) {
@@ -335,7 +327,7 @@ TEST_CASE("least_squares: without full rank the shortest solution is chosen") {
   CHECK(close(twins.s, matrix({2}, {2, 0})));
 
   // Rank 3 by construction: x = pseudo-inverse b, from the singular vectors
-  const Tensor a = product(random({20, 3}, 4), random({3, 8}, 5)), b = random({20, 2}, 6);
+  const Tensor a = product(normal({20, 3}, 4), normal({3, 8}, 5)), b = normal({20, 2}, 6);
   const LeastSquares found = least_squares(a, b);
   CHECK(found.rank == 3);
   const auto [u, s, vt] = svd(a);
@@ -359,7 +351,7 @@ TEST_CASE("least_squares: the residual is orthogonal to the columns of a") {
       CAPTURE(m);
       CAPTURE(n);
       CAPTURE(p);
-      const Tensor a = random({m, n}), b = random({m, p}, 2);
+      const Tensor a = normal({m, n}, 1), b = normal({m, p}, 2);
       const auto [x, rank, s] = least_squares(a, b);
       REQUIRE(x.shape() == Shape{n, p});
       CHECK(rank == std::min(m, n));
@@ -369,7 +361,7 @@ TEST_CASE("least_squares: the residual is orthogonal to the columns of a") {
       CHECK(close(normal, product(transpose_of(a), b), 10 * kTolerance));
     }
   }
-  CHECK(least_squares(random({4, 2}), random({4})).x.shape() == Shape{2});
+  CHECK(least_squares(normal({4, 2}, 1), normal({4}, 1)).x.shape() == Shape{2});
 }
 
 TEST_CASE("least_squares: the tolerance decides about the rank") {
@@ -386,7 +378,7 @@ TEST_CASE("least_squares: the tolerance decides about the rank") {
 // ---- What all of them promise ----
 
 TEST_CASE("linalg: wrong types, shapes and values") {
-  const Tensor square = identity(2), wide = random({2, 3});
+  const Tensor square = identity(2), wide = normal({2, 3}, 1);
   CHECK(failure<DTypeError>([] { svd(Tensor::ones({2, 2})); }) == "svd: a must be f64, got f32");
   CHECK_THROWS_AS(cholesky(Tensor::ones({2, 2})), DTypeError);
   CHECK_THROWS_AS(qr(Tensor::ones({2, 2})), DTypeError);
@@ -397,25 +389,25 @@ TEST_CASE("linalg: wrong types, shapes and values") {
 
   CHECK(failure<ShapeError>([&] { cholesky(wide); }) == "cholesky: a must be square, got [2, 3]");
   CHECK_THROWS_AS(eigen_symmetric(wide), ShapeError);
-  CHECK_THROWS_AS(solve_cholesky(wide, random({2})), ShapeError);
-  CHECK_THROWS_AS(svd(random({4})), ShapeError);
-  CHECK_THROWS_AS(qr(random({2, 2, 2})), ShapeError);
-  CHECK_THROWS_AS(least_squares(square, random({2, 1, 1})), ShapeError);
+  CHECK_THROWS_AS(solve_cholesky(wide, normal({2}, 1)), ShapeError);
+  CHECK_THROWS_AS(svd(normal({4}, 1)), ShapeError);
+  CHECK_THROWS_AS(qr(normal({2, 2, 2}, 1)), ShapeError);
+  CHECK_THROWS_AS(least_squares(square, normal({2, 1, 1}, 1)), ShapeError);
   CHECK(failure<ShapeError>([&] {
-          least_squares(wide, random({3}));
+          least_squares(wide, normal({3}, 1));
         }) == "least_squares: b has 3 rows but the matrix has 2 (matrix [2, 3], b [3])");
-  CHECK_THROWS_AS(solve_cholesky(square, random({3, 2})), ShapeError);
+  CHECK_THROWS_AS(solve_cholesky(square, normal({3, 2}, 1)), ShapeError);
   CHECK_THROWS_AS(svd(Tensor::empty({0, (1 << 24) + 1}, DType::f64)), ShapeError);
 
   for (const double bad : {std::nan(""), kInfinity, -kInfinity}) {
     const Tensor broken = matrix({2, 2}, {1, bad, 0, 1}), vector = matrix({2}, {bad, 0});
     CHECK_THROWS_AS(cholesky(broken), NumericError);
-    CHECK_THROWS_AS(solve_cholesky(broken, random({2})), NumericError);
+    CHECK_THROWS_AS(solve_cholesky(broken, normal({2}, 1)), NumericError);
     CHECK_THROWS_AS(solve_cholesky(square, vector), NumericError);
     CHECK_THROWS_AS(qr(broken), NumericError);
     CHECK_THROWS_AS(eigen_symmetric(broken), NumericError);
     CHECK_THROWS_AS(svd(broken), NumericError);
-    CHECK_THROWS_AS(least_squares(broken, random({2})), NumericError);
+    CHECK_THROWS_AS(least_squares(broken, normal({2}, 1)), NumericError);
     CHECK_THROWS_AS(least_squares(square, vector), NumericError);
   }
   // Finite entries, but the length of the column is not
@@ -432,7 +424,7 @@ TEST_CASE("linalg: a backward pass that reaches a result throws") {
 }
 
 TEST_CASE("linalg: the same bits again, at any thread count") {
-  const Tensor a = random({150, 90}, 8), b = random({150, 4}, 9);
+  const Tensor a = normal({150, 90}, 8), b = normal({150, 4}, 9);
   const Tensor gram = product(transpose_of(a), a);
   const auto everything = [&] {
     const Svd parts = svd(a);

@@ -7,6 +7,7 @@
 #include "framework/nn/models.h"
 #include "tests/nn/finite_difference.h"
 #include "tests/support/compare.h"
+#include "tests/support/failure.h"
 
 #include <doctest/doctest.h>
 
@@ -34,12 +35,7 @@ std::unique_ptr<Module> small_net(uint64_t seed, const std::string& norm = "batc
 }
 
 std::string load_error(Module& module, const std::map<std::string, Tensor>& tensors) {
-  try {
-    load_state(module, tensors);
-  } catch (const ValueError& error) {
-    return error.what();
-  }
-  return "";
+  return failure<ValueError>([&] { load_state(module, tensors); });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "framework/nn/models.h"
 #include "framework/ops/ops.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -40,10 +41,7 @@ const Kinked kKinked[] = {
     {"huber", [](const Tensor& x) { return huber(x, number(0) * x, 0.5); }, false},
 };
 
-Tensor images(uint64_t seed) {
-  Rng rng(seed);
-  return Tensor::normal({2, 3, 5, 5}, rng, 0, 1, DType::f64);
-}
+Tensor images(uint64_t seed) { return normal({2, 3, 5, 5}, seed); }
 
 Tensor slope(const Tensor& y, const Tensor& x, ReluRule rule = ReluRule::standard) {
   return grad(y, x, {.relu = rule, .seed = Tensor::ones(y.shape(), y.dtype())});

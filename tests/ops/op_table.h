@@ -7,6 +7,7 @@
 
 #include "framework/core/rng.h"
 #include "framework/tensor/tensor.h"
+#include "tests/reference/reference.h"
 #include "tests/support/gradcheck.h"
 
 #include <functional>
@@ -77,5 +78,13 @@ std::vector<OpCase> unit_cases();
 std::vector<OpCase> row_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> augment_cases();
+
+/// The naive twin of a pointwise op.
+inline Function each(double (*f)(double)) {
+  return [f](Inputs t) { return reference::map(t[0], f); };
+}
+inline Function each_pair(double (*f)(double, double)) {
+  return [f](Inputs t) { return reference::map(t[0], t[1], f); };
+}
 
 }  // namespace limpid

@@ -9,14 +9,6 @@
 namespace limpid {
 namespace {
 
-// The naive twin of a pointwise op.
-Function each(double (*f)(double)) {
-  return [f](Inputs t) { return reference::map(t[0], f); };
-}
-Function each_pair(double (*f)(double, double)) {
-  return [f](Inputs t) { return reference::map(t[0], t[1], f); };
-}
-
 double plus(double a, double b) { return a + b; }
 double minus(double a, double b) { return a - b; }
 double times(double a, double b) { return a * b; }

@@ -142,6 +142,20 @@ std::vector<OpCase> row_table_cases() {
        .inputs = {{50, 70}, labels({40, 30}, 50)},
        .reference = expected,
        .is_large = true},
+      {.name = "take_rows of a list",
+       .op =
+           [](Inputs t) {
+             return take_rows(t[0], std::vector<int64_t>{3, 0, 3});
+           },
+       .inputs = {{4, 2, 3}},
+       .reference =
+           [](Inputs t) {
+             const Tensor index = Tensor::of_integers({3}, {3, 0, 3});
+             return reshape(reference::take_rows(reshape(t[0], {4, 6}), index), {3, 2, 3});
+           },
+       .throws =
+           {{{normal({})}, "no rows to take from []"},
+            {{{2, 3}}, "is not in [0, 2)", Throws::value_error}}},
       {.name = "add_rows",
        .op = add(4),
        .inputs = {{6, 3}, labels({6}, 4)},

@@ -9,13 +9,6 @@
 namespace limpid {
 namespace {
 
-Function each(double (*f)(double)) {
-  return [f](Inputs t) { return reference::map(t[0], f); };
-}
-Function each_pair(double (*f)(double, double)) {
-  return [f](Inputs t) { return reference::map(t[0], t[1], f); };
-}
-
 OpCase unary(const std::string& name, Tensor (*op)(const Tensor&), double (*f)(double)) {
   return {
       .name = name,

@@ -4,6 +4,7 @@
 #include "framework/core/rng.h"
 #include "framework/ops/ops.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -16,13 +17,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-Tensor row(std::vector<double> values, DType dtype = DType::f64) {
-  return Tensor::of({static_cast<int64_t>(values.size())}, values, dtype);
-}
-Tensor leaf(std::vector<double> values, DType dtype = DType::f64) {
-  return row(std::move(values), dtype).require_gradient();
-}
 
 // max_error counts two NaNs as equal.
 bool is(const Tensor& found, const std::vector<double>& expected) {

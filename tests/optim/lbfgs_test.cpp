@@ -9,6 +9,7 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -22,11 +23,6 @@ namespace {
 
 using Values = std::vector<double>;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-Tensor leaf(const Values& values, DType dtype = DType::f64) {
-  const auto n = static_cast<int64_t>(values.size());
-  return Tensor::of({n}, values, dtype).require_gradient();
-}
 
 // Sets the gradient and returns the value, in the manner of a closure over plain numbers.
 template <class Slope>

@@ -12,6 +12,7 @@
 #include "framework/optim/rmsprop.h"
 #include "framework/optim/sgd.h"
 #include "tests/support/compare.h"
+#include "tests/support/tensors.h"
 
 #include <doctest/doctest.h>
 
@@ -26,11 +27,6 @@ namespace {
 using Values = std::vector<double>;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor leaf(const Values& values, DType dtype = DType::f64) {
-  const auto n = static_cast<int64_t>(values.size());
-  return Tensor::of({n}, values, dtype).require_gradient();
-}
 
 // The gradients of five steps, for two parameters in one tensor.
 const std::vector<Values> kGradients = {{0.5, -2}, {0.25, 1}, {-1, 3}, {2, -0.5}, {-0.125, 4}};

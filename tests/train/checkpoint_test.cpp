@@ -5,6 +5,7 @@
 #include "framework/io/files.h"
 #include "framework/io/safetensors.h"
 #include "framework/optim/sgd.h"
+#include "tests/support/failure.h"
 #include "tests/support/temp_dir.h"
 #include "tests/train/toy.h"
 
@@ -45,12 +46,7 @@ void load(const std::string& path, Run& run) {
 }
 
 std::string load_error(const std::string& path, Run& run) {
-  try {
-    load(path, run);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "";
+  return failure([&] { load(path, run); });
 }
 
 }  // namespace
