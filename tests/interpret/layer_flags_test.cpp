@@ -1,5 +1,4 @@
-// tests/interpret/layer_flags_test.cpp: remarks on layers, each from figures that call for it
-// alone.
+// tests/interpret/layer_flags_test.cpp: remarks on layers, each from figures that call for it.
 #include "interpret/transport/layer_flags.h"
 
 #include <doctest/doctest.h>
