@@ -215,11 +215,7 @@ std::vector<Shown> shown_commands(
   const auto object = [](std::initializer_list<Json::Member> members) {
     return Json::object(members);
   };
-  const auto list = [](std::initializer_list<const char*> words) {
-    Json array = Json::array();
-    for (const char* word : words) array.push(word);
-    return array;
-  };
+  const auto list = [](std::initializer_list<const char*> words) { return Json::array_of(words); };
   const int64_t steps = is_quick ? 50 : 400;
   return {
       {"dsv", dsv_extract_command(),

@@ -80,12 +80,6 @@ Subject read_subject(const ExplainOptions& o, const Common& common, const RunFol
   return s;
 }
 
-std::vector<int64_t> predicted_classes(const Tensor& logits) {
-  const Tensor best = arg_max(logits, 1);
-  const auto classes = best.values<int64_t>();
-  return {classes.begin(), classes.end()};
-}
-
 // The class explained for each image.
 std::vector<int64_t> target_classes(
     const ExplainOptions& o, const Subject& s, const std::vector<int64_t>& predicted,
@@ -113,7 +107,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
   const Subject s = read_subject(o, in.common, folder);
   const Tensor images = standardised(s.pictures, folder.card);
   const Tensor logits = logits_of(folder, images);
-  const std::vector<int64_t> predicted = predicted_classes(logits);
+  const std::vector<int64_t> predicted = to_integers(arg_max(logits, 1));
   const std::vector<int64_t> classes = target_classes(o, s, predicted, folder.card);
   const std::vector<double> scores = select(softmax(logits), classes).to_vector();
 
