@@ -180,8 +180,8 @@ TEST_CASE("law: with noise of shape D the normal map is S (S + t D)^-1") {
 
 TEST_CASE("law: least loss is m t - t^2 I (check 3), and no other map does better") {
   // N(0, 1), t = 0.5: 1/3
-  const MixtureLaw normal = normal_in_1d(0, 1);
-  CHECK(0.5 - 0.25 * functionals(normal, 0.5).fisher == doctest::Approx(1.0 / 3).epsilon(1e-12));
+  const MixtureLaw unit = normal_in_1d(0, 1);
+  CHECK(0.5 - 0.25 * functionals(unit, 0.5).fisher == doctest::Approx(1.0 / 3).epsilon(1e-12));
   // A mixture in the plane, by 40,000 draws: the spread of the mean is below 1 %
   const MixtureLaw law = three_blobs();
   const double t = 0.3;
