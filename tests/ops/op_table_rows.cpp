@@ -3,6 +3,7 @@
 #include "framework/ops/pointwise.h"
 #include "framework/ops/reduce.h"
 #include "framework/ops/resample.h"
+#include "framework/tensor/integers.h"
 #include "tests/ops/op_table.h"
 #include "tests/reference/reference.h"
 
@@ -143,19 +144,16 @@ std::vector<OpCase> row_table_cases() {
        .reference = expected,
        .is_large = true},
       {.name = "take_rows of a list",
-       .op =
-           [](Inputs t) {
-             return take_rows(t[0], std::vector<int64_t>{3, 0, 3});
-           },
-       .inputs = {{4, 2, 3}},
+       .op = [](Inputs t) { return take_rows(t[0], to_integers(t[1])); },
+       .inputs = {{4, 2, 3}, labels({5}, 4)},
        .reference =
            [](Inputs t) {
-             const Tensor index = Tensor::of_integers({3}, {3, 0, 3});
-             return reshape(reference::take_rows(reshape(t[0], {4, 6}), index), {3, 2, 3});
+             return reshape(
+                 reference::take_rows(reshape(t[0], {t[0].size(0), 6}), t[1]), {5, 2, 3});
            },
        .throws =
-           {{{normal({})}, "no rows to take from []"},
-            {{{2, 3}}, "is not in [0, 2)", Throws::value_error}}},
+           {{{normal({}), labels({2}, 4)}, "no rows to take from []"},
+            {{{2, 3}, labels({9}, 4)}, "is not in [0, 2)", Throws::value_error}}},
       {.name = "add_rows",
        .op = add(4),
        .inputs = {{6, 3}, labels({6}, 4)},
