@@ -79,7 +79,7 @@ std::vector<std::string> unfolded(const std::vector<std::string>& paths) {
       }
     }
     if (error) throw FormatError(path, "", "cannot read folder: " + error.message());
-    if (found.empty()) throw UsageError(path + ": holds no pictures");
+    if (found.empty()) throw FormatError(path, "", "holds no pictures");
     std::ranges::sort(found);
     files.insert(files.end(), found.begin(), found.end());
   }

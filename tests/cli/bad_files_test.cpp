@@ -242,7 +242,7 @@ TEST_CASE("bad files: pictures") {
     check_refused(folder, "explain r --input p.png --out e", 3, {"limpid: explain: p.png: "});
   }
   check_refused(folder, "predict r --input none.png", 3, {"none.png", "cannot read"});
-  check_refused(folder, "predict r --input r", 3, {"limpid: predict: r: ", "irectory"});
+  check_refused(folder, "predict r --input r", 3, {"limpid: predict: r: holds no pictures"});
 }
 
 TEST_CASE("bad files: arrays") {

@@ -98,7 +98,7 @@ TEST_CASE("own pictures: files and classes keep their names") {
       p.folder, "explain r --input new --target grey --method gradient", 2,
       {"--target", "\"grey\"", "0 to 1", "bright, dark"});
   std::filesystem::create_directories(p.folder.file("none"));
-  check_refused(p.folder, "predict r --input none", 2, {"none: holds no pictures"});
+  check_refused(p.folder, "predict r --input none", 3, {"none: holds no pictures"});
 
   succeed(p.folder, "report r e m --out page.html");
   const std::string page = content(p.folder.file("page.html"));
