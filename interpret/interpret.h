@@ -45,10 +45,8 @@
 #include "interpret/numerics/sinkhorn.h"           // optimal transport with an entropic term
 #include "interpret/numerics/wasserstein.h"        // optimal transport on a line and of Gaussians
 #include "interpret/numerics/point_clouds.h"       // distances within and between clouds
-#include "interpret/numerics/sinkhorn.h"           // optimal transport with an entropic term
 #include "interpret/numerics/squared_distances.h"  // all pairs of two point clouds
 #include "interpret/numerics/transport.h"          // exact optimal transport, with a certificate
-#include "interpret/numerics/wasserstein.h"        // optimal transport on a line and of Gaussians
 #include "interpret/numerics/ode.h"                // Euler, Runge-Kutta, adaptive steps
 #include "interpret/report/attribution_plot.h"  // waterfalls and swarms as SVG
 #include "interpret/report/heatmap.h"        // colour maps and overlays

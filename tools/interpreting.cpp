@@ -156,6 +156,4 @@ Json to_json(const interpret::Estimate& e) {
   return Json::object({{"mean", e.mean}, {"ci", Json::array({e.interval.low, e.interval.high})}});
 }
 
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 }  // namespace limpid::tools

@@ -52,7 +52,5 @@ interpret::Samples samples_with_rows(Interpreted& all);
 
 /// {mean, ci: [low, high]}, null for what has no meaning.
 Json to_json(const interpret::Estimate& estimate);
-/// null for NaN and infinity.
-Json number_or_null(double value);
 
 }  // namespace limpid::tools

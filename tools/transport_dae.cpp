@@ -193,7 +193,7 @@ Json rows_of(const Flow& flow) {
          {"w2_input", l == 0 ? 0 : w2(flow.at(0), here, count)},
          {"kinetic", flow.energy[at]},
          {"length", flow.length[at]},
-         {"entropy_change", number_or_null(flow.entropy_change[at])}}));
+         {"entropy_change", flow.entropy_change[at]}}));
   }
   return rows;
 }
@@ -206,8 +206,8 @@ Json to_json(const DenoiserQuality& q) {
        {"least_loss", q.least_loss},
        {"error", q.error},
        {"displacement", q.displacement},
-       {"relative_error", number_or_null(q.relative_error())},
-       {"relative_error_root", number_or_null(std::sqrt(q.relative_error()))},
+       {"relative_error", q.relative_error()},
+       {"relative_error_root", std::sqrt(q.relative_error())},
        {"asymmetry", q.asymmetry},
        {"smallest_eigenvalue", q.smallest_eigenvalue}});
 }
@@ -262,7 +262,7 @@ std::optional<double> layers_variance(const TransportPoints& t, const std::vecto
   return sum / static_cast<double>(variances.numel());
 }
 
-Json or_null(std::optional<double> value) { return value ? number_or_null(*value) : Json(); }
+Json or_null(std::optional<double> value) { return value ? *value : Json(); }
 
 Json result_of(const DaeOptions& o, const TransportPoints& t, const Moved& moved) {
   const int64_t m = t.law->dimension();

@@ -182,14 +182,13 @@ Json outcome_json(const std::vector<Outcome>& all) {
                accuracy = spread_of(all, &Outcome::accuracy);
   Json runs = Json::array();
   for (const Outcome& o : all) {
-    runs.push(Json::object(
-        {{"statistic", number_or_null(o.statistic)}, {"accuracy", number_or_null(o.accuracy)}}));
+    runs.push(Json::object({{"statistic", o.statistic}, {"accuracy", o.accuracy}}));
   }
   return Json::object(
-      {{"statistic", number_or_null(statistic.mean)},
-       {"accuracy", number_or_null(accuracy.mean)},
-       {"statistic_std", number_or_null(statistic.deviation)},
-       {"accuracy_std", number_or_null(accuracy.deviation)},
+      {{"statistic", statistic.mean},
+       {"accuracy", accuracy.mean},
+       {"statistic_std", statistic.deviation},
+       {"accuracy_std", accuracy.deviation},
        {"runs", runs}});
 }
 
@@ -308,7 +307,7 @@ Json run(const Invocation& in, const FixOptions& o) {
        {"before", Json::object({{"statistic", old.statistic}, {"accuracy", old.accuracy}})},
        {"after", outcome_json(with)},
        {"control", outcome_json(without)},
-       {"seed_std", number_or_null(after.deviation)},
+       {"seed_std", after.deviation},
        {"accepted", is_accepted},
        {"due_to_change", is_due_to_change}});
 }

@@ -38,10 +38,7 @@ struct ReportOptions {
 };
 
 Json to_json(const interpret::Summary& s) {
-  return Json::object(
-      {{"median", number_or_null(s.median)},
-       {"low", number_or_null(s.low)},
-       {"high", number_or_null(s.high)}});
+  return Json::object({{"median", s.median}, {"low", s.low}, {"high", s.high}});
 }
 
 std::string flags_of(
@@ -66,30 +63,30 @@ Json layer_json(const LayerTransport& t, const std::string& flag) {
        {"dim", t.dim},
        {"pooling", t.pooling},
        {"alignment", t.alignment.empty() ? Json() : Json(t.alignment)},
-       {"w2_previous", number_or_null(t.w2_previous.median)},
+       {"w2_previous", t.w2_previous.median},
        {"w2_previous_range", to_json(t.w2_previous)},
-       {"w2_input", number_or_null(t.w2_input.median)},
-       {"floor", number_or_null(t.floor.median)},
+       {"w2_input", t.w2_input.median},
+       {"floor", t.floor.median},
        {"distinguishable", t.w2_previous.median >= 2 * t.floor.median},
        {"share", t.share},
-       {"sliced", number_or_null(t.sliced)},
-       {"bures", number_or_null(t.bures)},
-       {"kinetic", number_or_null(t.kinetic.median)},
-       {"twist", number_or_null(t.twist.median)},
-       {"straightness", number_or_null(t.straightness.median)},
-       {"gromov", number_or_null(t.gromov)},
-       {"gromov_pairs", number_or_null(t.gromov_pairs)},
-       {"cka_previous", number_or_null(t.cka_previous)},
-       {"rotation_residual", number_or_null(t.residual)},
+       {"sliced", t.sliced},
+       {"bures", t.bures},
+       {"kinetic", t.kinetic.median},
+       {"twist", t.twist.median},
+       {"straightness", t.straightness.median},
+       {"gromov", t.gromov},
+       {"gromov_pairs", t.gromov_pairs},
+       {"cka_previous", t.cka_previous},
+       {"rotation_residual", t.residual},
        {"sigma", t.sigma},
-       {"entropy", number_or_null(t.entropy)},
-       {"entropy_bound", number_or_null(t.entropy_bound)},
+       {"entropy", t.entropy},
+       {"entropy_bound", t.entropy_bound},
        {"directions", t.directions},
        {"rank", t.rank},
-       {"class_separation", number_or_null(t.class_separation.median)},
+       {"class_separation", t.class_separation.median},
        {"class_separation_range", to_json(t.class_separation)},
-       {"variance_between_classes", number_or_null(t.separation)},
-       {"class_distance", number_or_null(t.class_distance)},
+       {"variance_between_classes", t.separation},
+       {"class_distance", t.class_distance},
        {"dead", t.dead},
        {"duplicates", t.duplicates},
        {"flag", flag.empty() ? Json() : Json(flag)}});
@@ -102,16 +99,13 @@ Json health_json(const LayerHealth& h) {
        {"units", h.units},
        {"fan_in", h.fan_in},
        {"constant", h.constant},
-       {"distance", number_or_null(h.distance)},
-       {"z_spread", Json::array()
-                        .push(number_or_null(h.z.spread[0]))
-                        .push(number_or_null(h.z.spread[1]))
-                        .push(number_or_null(h.z.spread[2]))},
-       {"z_directions", number_or_null(h.z.directions)},
-       {"z_separation", number_or_null(h.z.separation)},
-       {"directions", number_or_null(h.own.directions)},
-       {"variance_between_classes", number_or_null(h.own.separation)},
-       {"weight_gain", number_or_null(h.weight_gain)}});
+       {"distance", h.distance},
+       {"z_spread", Json::array().push(h.z.spread[0]).push(h.z.spread[1]).push(h.z.spread[2])},
+       {"z_directions", h.z.directions},
+       {"z_separation", h.z.separation},
+       {"directions", h.own.directions},
+       {"variance_between_classes", h.own.separation},
+       {"weight_gain", h.weight_gain}});
 }
 
 Json flag_json(const LayerFlag& f) {
@@ -119,7 +113,7 @@ Json flag_json(const LayerFlag& f) {
       {{"layer", f.layer},
        {"rule", f.rule},
        {"kind", f.is_fault ? "fault" : "remark"},
-       {"value", number_or_null(f.value)},
+       {"value", f.value},
        {"threshold", f.threshold},
        {"text", f.text},
        {"advice", f.advice}});
@@ -209,10 +203,7 @@ Json euler_json(const std::vector<interpret::EulerStep>& steps) {
   Json array = Json::array();
   for (const interpret::EulerStep& s : steps) {
     array.push(Json::object(
-        {{"name", s.name},
-         {"size", number_or_null(s.size)},
-         {"doubling", number_or_null(s.doubling)},
-         {"turn", number_or_null(s.turn)}}));
+        {{"name", s.name}, {"size", s.size}, {"doubling", s.doubling}, {"turn", s.turn}}));
   }
   return array;
 }
@@ -234,8 +225,7 @@ Json movement_json(
   });
   Json array = Json::array();
   for (size_t l = 0; l < moved.size(); ++l) {
-    array.push(
-        Json::object({{"name", recorded.steps[l].name}, {"moved", number_or_null(moved[l])}}));
+    array.push(Json::object({{"name", recorded.steps[l].name}, {"moved", moved[l]}}));
   }
   return array;
 }
@@ -316,12 +306,12 @@ Json run(const Invocation& in, const ReportOptions& o) {
        {"weights", healths},
        {"flags", flag_list},
        {"path", Json::object(
-                    {{"length", number_or_null(path.length)},
-                     {"w2", number_or_null(path.w2)},
-                     {"geodesicity", number_or_null(path.geodesicity)},
-                     {"straightness", number_or_null(path.straightness)},
-                     {"action", number_or_null(path.action)},
-                     {"efficiency", number_or_null(path.efficiency)},
+                    {{"length", path.length},
+                     {"w2", path.w2},
+                     {"geodesicity", path.geodesicity},
+                     {"straightness", path.straightness},
+                     {"action", path.action},
+                     {"efficiency", path.efficiency},
                      {"alignment", "each cloud rotated onto the one before it"}})},
        {"euler", euler_json(euler)},
        {"depth_advice", advice_list},

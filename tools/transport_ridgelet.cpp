@@ -485,12 +485,12 @@ Json to_json(const interpret::UnitAgreement& all, const interpret::UnitAgreement
   return Json::object(
       {{"count", all.units},
        {"outside", all.outside},
-       {"spearman", number_or_null(all.spearman)},
+       {"spearman", all.spearman},
        {"bins", all.bins},
        {"occupied_bins", all.occupied},
-       {"spearman_near", number_or_null(near.spearman)},
+       {"spearman_near", near.spearman},
        {"bins_near", near.bins},
-       {"spearman_places", number_or_null(all.places)},
+       {"spearman_places", all.places},
        {"place_bins", all.place_bins}});
 }
 
@@ -593,9 +593,9 @@ Json run(const Invocation& in, const RidgeletOptions& o) {
        {"frequency", t.frequency},
        {"offset", t.offset},
        {"points", s.samples.size()},
-       {"reconstruction_error", number_or_null(r.error)},
-       {"low_pass_error", s.f ? number_or_null(r.low_pass_error) : Json()},
-       {"low_pass_gap", s.f ? number_or_null(r.low_pass_gap) : Json()},
+       {"reconstruction_error", r.error},
+       {"low_pass_error", s.f ? r.low_pass_error : Json()},
+       {"low_pass_gap", s.f ? r.low_pass_gap : Json()},
        {"spectrum", spectrum_json(t, in.common.out)},
        {"widths", rows},
        {"units", r.agreement ? to_json(*r.agreement, *r.near) : Json()},

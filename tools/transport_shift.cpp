@@ -173,9 +173,9 @@ Json run(const Invocation& in, const ShiftCommand& o) {
          {"shift", s.shift},
          {"null_mean", s.null_mean},
          {"null_std", s.null_deviation},
-         {"z", number_or_null(s.z)},
+         {"z", s.z},
          {"outside", s.is_outside},
-         {"amplification", number_or_null(s.amplification)}}));
+         {"amplification", s.amplification}}));
   }
   Json result = Json::object(
       {{"model", name_of(folder)},

@@ -78,7 +78,7 @@ std::string waterfall_chart(const Waterfall& chart) {
     const ShortName name(chart.names[i]);
     svg.text({0, y}, name.text, {}, name.hint);
     svg.rectangle(
-        {std::min(x, end), y - kBar / 2}, {std::abs(end - x), kBar}, v < 0 ? "bar f2" : "bar f1");
+        {std::min(x, end), y - kBar / 2}, {std::abs(end - x), kBar}, v < 0 ? "bar f1" : "bar f2");
     if (v < 0) {
       svg.text({std::min(x, end) - 7, y}, signed_text(v), {Anchor::end, ""});
     } else {

@@ -2,7 +2,7 @@
 #include "interpret/shallow/certificate.h"
 
 #include "framework/core/error.h"
-#include "interpret/shallow/dot.h"
+#include "interpret/numerics/dot.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
 #include "framework/core/rng.h"
-#include "interpret/shallow/dot.h"
+#include "interpret/numerics/dot.h"
 
 #include <algorithm>
 #include <cmath>

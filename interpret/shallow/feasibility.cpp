@@ -1,7 +1,7 @@
 // interpret/shallow/feasibility.cpp: the walk along edges.
 #include "interpret/shallow/feasibility.h"
 
-#include "interpret/shallow/dot.h"
+#include "interpret/numerics/dot.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rank_map.h"
-#include "interpret/shallow/dot.h"
+#include "interpret/numerics/dot.h"
 
 #include <algorithm>
 #include <atomic>

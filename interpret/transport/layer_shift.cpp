@@ -6,6 +6,7 @@
 #include "framework/core/rng.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/pointwise.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 #include "interpret/numerics/point_clouds.h"
 #include "interpret/numerics/statistics.h"
@@ -21,16 +22,16 @@ namespace {
 
 using Rows = std::vector<int64_t>;
 
+Tensor picked(const Tensor& values, const Rows& rows) {
+  return to(take_rows(values, rows), DType::f64);
+}
+
 constexpr int64_t kDivisionsOfW2 = 19;
 
 double variance_of(const Tensor& values) {
   const Recording off(false);
   const Tensor Z = to(values, DType::f64);
   return sum_of_squares(centred(Z)) / static_cast<double>(Z.size(0));
-}
-
-Tensor picked(const Tensor& values, const Rows& rows) {
-  return to(take_rows(values, Tensor::of_integers({std::ssize(rows)}, rows)), DType::f64);
 }
 
 // Squared distances between all rows of both sets, known ones first, in units of sigma^2: every
@@ -72,12 +73,6 @@ Rows drawn(const Rows& from, int64_t count, Rng& rng) {
   return rows;
 }
 
-Rows counted(int64_t begin, int64_t end) {
-  Rows rows;
-  for (int64_t i = begin; i < end; ++i) rows.push_back(i);
-  return rows;
-}
-
 double deviation_of(const std::vector<double>& values, double mean) {
   double squares = 0;
   for (const double v : values) squares += (v - mean) * (v - mean);
@@ -91,15 +86,15 @@ LayerShift shift_of(
   const int64_t M = std::min(fresh.values.size(0), 2 * o.samples);
   const int64_t n = std::min({N / 2, M, o.samples});
   const PooledDistances distances(
-      picked(known.values, counted(0, N)), picked(fresh.values, counted(0, M)),
+      picked(known.values, index_range(0, N)), picked(fresh.values, index_range(0, M)),
       variance_of(known.values));
   struct Repeat {
     double shift, null;
   };
   const auto repeats = ranks::map<Repeat>(o.repeats, [&](int64_t r) {
     Rng rng = Rng(o.seed).child(static_cast<uint64_t>(r));
-    const Rows a = drawn(counted(0, N), 2 * n, rng);
-    const Rows b = drawn(counted(N, N + M), n, rng);
+    const Rows a = drawn(index_range(0, N), 2 * n, rng);
+    const Rows b = drawn(index_range(N, N + M), n, rng);
     const std::span<const int64_t> first(a.data(), static_cast<size_t>(n));
     const std::span<const int64_t> second(a.data() + n, static_cast<size_t>(n));
     return Repeat{.shift = distances.w2(first, b), .null = distances.w2(first, second)};
@@ -169,7 +164,7 @@ double p_of_classes(
     }
     return chi_squared(a, b);
   };
-  const double own = statistic(counted(0, std::ssize(all)));
+  const double own = statistic(index_range(0, std::ssize(all)));
   int64_t extreme = 0;
   for (int64_t d = 0; d < o.divisions; ++d) {
     Rng rng = Rng(o.seed).child(static_cast<uint64_t>(d));
@@ -238,7 +233,7 @@ ClassShift class_shift(
     const PooledDistances distances(
         picked(known.values, drawn(rows.first, count, of_known)),
         picked(fresh.values, drawn(rows.second, count, of_fresh)), variance);
-    const Rows all = counted(0, 2 * count);
+    const Rows all = index_range(0, 2 * count);
     const auto w2_of = [&](const Rows& order) {
       const std::span<const int64_t> both(order);
       return distances.w2(

@@ -41,10 +41,6 @@ double mean_square(const Tensor& points) {
   return squares(points) / static_cast<double>(points.size(0));
 }
 
-Tensor picked(const Tensor& t, const std::vector<int64_t>& rows) {
-  return take_rows(t, Tensor::of_integers({std::ssize(rows)}, rows));
-}
-
 Cloud normalised(const Tensor& values) {
   const Tensor x = to(values, DType::f64);
   const Tensor centred = x - mean(x, {0});
@@ -161,7 +157,7 @@ ClassDistances class_distances(
   double within = 0;
   int64_t count = 0;
   for (const auto& [label, rows] : members) {
-    clouds.push_back(picked(points, rows));
+    clouds.push_back(take_rows(points, rows));
     within += squares(clouds.back() - mean(clouds.back(), {0}));
     count += std::ssize(rows);
   }
@@ -303,10 +299,10 @@ std::vector<Measured> measured_in(const std::vector<LayerFeatures>& steps, const
   std::optional<Frame> frame;
   for (size_t l = 0; l < steps.size(); ++l) {
     Measured& m = measured[l];
-    const Cloud cloud = normalised(picked(steps[l].values, draw.rows));
+    const Cloud cloud = normalised(take_rows(steps[l].values, draw.rows));
     const Tensor own = in_own_axes(cloud.points);
     if (!draw.classes.empty()) m.class_separation = separation_fuzziness(own, draw.classes);
-    const Cloud other = normalised(picked(steps[l].values, draw.others));
+    const Cloud other = normalised(take_rows(steps[l].values, draw.others));
     const Pair halves = in_joint_axes(cloud.points, other.points);
     m.floor = exact_w2(halves.x, halves.y);
     if (l == 0) {
@@ -345,7 +341,7 @@ NetworkTransport network_transport(
   Cloud before;
   for (size_t l = 0; l < steps.size(); ++l) {
     LayerTransport& t = result.layers[l];
-    const Cloud cloud = normalised(picked(steps[l].values, first.rows));
+    const Cloud cloud = normalised(take_rows(steps[l].values, first.rows));
     measure_once(t, steps[l], cloud, first.classes, o, result.notes);
     if (l > 0) {
       t.alignment = have_same_axes(steps[l - 1], steps[l]) ? "same axes" : "rotated";

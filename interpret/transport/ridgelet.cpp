@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/parallel.h"
+#include "interpret/numerics/dot.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,12 +20,6 @@ constexpr double kTanhReach = 20;  // tanh(20) = 1 in f64
 constexpr int64_t kMostValues = int64_t{1} << 27;
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
-
-double dot(std::span<const double> u, std::span<const double> v) {
-  double sum = 0;
-  for (size_t k = 0; k < u.size(); ++k) sum += u[k] * v[k];
-  return sum;
-}
 
 // He_k(z) = z He_(k-1) - (k-1) He_(k-2)
 double hermite(int k, double z) {

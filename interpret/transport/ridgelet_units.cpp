@@ -8,6 +8,7 @@
 #include "framework/nn/layers.h"
 #include "framework/ops/matmul.h"
 #include "framework/tensor/record.h"
+#include "interpret/numerics/dot.h"
 #include "interpret/numerics/statistics.h"
 
 #include <algorithm>
@@ -23,12 +24,6 @@ size_t at(int64_t i) { return static_cast<size_t>(i); }
 
 std::span<const double> row(const std::vector<double>& values, int64_t i, int64_t width) {
   return std::span(values).subspan(at(i * width), at(width));
-}
-
-double dot(std::span<const double> u, std::span<const double> v) {
-  double sum = 0;
-  for (size_t k = 0; k < u.size(); ++k) sum += u[k] * v[k];
-  return sum;
 }
 
 double length(std::span<const double> v) { return std::sqrt(dot(v, v)); }
