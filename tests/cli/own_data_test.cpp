@@ -1,12 +1,15 @@
 // tests/cli/own_data_test.cpp: pictures of one's own, from a folder to an explained network.
+#include "framework/core/rng.h"
 #include "framework/io/image.h"
 #include "framework/io/safetensors.h"
+#include "framework/nn/models.h"
 #include "tests/cli/limpid.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 using namespace limpid;
 using namespace limpid::cli;
@@ -162,4 +165,41 @@ TEST_CASE("own pictures: a command in the page can be pasted into a shell") {
   CHECK(
       content(p.folder.file("page.html")).find("--data &#39;images:my pictures&#39;") !=
       std::string::npos);
+}
+
+TEST_CASE("own pictures: the commands of README run as they stand") {
+  const std::string readme = content(LIMPID_SOURCE_DIR "/README.md");
+  const size_t begin = readme.find("limpid train --data \"images:My pictures\"");
+  REQUIRE(begin != std::string::npos);
+  const std::string script = readme.substr(begin, readme.find("```", begin) - begin);
+
+  // What they name: two classes of pictures, new ones, and weights of a network from elsewhere
+  const TempDir folder;
+  for (const char* name : {"My pictures/cat", "My pictures/dog", "more", "bin"}) {
+    std::filesystem::create_directories(folder.file(name));
+  }
+  for (int n = 0; n < 10; ++n) {
+    const std::string name = std::to_string(n) + ".png";
+    save_halves(folder.file("My pictures/cat/" + name), 250 - n, 200, 3, 12 + n);
+    save_halves(folder.file("My pictures/dog/" + name), 5 + n, 60, 3, 12 + n);
+  }
+  save_halves(folder.file("new.png"), 240, 210, 3, 20);
+  save_halves(folder.file("more/a.png"), 3, 40, 3, 20);
+  Rng rng(1);
+  const auto net = make_model("resnet18-imagenet", {{3, 64, 64}, 2}, rng);
+  std::map<std::string, Tensor> weights;
+  for (const auto& [name, tensor] : state(*net)) weights.emplace(name, tensor);
+  save_safetensors(folder.file("w.safetensors"), weights);
+  write(folder.file("names.txt"), "cat\ndog\n");
+  std::filesystem::create_symlink(LIMPID_BINARY, folder.file("bin/limpid"));
+
+  const ProcessResult result = run_process(
+      "/bin/sh", {"-e", "-c", "PATH=$PWD/bin:$PATH\n" + script},
+      {.folder = folder.path().string(), .time_limit = 200});
+  INFO(script, result.err);
+  CHECK(result.status == 0);
+  const std::string page = content(folder.file("mine.html"));
+  for (const char* part : {"cat", "dog", "guided", "grad-cam"}) {
+    CHECK(page.find(part) != std::string::npos);
+  }
 }
