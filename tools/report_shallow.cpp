@@ -2,11 +2,13 @@
 #include "tools/report_shallow.h"
 
 #include "framework/core/error.h"
+#include "framework/core/text.h"
 #include "interpret/report/markup.h"
 #include "interpret/report/plot.h"
 #include "tools/report_results.h"
 #include "tools/report_values.h"
 #include "tools/reporting.h"
+#include "tools/shallow.h"
 
 #include <algorithm>
 #include <cmath>
@@ -202,28 +204,30 @@ void add_value_maps(
 }
 
 // What says most for the output of an example and against it, in words.
-std::string reading_of(const Json& example) {
+std::string reading_of(const Json& example, const Shape& input) {
   constexpr size_t kFor = 3;
   const Json& kind = example.at("kinds").items().front();
   const std::vector<double> values = numbers_in(kind, "shap");
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return values[a] > values[b]; });
-  std::string most;
+  const auto item = [&](size_t k) {
+    const double v = values[order[k]];
+    return input_name(input, order[k]) + (v > 0 ? " (+" : " (") + brief(v, 3) + ")";
+  };
+  std::vector<std::string> most;
   for (size_t k = 0; k < std::min(kFor, order.size()) && values[order[k]] > 0; ++k) {
-    most += join_text(most.empty() ? "" : ", ", order[k], " (+", brief(values[order[k]], 3), ")");
+    most.push_back(item(k));
   }
   std::string text = join_text(
-      "Example ", example.integer("index"), " gives ", brief(example.number("prediction")), " for ",
-      example.text("output_name"), ", the background ", brief(kind.number("base")),
+      "Example ", example.integer("index"), " scores ", brief(example.number("prediction")),
+      " for ", example.text("output_name"), ", the background ", brief(kind.number("base")),
       " in the mean.");
-  if (!most.empty()) text += " For it speak above all the inputs " + most;
+  if (!most.empty()) text += " Most for it: " + joined(most, "; ") + ".";
   if (!order.empty() && values[order.back()] < 0) {
-    text += join_text(
-        most.empty() ? " Against" : "; against", " it most ", order.back(), " (",
-        brief(values[order.back()], 3), ")");
+    text += " Most against it: " + item(order.size() - 1) + ".";
   }
-  return text + ".";
+  return text;
 }
 
 std::string caption_of(const std::string& path) {
@@ -233,7 +237,7 @@ std::string caption_of(const std::string& path) {
            "median.";
   }
   if (name == "importance") return "Mean size of the values of each input.";
-  return "From the base, input by input, to the prediction; blue raises, orange lowers (" + name +
+  return "From the base, input by input, to the prediction; orange raises, blue lowers (" + name +
          ").";
 }
 
@@ -303,9 +307,12 @@ void add_shallow_values(
   }
   add_examples(report, result);
   constexpr size_t kRead = 3;
+  std::vector<int64_t> sizes;
+  for (const Json& size : result.at("input_shape").items()) sizes.push_back(size.integer());
+  const Shape input(sizes);
   const Json::Items& examples = result.at("values").items();
   for (size_t k = 0; k < std::min(kRead, examples.size()); ++k) {
-    report.paragraph(reading_of(examples[k]));
+    report.paragraph(reading_of(examples[k], input));
   }
   if (has_value(result, "maps")) add_value_maps(report, result, folder, most_bytes / 2);
   // The summary was drawn last and is shown first

@@ -29,6 +29,14 @@ ShallowModel open_piecewise_linear(const ShallowOptions& o, Console& console) {
   return {.folder = std::move(folder), .net = std::move(net)};
 }
 
+std::string input_name(const Shape& input, size_t i) {
+  if (input.rank() != 3) return join_text("input ", i);
+  const auto at = static_cast<int64_t>(i);
+  const int64_t width = input[2], pixels = input[1] * width;
+  const std::string place = join_text("row ", at % pixels / width, ", column ", at % width);
+  return input[0] == 1 ? place : join_text("channel ", at / pixels, ", ", place);
+}
+
 interpret::RegionOptions region_options(const ShallowOptions& o) {
   interpret::RegionOptions options;
   options.max_regions = o.max_regions;

@@ -28,6 +28,10 @@ struct ShallowModel {
 /// piecewise linear or too large.
 ShallowModel open_piecewise_linear(const ShallowOptions& o, Console& console);
 
+/// "input 43" of a table; of a picture "row 5, column 3", and before it the channel if it has
+/// several.
+std::string input_name(const Shape& input, size_t i);
+
 /// Limits, Ctrl-C included.
 interpret::RegionOptions region_options(const ShallowOptions& o);
 

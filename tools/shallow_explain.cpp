@@ -82,16 +82,6 @@ struct Explained {
   std::vector<double> seconds;
 };
 
-// "input 43" of a table; of a picture "row 5, column 3", and before it the channel if it has
-// several.
-std::string input_name(const ModelCard& card, size_t i) {
-  if (card.input.rank() != 3) return join_text("input ", i);
-  const auto at = static_cast<int64_t>(i);
-  const int64_t width = card.input[2], pixels = card.input[1] * width;
-  const std::string place = join_text("row ", at % pixels / width, ", column ", at % width);
-  return card.input[0] == 1 ? place : join_text("channel ", at / pixels, ", ", place);
-}
-
 void check_kinds(const std::vector<std::string>& kinds) {
   static const std::vector<std::string> known = {"global", "region", "interventional", "path"};
   if (kinds.empty()) throw UsageError("--shap: names no kind");
@@ -192,7 +182,7 @@ void print_values(const Subject& s, const Explained& e, const Console& console) 
     const size_t i = order[k];
     const size_t slope = static_cast<size_t>(e.output) * e.x.size() + i;
     console.result(line(
-        input_name(s.model.folder.card, i), number(e.local.map.weight[slope]),
+        input_name(s.model.folder.card.input, i), number(e.local.map.weight[slope]),
         [&](const auto& v) { return number(v.values[i]); }));
   }
   if (order.size() > kMostShown) {
@@ -288,7 +278,7 @@ std::string waterfall(const Subject& s, const Explained& e, size_t kind) {
   const std::vector<size_t> order = by_size(v.values);
   for (size_t k = 0; k < order.size(); ++k) {
     if (k <= kMostShown) {
-      chart.names.push_back(input_name(s.model.folder.card, order[k]));
+      chart.names.push_back(input_name(s.model.folder.card.input, order[k]));
       chart.values.push_back(v.values[order[k]]);
     } else {
       chart.names.back() = "others";
@@ -383,7 +373,7 @@ void print(const Subject& s, const Summary& m, const Console& console) {
   const std::vector<size_t> order = by_size(m.mean_size);
   for (size_t k = 0; k < std::min(order.size(), kMostShown); ++k) {
     const size_t i = order[k];
-    std::string line = padded(input_name(s.model.folder.card, i), first) +
+    std::string line = padded(input_name(s.model.folder.card.input, i), first) +
                        padded(number(m.mean_size[i]), 24) + padded(number(m.by_data.value[i]), 18) +
                        padded(percent(m.by_data.rising[i]), 10) +
                        padded(percent(m.by_data.falling[i]), 10);
@@ -435,10 +425,11 @@ void write_pictures(const Subject& s, const Summary& m, const std::string& folde
     const size_t i = order[k];
     std::vector<double> inputs;
     for (size_t at = i; at < m.points.size(); at += n) inputs.push_back(m.points[at]);
-    swarm.names.push_back(input_name(s.model.folder.card, i));
+    swarm.names.push_back(input_name(s.model.folder.card.input, i));
     swarm.values.push_back(m.values[i]);
     swarm.inputs.push_back(std::move(inputs));
-    bars.bars.push_back({.label = input_name(s.model.folder.card, i), .value = m.mean_size[i]});
+    bars.bars.push_back(
+        {.label = input_name(s.model.folder.card.input, i), .value = m.mean_size[i]});
   }
   write_svg(folder + "/beeswarm.svg", interpret::beeswarm_chart(swarm), files);
   write_svg(folder + "/importance.svg", interpret::bar_chart(bars), files);
@@ -506,6 +497,7 @@ Json run(const Invocation& in, const ExplainOptions& o) {
       "gap: what they miss of prediction - mean over the background");
   return Json::object(
       {{"model", name_of(model.folder)},
+       {"input_shape", Json::array_of(model.folder.card.input.sizes())},
        {"background", std::ssize(s.background) / model.net.inputs()},
        {"values", rows},
        {"summary", summary ? to_json(s, *summary) : Json()},
