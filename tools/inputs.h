@@ -16,8 +16,8 @@ struct Examples {
 
 /// Reads .npy arrays ([N, ...] or one example, values as the data set has them: pixels in [0, 1])
 /// and pictures (PNG, JPEG, BMP, PNM; converted to the model's channels, divided by 255); a folder
-/// stands for the pictures in it, by name. Throws FormatError for damaged files and UsageError,
-/// with both shapes, for inputs that do not fit the model.
+/// stands for the pictures in it, by name. Throws FormatError for damaged files and for folders
+/// without pictures, and UsageError, with both shapes, for inputs that do not fit the model.
 Examples read_inputs(const std::vector<std::string>& files, const ModelCard& card);
 
 /// What --input takes, for --help.
