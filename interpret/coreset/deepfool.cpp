@@ -5,6 +5,7 @@
 #include "framework/core/error.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/ops/reduce.h"
+#include "framework/tensor/integers.h"
 #include "framework/tensor/record.h"
 
 #include <algorithm>
@@ -30,11 +31,10 @@ Linearised linearise(Module& model, const Tensor& inputs) {
   Pass pass;
   const Tensor logits = model(x, pass);
   check_shape(logits.rank() == 2, "deepfool", "needs logits [n, K], got ", logits.shape());
-  const auto best = arg_max(logits.detach(), 1).values<int64_t>();
   Linearised result{
       .logits = logits.to_vector(),
       .slopes = {},
-      .predicted = {best.begin(), best.end()},
+      .predicted = to_integers(arg_max(logits.detach(), 1)),
       .classes = logits.size(1)};
   for (int64_t k = 0; k < result.classes; ++k) {
     result.slopes.push_back(grad(sum(slice(logits, 1, k, k + 1)), x).to_vector());
