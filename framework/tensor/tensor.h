@@ -71,9 +71,12 @@ class Tensor {
     return reinterpret_cast<T*>(writable_bytes(dtype_of<T>));
   }
   template <class T>
-  std::span<const T> values() const {
+  std::span<const T> values() const& {
     return {data<T>(), static_cast<size_t>(numel())};
   }
+  /// Not of a temporary: it would be gone before its values are read.
+  template <class T>
+  std::span<const T> values() const&& = delete;
   /// The one value of a tensor with one element. Throws ShapeError otherwise.
   double item() const;
   /// All values as double, in row-major order.

@@ -45,8 +45,7 @@ Tensor log_dets(const Tensor& jacobians, const NoiseShape& noise) {
     if (m == 1) {
       sum = std::log(std::abs(J.item()));
     } else {
-      for (const double v : eigen_symmetric(J).values.values<double>())
-        sum += std::log(std::abs(v));
+      for (const double v : eigen_symmetric(J).values.to_vector()) sum += std::log(std::abs(v));
     }
     result.mutable_data<double>()[i] = sum;
   }

@@ -68,7 +68,7 @@ TEST_CASE("cifar: records become images and labels") {
   const CifarFile file{"fine", fine};
   const Dataset hundred = parse_cifar(CifarKind::cifar100, {&file, 1});
   CHECK(hundred.labels.to_vector() == std::vector<double>{99, 20});
-  CHECK(hundred.images.tensor().values<float>()[3073] == 8.0F / 255);
+  CHECK(hundred.images.tensor().data<float>()[3073] == 8.0F / 255);
 }
 
 // A file length that is no multiple of the record, among others.

@@ -39,8 +39,8 @@ TEST_CASE("embedded: digits") {
       class_counts(set) == std::vector<int64_t>{178, 182, 177, 183, 181, 182, 181, 179, 174, 180});
   CHECK(set.class_names.size() == 10);
   CHECK(set.class_names[3] == "3");
-  CHECK(set.images.tensor().values<float>()[2] == 5.0F / 16);  // first image: 0 0 5 13 9 1 0 0
-  CHECK(set.images.tensor().values<float>()[3] == 13.0F / 16);
+  CHECK(set.images.tensor().data<float>()[2] == 5.0F / 16);  // first image: 0 0 5 13 9 1 0 0
+  CHECK(set.images.tensor().data<float>()[3] == 13.0F / 16);
   CHECK(crc32(original(set.images.tensor(), 16)) == 0xf3a2533c);
   CHECK(crc32(original(set.labels)) == 0xf86fc929);
 
@@ -62,7 +62,7 @@ TEST_CASE("embedded: the Fashion-MNIST cut") {
   CHECK(class_counts(split.test) == std::vector<int64_t>(10, 50));
   CHECK(split.train.class_names[9] == "ankle boot");
   CHECK(split.train.labels.values<int64_t>()[0] == 9);
-  CHECK(split.train.images.tensor().values<float>()[14 * 28 + 12] == doctest::Approx(237.0 / 255));
+  CHECK(split.train.images.tensor().data<float>()[14 * 28 + 12] == doctest::Approx(237.0 / 255));
   CHECK(crc32(original(split.train.images.tensor(), 255)) == 0xb9067e91);
   CHECK(crc32(original(split.train.labels)) == 0x6f73a100);
   CHECK(crc32(original(split.test.images.tensor(), 255)) == 0x58279f41);

@@ -57,8 +57,8 @@ TEST_CASE("images: one folder per class, sorted") {
   CHECK(set.files[1] == (dir.path() / "dog" / "a.png").string());
   const std::vector<int64_t> last = {2};
   CHECK(take(set, last).files == std::vector<std::string>{set.files[2]});
-  CHECK(set.images.tensor().values<float>()[6] == 10.0F / 255);
-  CHECK(set.images.tensor().values<float>()[17] == 25.0F / 255);
+  CHECK(set.images.tensor().data<float>()[6] == 10.0F / 255);
+  CHECK(set.images.tensor().data<float>()[17] == 25.0F / 255);
   CHECK_NOTHROW(check_dataset("test", set));
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("images: one picture in colour makes all of them RGB; alpha is dropped
   CHECK(split.test.images.shape() == Shape{2, 3, 2, 3});
   CHECK(split.test.labels.to_vector() == std::vector<double>{1, 1});
   const auto value = [](const Dataset& set, size_t i) {
-    return std::lround(255 * static_cast<double>(set.images.tensor().values<float>()[i]));
+    return std::lround(255 * static_cast<double>(set.images.tensor().data<float>()[i]));
   };
   CHECK(value(split.train, 1) == 1);     // grey, red plane
   CHECK(value(split.train, 13) == 1);    // grey, blue plane

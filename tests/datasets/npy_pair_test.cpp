@@ -42,15 +42,15 @@ TEST_CASE("npy pair: unsigned bytes stay bytes, in both memory orders") {
   const Dataset set = pair(bytes_file("(2, 2, 3)", 12), labels);
   CHECK(set.images.are_bytes());
   CHECK(set.images.shape() == Shape{2, 1, 2, 3});
-  CHECK(set.images.tensor().values<float>()[11] == 11.0F / 255);
+  CHECK(set.images.tensor().data<float>()[11] == 11.0F / 255);
   CHECK(set.classes == 4);
   CHECK(set.class_names.size() == 4);
   CHECK_NOTHROW(check_dataset("test", set));
 
   const Dataset turned = pair(bytes_file("(2, 3)", 6, "True"), labels);
   CHECK(turned.images.are_bytes());
-  CHECK(turned.images.tensor().values<float>()[1] == 2.0F / 255);
-  CHECK(turned.images.tensor().values<float>()[3] == 1.0F / 255);
+  CHECK(turned.images.tensor().data<float>()[1] == 2.0F / 255);
+  CHECK(turned.images.tensor().data<float>()[3] == 1.0F / 255);
 }
 
 TEST_CASE("npy pair: other numbers become f32; real labels are targets") {
@@ -66,7 +66,7 @@ TEST_CASE("npy pair: other numbers become f32; real labels are targets") {
   CHECK(set.classes == 0);
   CHECK(set.labels.shape() == Shape{10});
   CHECK_FALSE(set.images.are_bytes());
-  CHECK(set.images.tensor().values<float>()[4] == static_cast<float>(inputs.data<double>()[4]));
+  CHECK(set.images.tensor().data<float>()[4] == static_cast<float>(inputs.data<double>()[4]));
 
   // Whole numbers are classes, or targets when they are asked for; there is no test part
   save_npy(y, Tensor::of_integers({10}, {0, 1, 0, 1, 0, 1, 0, 1, 0, 1}));

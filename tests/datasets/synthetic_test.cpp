@@ -18,13 +18,15 @@ namespace {
 constexpr size_t kSide = 32, kPixels = kSide * kSide;
 
 struct Example {
+  Tensor images;                 // holds the values of `image`
   std::span<const float> image;  // [3, 32, 32]
   std::span<const float> mask;   // [32, 32]
 };
 
 Example example(const Dataset& set, size_t i) {
+  const Tensor images = set.images.tensor();
   return {
-      set.images.tensor().values<float>().subspan(3 * kPixels * i, 3 * kPixels),
+      images, images.values<float>().subspan(3 * kPixels * i, 3 * kPixels),
       set.masks.values<float>().subspan(kPixels * i, kPixels)};
 }
 
@@ -46,7 +48,8 @@ TEST_CASE("moons: without noise every point lies on its half circle") {
   const Dataset set = moons(101, 0, Rng(1));
   CHECK(set.images.shape() == Shape{101, 2});
   CHECK(class_counts(set) == std::vector<int64_t>{51, 50});
-  const auto p = set.images.tensor().values<float>();
+  const Tensor pixels = set.images.tensor();
+  const auto p = pixels.values<float>();
   for (size_t i = 0; i < 101; ++i) {
     const auto x = static_cast<double>(p[2 * i]), y = static_cast<double>(p[2 * i + 1]);
     if (i % 2 == 0) {
@@ -61,7 +64,8 @@ TEST_CASE("moons: without noise every point lies on its half circle") {
 
 TEST_CASE("moons: noise has the stated size, and a longer set begins with the shorter one") {
   const Dataset clean = moons(2000, 0, Rng(2)), noisy = moons(2000, 0.3, Rng(2));
-  const auto a = clean.images.tensor().values<float>(), b = noisy.images.tensor().values<float>();
+  const Tensor before = clean.images.tensor(), after = noisy.images.tensor();
+  const auto a = before.values<float>(), b = after.values<float>();
   double square = 0;
   for (size_t i = 0; i < a.size(); ++i) square += std::pow(static_cast<double>(b[i] - a[i]), 2);
   CHECK(std::sqrt(square / 4000) == doctest::Approx(0.3).epsilon(0.05));
@@ -82,7 +86,8 @@ TEST_CASE("gaussians: without deviation every point is its centre") {
   CHECK(class_counts(set) == std::vector<int64_t>{3, 3, 2, 2});
   CHECK(set.class_names == std::vector<std::string>{"0", "1", "2", "3"});
   const double centres[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
-  const auto p = set.images.tensor().values<float>();
+  const Tensor pixels = set.images.tensor();
+  const auto p = pixels.values<float>();
   for (size_t i = 0; i < 10; ++i) {
     CHECK(set.labels.values<int64_t>()[i] == static_cast<int64_t>(i % 4));
     for (size_t d = 0; d < 2; ++d) {
@@ -95,7 +100,8 @@ TEST_CASE("gaussians: without deviation every point is its centre") {
 TEST_CASE("gaussians: moments, and the accuracy that theory gives the nearest centre") {
   constexpr int64_t kCount = 20000;
   const Dataset set = gaussians(kCount, 4, 0.5, Rng(2));
-  const auto p = set.images.tensor().values<float>();
+  const Tensor pixels = set.images.tensor();
+  const auto p = pixels.values<float>();
   double right = 0;
   double sum[2] = {0, 0}, square[2] = {0, 0}, product = 0;
   for (size_t i = 0; i < kCount; ++i) {
@@ -139,7 +145,8 @@ TEST_CASE("swiss roll: without noise every point lies on the sheet, in the quart
   CHECK(set.images.shape() == Shape{kCount, 3});
   CHECK(class_counts(set) == std::vector<int64_t>{1001, 1000, 1000, 1000});
   CHECK(set.class_names.size() == 4);
-  const auto p = set.images.tensor().values<float>();
+  const Tensor pixels = set.images.tensor();
+  const auto p = pixels.values<float>();
   double mean_t = 0, mean_height = 0;
   for (size_t i = 0; i < kCount; ++i) {
     const auto x = static_cast<double>(p[3 * i]), z = static_cast<double>(p[3 * i + 2]);
@@ -163,7 +170,8 @@ TEST_CASE("swiss roll: without noise every point lies on the sheet, in the quart
 
 TEST_CASE("swiss roll: noise has the stated size, a longer set begins with the shorter; errors") {
   const Dataset clean = swiss_roll(2000, 0, Rng(2)), noisy = swiss_roll(2000, 0.5, Rng(2));
-  const auto a = clean.images.tensor().values<float>(), b = noisy.images.tensor().values<float>();
+  const Tensor before = clean.images.tensor(), after = noisy.images.tensor();
+  const auto a = before.values<float>(), b = after.values<float>();
   double square[3] = {0, 0, 0};
   for (size_t i = 0; i < a.size(); ++i) {
     square[i % 3] += std::pow(static_cast<double>(b[i] - a[i]), 2);
@@ -186,7 +194,8 @@ TEST_CASE("shapes: form, balance, range") {
   CHECK(set.masks.shape() == Shape{202, 1, 32, 32});
   CHECK(class_counts(set) == std::vector<int64_t>{51, 51, 50, 50});
   CHECK(set.class_names == std::vector<std::string>{"disc", "square", "triangle", "cross"});
-  const auto x = set.images.tensor().values<float>();
+  const Tensor pixels = set.images.tensor();
+  const auto x = pixels.values<float>();
   CHECK(std::ranges::all_of(x, [](float v) { return v >= 0 && v <= 1; }));
   const auto m = set.masks.values<float>();
   CHECK(std::ranges::all_of(m, [](float v) { return v == 0 || v == 1; }));
@@ -196,7 +205,7 @@ TEST_CASE("shapes: form, balance, range") {
 TEST_CASE("shapes: the mask is where the object is") {
   const Dataset set = shapes(200, Rng(5));
   for (size_t i = 0; i < 200; ++i) {
-    const auto [image, mask] = example(set, i);
+    const auto [images, image, mask] = example(set, i);
 
     // One colour inside, up to noise: 0.05, and clamped
     std::array<double, 3> colour{};
@@ -241,7 +250,7 @@ TEST_CASE("shapes: neither colour nor place nor size tells the class") {
   std::array<double, 4> area{}, red{}, x{}, y{};
   double centre = 0;
   for (size_t i = 0; i < n; ++i) {
-    const auto [image, mask] = example(set, i);
+    const auto [images, image, mask] = example(set, i);
     double count = 0, red_sum = 0, x_sum = 0, y_sum = 0;
     for (size_t p = 0; p < kPixels; ++p) {
       if (mask[p] == 0) continue;
@@ -272,7 +281,7 @@ TEST_CASE("shapes: the outlines differ in the way their names say") {
   const Dataset set = shapes(800, Rng(1));
   std::array<double, 4> share{};
   for (size_t i = 0; i < 800; ++i) {
-    const auto [image, mask] = example(set, i);
+    const auto [images, image, mask] = example(set, i);
     size_t left = kSide, right = 0, top = kSide, bottom = 0;
     double count = 0;
     for (size_t p = 0; p < kPixels; ++p) {

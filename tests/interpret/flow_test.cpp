@@ -158,7 +158,7 @@ TEST_CASE("flow: at the end all mass stands on the centres, by weight (check 12)
       law, law.sample(20'000, Rng(0)), 0.24999, 1, {.ode = {.relative = 1e-4, .absolute = 1e-4}});
   CHECK(!flow.is_clamped);
   int64_t left = 0, off = 0;
-  for (const double x : flow.at(-1).values<double>()) {
+  for (const double x : flow.at(-1).to_vector()) {
     left += x < 0 ? 1 : 0;
     off += std::abs(std::abs(x) - 1) > 0.03 ? 1 : 0;  // deviation left: 0.0045
   }

@@ -110,7 +110,7 @@ TEST_CASE("npy: element types and byte orders") {
   // 2^53 + 1, which double cannot hold, stays exact
   CHECK(
       read(file_of(dictionary(">i8", "()"), std::string("\0\x20\0\0\0\0\0\x01", 8)))
-          .values<int64_t>()[0] == (int64_t{1} << 53) + 1);
+          .data<int64_t>()[0] == (int64_t{1} << 53) + 1);
 }
 
 TEST_CASE("npy: other types are refused; pickles are never loaded (bad input 14)") {

@@ -41,7 +41,7 @@ TEST_CASE("tensor: factories give shape, type and values") {
   CHECK(labels.data<int64_t>()[2] == (int64_t{1} << 62) + 1);  // not through double
   CHECK(Tensor::of({2}, {0.1, 1e300}, DType::f64).to_vector() == Values{0.1, 1e300});
   CHECK(Tensor::of({1}, {0.1}).item() == static_cast<double>(0.1F));
-  CHECK(Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}).values<float>()[4] == 5);  // row-major
+  CHECK(Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6}).data<float>()[4] == 5);  // row-major
 
   CHECK_THROWS_WITH_AS(
       Tensor::of({2, 2}, {1, 2, 3}), "tensor: 3 values do not fill [2, 2]", ShapeError);
