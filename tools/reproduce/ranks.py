@@ -39,12 +39,14 @@ class Ranks(Bench):
         return {row["values"]: row["min_ms"] for row in rows}
 
     def regions(self, ranks):
-        """All regions in a box of a small network, by so many ranks of one thread."""
+        """All regions in a box of a small network, by so many ranks of one thread: the fastest of
+        five runs."""
         folder = self.trained("roll", ["--data", "swiss-roll", "--model", "mlp:40-40",
                                        "--epochs", "1"])["folder"]
-        return self.shared(f"regions-{ranks}", ranks, [
+        runs = [self.shared(f"regions-{ranks}-{k}", ranks, [
             "shallow", "convert", folder, "--box", "-10,10", "--check", "1000",
-            "--out", self.file("regions.safetensors")])
+            "--out", self.file("regions.safetensors")]) for k in range(5)]
+        return max(runs, key=lambda run: run["regions_per_second"])
 
     def shared(self, name, ranks, arguments):
         """What a command prints that so many ranks share, each on one thread."""
