@@ -104,18 +104,19 @@ void add_quarters(Report& report, const Json& result) {
 
 // Chosen vectors beside all, in words.
 std::string reading_of(const Json& result) {
-  const auto beside_all = [&](const std::string& key, const char* more, const char* less) {
-    const double chosen = number_in(result, key + "_selected"),
-                 all = number_in(result, key + "_all");
+  const auto chosen = [&](const std::string& key) { return number_in(result, key + "_selected"); };
+  const auto all = [&](const std::string& key) { return number_in(result, key + "_all"); };
+  const auto both = [&](const std::string& key) {
     return join_text(
-        chosen > all ? more : less, " (", key, " ", text_of(chosen, 3), " against ",
-        text_of(all, 3), ")");
+        " (", key, " ", text_of(chosen(key), 3), " against ", text_of(all(key), 3), ")");
   };
-  return "In the mean the network is " + beside_all("entropy", "less", "more") +
-         " certain of the chosen images than of all, and they lie " +
-         beside_all("margin", "farther from", "nearer to") +
-         " the decision boundary. The residual says how far the weights are from what all vectors "
-         "give: the conditions are those of training to the end with weight decay.";
+  return join_text(
+      "In the mean the network is ", chosen("entropy") > all("entropy") ? "less" : "more",
+      " certain of the chosen images than of all", both("entropy"), ", and they lie ",
+      chosen("margin") > all("margin") ? "farther from" : "nearer to", " the decision boundary",
+      both("margin"),
+      ". The residual says how far the weights are from what all vectors give: the conditions are "
+      "those of training to the end with weight decay.");
 }
 
 // ---- Audit ----
