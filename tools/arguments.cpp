@@ -508,8 +508,9 @@ int run_command(const Command& command, Parser& parser) {
   Json keys = Json::object();
   try {
     keys = command.run({common, parser.arguments(), console, parser.help()});
-  } catch (const Interrupted&) {                                 // the exit status says it
-    if (ranks::count() > 1) ranks::abandon(interrupt_status());  // the others may wait for this one
+  } catch (const Interrupted&) {
+    // The exit status says it. Other ranks may wait for this one, and end with it
+    if (ranks::count() > 1) ranks::abandon(interrupt_status());
   }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

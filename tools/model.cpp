@@ -119,8 +119,7 @@ Shape input_of(const std::string& architecture, const Tensors& tensors, const st
   return {channels(first), side, side};
 }
 
-// The weights of a file by name and shape, for error texts: "a.weight [4, 8], ..., z.weight [2,
-// 4]".
+// The first and last weights of a file by name and shape, for error texts: "fc.weight [2, 4]".
 std::string weights_in(const Tensors& tensors) {
   constexpr size_t kNamed = 8;
   std::vector<std::string> names;

@@ -583,12 +583,6 @@ class Progress {
   std::vector<std::atomic<int64_t>> sizes_;
 };
 
-// How much of a subtree was found.
-struct Extent {
-  int64_t regions = 0;
-  bool truncated = false;
-};
-
 }  // namespace
 
 Domain Domain::box(int64_t inputs, double low, double high) {
@@ -651,7 +645,7 @@ RegionTree enumerate_regions(
   const int64_t count = std::ssize(open);
   Progress progress(open.size());
   std::vector<Subtree> subtrees(open.size());  // those of this rank
-  const std::vector<Extent> extents = ranks::map<Extent>(count, [&](int64_t i) {
+  const auto sizes = ranks::map<int64_t>(count, [&](int64_t i) {
     const auto k = static_cast<size_t>(i);
     const auto is_over = [&, k, calls = 0, is_done = false](int64_t size) mutable {
       if (calls++ % 64 == 0) {
@@ -660,17 +654,16 @@ RegionTree enumerate_regions(
       return is_done || found + size >= problem.max_regions;
     };
     subtrees[k] = subtree_below(problem, open[k], is_over);
-    const RegionTree& part = subtrees[k].tree;
-    progress.finish(k, part.size());
-    return Extent{.regions = part.size(), .truncated = part.truncated};
+    progress.finish(k, subtrees[k].tree.size());
+    return subtrees[k].tree.size();
   });
 
   // Those that come first in the tree may keep all they have, up to the limit
   std::vector<int64_t> rooms;
   int64_t room = problem.max_regions - found;
-  for (const Extent& extent : extents) {
+  for (const int64_t size : sizes) {
     rooms.push_back(room);
-    room -= std::min(room, extent.regions);
+    room -= std::min(room, size);
   }
   std::vector<RegionTree> parts = ranks::map<RegionTree>(count, [&](int64_t i) {
     const auto k = static_cast<size_t>(i);

@@ -33,6 +33,7 @@ namespace {
 // Points with mean 0 and tr Cov = 1; all 0 where nothing varies
 struct Cloud {
   Tensor points;  // [n, d]
+  Tensor own;     // the same in their own principal axes; of placed()
   double sigma = 0;
 };
 
@@ -44,7 +45,7 @@ double mean_square(const Tensor& points) {
 Cloud normalised(const Tensor& values) {
   const Tensor x = to(values, DType::f64);
   const Tensor centred = x - mean(x, {0});
-  Cloud cloud{.points = centred, .sigma = std::sqrt(mean_square(centred))};
+  Cloud cloud{.points = centred, .own = {}, .sigma = std::sqrt(mean_square(centred))};
   if (cloud.sigma > 0) cloud.points = centred * (1 / cloud.sigma);
   return cloud;
 }
@@ -57,6 +58,12 @@ Tensor in_own_axes(const Tensor& X) {
   std::vector<double> lengths = gram.values.to_vector();
   for (double& v : lengths) v = std::sqrt(std::max(0.0, v));
   return gram.vectors * Tensor::of({1, std::ssize(lengths)}, lengths, DType::f64);
+}
+
+Cloud placed(const Tensor& values) {
+  Cloud cloud = normalised(values);
+  cloud.own = in_own_axes(cloud.points);
+  return cloud;
 }
 
 struct Pair {
@@ -205,8 +212,7 @@ int64_t duplicates_of(const Tensor& values) {
 }
 
 // The first `axes` principal coordinates
-Tensor first_axes(const Tensor& points, int64_t axes) {
-  const Svd s = svd(in_own_axes(points));
+Tensor first_axes(const Svd& s, int64_t axes) {
   const int64_t kept = std::min<int64_t>(axes, s.s.numel());
   return slice(s.u, 1, 0, kept) * reshape(slice(s.s, 0, 0, kept), {1, kept});
 }
@@ -222,7 +228,8 @@ void measure_once(
   t.sigma = cloud.sigma;
   t.dead = dead_share(f);
   t.duplicates = duplicates_of(f.values);
-  const std::vector<double> lengths = svd(in_own_axes(cloud.points)).s.to_vector();
+  const Svd principal = svd(cloud.own);
+  const std::vector<double> lengths = principal.s.to_vector();
   double trace = 0, squared = 0;
   for (const double s : lengths) {
     trace += s * s;
@@ -230,8 +237,7 @@ void measure_once(
     if (s > 1e-6 * lengths.front()) ++t.rank;
   }
   t.directions = squared > 0 ? trace * trace / squared : 0;
-  const Tensor axes =
-      first_axes(cloud.points, std::min(kEntropyAxes, std::max<int64_t>(1, t.rank)));
+  const Tensor axes = first_axes(principal, std::min(kEntropyAxes, std::max<int64_t>(1, t.rank)));
   t.entropy = neighbour_entropy(axes, {.seed = o.seed}).entropy;
   t.entropy_bound = gaussian_entropy(moments_of(axes).covariance);
   if (labels.empty()) {
@@ -239,8 +245,7 @@ void measure_once(
     return;
   }
   t.separation = separation_share(cloud.points, labels);
-  const ClassDistances classes =
-      class_distances(in_own_axes(cloud.points), labels, o.least_per_class);
+  const ClassDistances classes = class_distances(cloud.own, labels, o.least_per_class);
   t.class_distance = classes.mean;
   if (!classes.note.empty() && std::ranges::find(notes, classes.note) == notes.end()) {
     notes.push_back(classes.note);
@@ -255,7 +260,7 @@ void compare_once(
   const Tensor directions = slice_directions(pair.x.size(1), o.slices, o.seed);
   t.sliced = std::sqrt(std::max(0.0, sliced_transport(pair.x, pair.y, directions).mean_w2_squared));
   t.bures = std::sqrt(std::max(0.0, gaussian_transport(pair.x, pair.y).w2_squared));
-  const Tensor a = in_own_axes(before.points), b = in_own_axes(after.points);
+  const Tensor &a = before.own, &b = after.own;
   t.cka_previous = linear_cka(a, b);
   const int64_t g = std::min(o.gromov_samples, a.size(0));
   const PairedGromov gromov =
@@ -286,9 +291,8 @@ bool have_same_axes(const LayerFeatures& a, const LayerFeatures& b) {
 // The clouds before and after step l in axes in which they can be compared
 Pair step_pair(
     const std::vector<LayerFeatures>& steps, size_t l, const Cloud& before, const Cloud& after) {
-  return have_same_axes(steps[l - 1], steps[l])
-             ? in_joint_axes(before.points, after.points)
-             : rotated_onto(in_own_axes(before.points), in_own_axes(after.points));
+  return have_same_axes(steps[l - 1], steps[l]) ? in_joint_axes(before.points, after.points)
+                                                : rotated_onto(before.own, after.own);
 }
 
 // What every repeat measures, of all steps
@@ -299,20 +303,19 @@ std::vector<Measured> measured_in(const std::vector<LayerFeatures>& steps, const
   std::optional<Frame> frame;
   for (size_t l = 0; l < steps.size(); ++l) {
     Measured& m = measured[l];
-    const Cloud cloud = normalised(take_rows(steps[l].values, draw.rows));
-    const Tensor own = in_own_axes(cloud.points);
-    if (!draw.classes.empty()) m.class_separation = separation_fuzziness(own, draw.classes);
+    const Cloud cloud = placed(take_rows(steps[l].values, draw.rows));
+    if (!draw.classes.empty()) m.class_separation = separation_fuzziness(cloud.own, draw.classes);
     const Cloud other = normalised(take_rows(steps[l].values, draw.others));
     const Pair halves = in_joint_axes(cloud.points, other.points);
     m.floor = exact_w2(halves.x, halves.y);
     if (l == 0) {
-      frame.emplace(own);
+      frame.emplace(cloud.own);
     } else {
       const Pair pair = step_pair(steps, l, before, cloud);
       m.kinetic = mean_square(pair.y - pair.x);
       m.w2_previous = exact_w2(pair.x, pair.y);
       m.twist = m.kinetic > 0 ? m.w2_previous * m.w2_previous / m.kinetic : 1;
-      frame->step(own, m);
+      frame->step(cloud.own, m);
     }
     before = cloud;
   }
@@ -341,7 +344,7 @@ NetworkTransport network_transport(
   Cloud before;
   for (size_t l = 0; l < steps.size(); ++l) {
     LayerTransport& t = result.layers[l];
-    const Cloud cloud = normalised(take_rows(steps[l].values, first.rows));
+    const Cloud cloud = placed(take_rows(steps[l].values, first.rows));
     measure_once(t, steps[l], cloud, first.classes, o, result.notes);
     if (l > 0) {
       t.alignment = have_same_axes(steps[l - 1], steps[l]) ? "same axes" : "rotated";
@@ -387,7 +390,7 @@ std::vector<Tensor> common_frame(const std::vector<LayerFeatures>& steps, int64_
   std::vector<Tensor> clouds;
   for (const LayerFeatures& f : steps) {
     const int64_t n = std::min(count, f.values.size(0));
-    const Tensor points = in_own_axes(normalised(slice(f.values, 0, 0, n)).points);
+    const Tensor points = placed(slice(f.values, 0, 0, n)).own;
     clouds.push_back(clouds.empty() ? points : rotated_onto(clouds.back(), points).y);
   }
   return clouds;
@@ -401,8 +404,8 @@ std::vector<double> movement_between(
   std::vector<double> moved;
   for (size_t l = 0; l < before.size(); ++l) {
     const int64_t n = std::min({samples, before[l].values.size(0), after[l].values.size(0)});
-    const Tensor a = in_own_axes(normalised(slice(before[l].values, 0, 0, n)).points);
-    const Tensor b = in_own_axes(normalised(slice(after[l].values, 0, 0, n)).points);
+    const Tensor a = placed(slice(before[l].values, 0, 0, n)).own;
+    const Tensor b = placed(slice(after[l].values, 0, 0, n)).own;
     const Pair pair = rotated_onto(a, b);
     moved.push_back(mean_square(pair.y - pair.x));
   }

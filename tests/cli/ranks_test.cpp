@@ -160,7 +160,7 @@ TEST_CASE(
     "ranks: regions, certificates and reports of layers are those of one process" *
     doctest::skip(kIsAlone)) {
   struct Row {
-    const char *line, *file;
+    std::string line, file;
   };
   const Row rows[] = {
       {"shallow convert moons --box -3,3 --check 1000 --out f", "f"},
@@ -177,7 +177,7 @@ TEST_CASE(
     for (const int count : {1, 2, 3}) {
       INFO(count, " ranks: ", row.line);
       const ProcessResult result = succeed_ranks(folder, count, row.line);
-      const std::string bytes = *row.file == 0 ? "" : content(folder.file(row.file));
+      const std::string bytes = row.file.empty() ? "" : content(folder.file(row.file));
       if (count == 1) {
         text = result.out;
         file = bytes;
@@ -276,18 +276,18 @@ TEST_CASE("ranks: the same bits in every run, and in another place" * doctest::s
 
 TEST_CASE("ranks: batches with fewer examples than ranks" * doctest::skip(kIsAlone)) {
   const TempDir folder;
-  for (const char* model : {"resnet8", "lenet5", "tiny_vit"}) {
+  for (const std::string model : {"resnet8", "lenet5", "tiny_vit"}) {
     const std::string options =
         " --threads 1 --optimizer sgd --lr 0.01 --data fashion-2k"
         " --limit-train 20 --limit-test 20 --batch 3 --model " +
-        std::string(model) + " --epochs 2";
-    const std::string one = std::string(model) + "-1", four = std::string(model) + "-4";
+        model + " --epochs 2";
+    const std::string one = model + "-1", four = model + "-4";
     train(folder, one, options);
     succeed_ranks(folder, 4, "train --quiet --out " + four + options);
     INFO(model);
     const double apart = difference(last_of(folder, one), last_of(folder, four));
     MESSAGE(model, ": ", apart);
-    if (std::string(model) != "resnet8") CHECK(apart < 1e-5);  // see above
+    if (model != "resnet8") CHECK(apart < 1e-5);  // see above
   }
 }
 
@@ -309,9 +309,9 @@ TEST_CASE("ranks: rank 0 alone writes: one result, one line per epoch" * doctest
 TEST_CASE("ranks: what all refuse is said once, with the same status" * doctest::skip(kIsAlone)) {
   const TempDir folder;
   struct Row {
-    const char* line;
+    std::string line;
     int status;
-    const char* text;
+    std::string text;
   };
   const Row rows[] = {
       {"train --data nowhere --model mlp:4", 2, "nowhere"},
