@@ -3,6 +3,7 @@
 
 #include "framework/core/error.h"
 #include "framework/core/rng.h"
+#include "framework/core/text.h"
 #include "framework/ops/linear_maps.h"
 #include "framework/tensor/record.h"
 #include "framework/train/checkpoint.h"
@@ -12,6 +13,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <span>
 
 namespace limpid::tools {
 namespace {
@@ -20,6 +22,12 @@ std::vector<double> numbers(const Json& json) {
   std::vector<double> values;
   for (const Json& item : json.items()) values.push_back(item.number());
   return values;
+}
+
+// "a, b, c", of more than so many ", ..." at the end
+std::string first_of(const std::vector<std::string>& names, size_t most) {
+  return joined(std::span(names).first(std::min(most, names.size())), ", ") +
+         (names.size() > most ? ", ..." : "");
 }
 
 constexpr Task kTasks[] = {Task::classify, Task::regress, Task::reconstruct};
@@ -102,15 +110,10 @@ int64_t class_from(const std::string& text, const ModelCard& card, const std::st
   const auto name = std::ranges::find(names, text);
   if (name != names.end()) return name - names.begin();
 
-  constexpr size_t kNamed = 20;
-  std::string known;
-  for (size_t k = 0; k < std::min(names.size(), kNamed); ++k) {
-    known += (k == 0 ? "" : ", ") + names[k];
-  }
   const bool is_numbered = names == datasets::numbered_classes(card.classes());
   throw UsageError(join_text(
       what, ": class ", excerpt(text), " is not in 0 to ", card.classes() - 1,
-      is_numbered ? "" : " and none of " + known + (names.size() > kNamed ? ", ..." : "")));
+      is_numbered ? "" : " and none of " + first_of(names, 20)));
 }
 
 RunFolder open_run(const std::string& path) {
@@ -187,17 +190,12 @@ datasets::Split load_data(
 }
 
 std::string passed_over_note(const datasets::Split& split) {
-  constexpr size_t kNamed = 5;
   const std::vector<std::string>& files = split.passed_over;
   if (files.empty()) return "";
-  std::string names;
-  for (size_t i = 0; i < std::min(files.size(), kNamed); ++i) {
-    names += (i == 0 ? "" : ", ") + files[i];
-  }
   return join_text(
       "note: ", files.size(),
       files.size() == 1 ? " file that is no picture was" : " files that are no pictures were",
-      " passed over: ", names, files.size() > kNamed ? ", ..." : "");
+      " passed over: ", first_of(files, 5));
 }
 
 datasets::Split parts_of(
